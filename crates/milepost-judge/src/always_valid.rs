@@ -1,0 +1,203 @@
+//! Judges one rate against a goal so that the verdict stays honest however often somebody looks at it.
+//!
+//! An ordinary test is meant for one look at the end. Whoever looks after each event and stops at the first good moment
+//! will nearly always find one. The tests here keep their error rate over all looks together: `E` measures the evidence
+//! against one hypothesis, and while that hypothesis is true, `E` ever reaches `1/alpha` with probability at most
+//! `alpha` (Ville 1939). `E_above` speaks against "the rate is at or below the goal", `E_below` against "at or above".
+//!
+//! What is claimed: the average rate over the events counted, from the first one on, lies above (or below) the goal.
+//! Events need not be independent, and the rate may drift. What is not claimed: anything about users, hours or
+//! commands that are not among the events, or about the next event.
+//!
+//! `E` is a mixture of likelihood ratios (Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021) over the rates on
+//! one side of the goal `p0`, weighted by Beta(10 p0, 10 (1 - p0)). The weights were chosen once, before any data; a
+//! weight that is tuned to the data would void the guarantee.
+
+pub(crate) mod beta;
+
+/// How many events the weights of the mixture are worth. Small, so that data outweigh it soon; never to be tuned.
+const PRIOR_EVENTS: f64 = 10.0;
+
+/// No projection looks further ahead than this many events.
+const PROJECTION_MAX: u64 = 1_000_000_000;
+
+/// Counts are exact as `f64` up to here, and so are the statements about them.
+pub(crate) const COUNT_MAX: u64 = 1 << f64::MANTISSA_DIGITS;
+
+/// A goal closer than this to 0 or 1 could only be judged from more events than anybody has.
+const GOAL_MIN: f64 = 1e-12;
+
+/// How often something went well and how often it did not.
+///
+/// Which outcome is a success is up to the criterion; for a goal "rate below p" count the failures as successes
+/// ([`Counts::swapped`]) and use `1 - p`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Events that went well.
+    pub successes: u64,
+    /// Events that did not.
+    pub failures: u64,
+}
+
+impl Counts {
+    /// The number of events.
+    pub fn n(self) -> u64 {
+        self.successes.saturating_add(self.failures)
+    }
+
+    /// The same events seen from the other side: failures as successes.
+    pub fn swapped(self) -> Counts {
+        Counts { successes: self.failures, failures: self.successes }
+    }
+}
+
+/// Evidence that the rate of successes is above `goal`: `ln E` against "at or below".
+///
+/// `E` is the weighted mean of `(q/goal)^s ((1-q)/(1-goal))^f` over all rates `q` above the goal, for `s` successes and
+/// `f` failures (Robbins 1970). Without events it is 1, so the answer is 0; the answer is always finite.
+///
+/// `goal` lies strictly between 0 and 1, by at least 1e-12. Any other value is a mistake of the caller, and then the
+/// answer is minus infinity: nothing is proven. Up to ten million events and for goals from 1e-6 to 1 - 1e-6 the error
+/// is below 1e-9, or 1e-13 of a large value.
+pub fn ln_e_above(counts: Counts, goal: f64) -> f64 {
+    Mixture::above(goal).ln_e(counts.successes as f64, counts.failures as f64)
+}
+
+/// Evidence that the rate of successes is below `goal`: `ln E` against "at or above".
+///
+/// Domain, accuracy and the answer without events are those of [`ln_e_above`]. For the same events at most one of the
+/// two exceeds 0, so a goal is never proven met and missed together.
+pub fn ln_e_below(counts: Counts, goal: f64) -> f64 {
+    Mixture::below(goal).ln_e(counts.failures as f64, counts.successes as f64)
+}
+
+/// What `ln E` has to reach for a proof with error rate `alpha`: `ln(1/alpha)`, for `alpha` in (0, 1).
+pub fn ln_threshold(alpha: f64) -> f64 {
+    debug_assert!(alpha > 0.0 && alpha < 1.0, "alpha {alpha} is not between 0 and 1");
+    -alpha.ln()
+}
+
+/// The fewest further events that could prove a rate above `goal`: from now on nothing but successes.
+///
+/// 0 when it is proven already; never above 2^53, where counts stop being exact. `goal` and `alpha` lie in (0, 1).
+pub fn at_least_more(counts: Counts, goal: f64, alpha: f64) -> u64 {
+    let (mixture, threshold) = (Mixture::above(goal), ln_threshold(alpha));
+    let (successes, failures) = (counts.successes as f64, counts.failures as f64);
+    smallest(0, COUNT_MAX, |more| mixture.ln_e(successes + more as f64, failures) >= threshold).unwrap_or(COUNT_MAX)
+}
+
+/// How many further events prove a rate above `goal` if the observed rate continues. A projection, not a promise.
+///
+/// None when the observed rate is not above the goal (or there are no events), so that no number of events would do,
+/// and when it is so little above that a billion more would not do. `goal` and `alpha` lie in (0, 1).
+pub fn projected_more(counts: Counts, goal: f64, alpha: f64) -> Option<u64> {
+    let (successes, failures, n) = (counts.successes as f64, counts.failures as f64, counts.n() as f64);
+    let (success_rate, failure_rate) = (successes / n, failures / n);
+    if n == 0.0 || success_rate <= goal {
+        return None;
+    }
+    let (mixture, threshold) = (Mixture::above(goal), ln_threshold(alpha));
+    smallest(0, PROJECTION_MAX, |more| {
+        let more = more as f64;
+        mixture.ln_e(successes + more * success_rate, failures + more * failure_rate) >= threshold
+    })
+}
+
+/// The rates that the events so far leave possible, `[low, high]` with `0 <= low <= high <= 1`, for display while the
+/// events still come in: with probability `1 - alpha` it contains the rate at every look.
+///
+/// All rates `p` with `ln_e_above(p)` and `ln_e_below(p)` below `ln(2/alpha)` (a confidence sequence: Howard, Ramdas,
+/// McAuliffe and Sekhon 2021). Unlike the verdict it assumes that the rate does not change. Without events it is
+/// `[0, 1]`. `alpha` lies in (0, 1). At 10 000 events it takes some 20 µs, a verdict less than one.
+pub fn rate_interval(counts: Counts, alpha: f64) -> [f64; 2] {
+    let threshold = ln_threshold(alpha / 2.0);
+    let low = |counts: Counts| {
+        if counts.successes == 0 {
+            return 0.0;
+        }
+        let rate = counts.successes as f64 / counts.n() as f64;
+        last_before(GOAL_MIN, rate.min(1.0 - GOAL_MIN), |p| ln_e_above(counts, p) < threshold)
+    };
+    [low(counts), 1.0 - low(counts.swapped())]
+}
+
+/// The weighted likelihood ratios of all rates above a goal against the goal itself.
+struct Mixture {
+    goal: f64,
+    /// `1 - goal`.
+    rest: f64,
+    /// `ln` of the weight that the prior puts above the goal, in the scale of [`beta::ln_upper_tail`].
+    ln_weight: f64,
+}
+
+impl Mixture {
+    fn above(goal: f64) -> Mixture {
+        Mixture::new(goal, 1.0 - goal)
+    }
+
+    /// Below the goal is above `1 - goal` with the roles of successes and failures exchanged.
+    fn below(goal: f64) -> Mixture {
+        Mixture::new(1.0 - goal, goal)
+    }
+
+    fn new(goal: f64, rest: f64) -> Mixture {
+        debug_assert!(in_domain(goal), "a goal of {goal} is not strictly between 0 and 1");
+        let ln_weight = beta::ln_upper_tail(PRIOR_EVENTS * goal, PRIOR_EVENTS * rest, goal, rest);
+        Mixture { goal, rest, ln_weight }
+    }
+
+    /// `ln E` after this many successes and failures, which a projection may make fractional.
+    ///
+    /// With the prior Beta(a, b) on (p0, 1), `E = integral_p0^1 q^(a+s-1) (1-q)^(b+f-1) dq / (p0^s (1-p0)^f)` over the
+    /// same at s = f = 0. Dividing both integrals by `p0^a (1-p0)^b` leaves two tails in the scale of `beta`.
+    fn ln_e(&self, successes: f64, failures: f64) -> f64 {
+        if !in_domain(self.goal) {
+            return f64::NEG_INFINITY;
+        }
+        let (a, b) = (PRIOR_EVENTS * self.goal + successes, PRIOR_EVENTS * self.rest + failures);
+        beta::ln_upper_tail(a, b, self.goal, self.rest) - self.ln_weight
+    }
+}
+
+fn in_domain(goal: f64) -> bool {
+    (GOAL_MIN..=1.0 - GOAL_MIN).contains(&goal)
+}
+
+/// The smallest number in `from..=limit` for which a statement holds that stays true once it is true: doubles the step
+/// until it holds, then bisects. None when it holds nowhere.
+pub(crate) fn smallest(from: u64, limit: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
+    if from > limit {
+        return None;
+    }
+    let (mut low, mut high, mut step) = (from, from, 1_u64);
+    while !holds(high) {
+        if high >= limit {
+            return None;
+        }
+        low = high + 1;
+        high = high.saturating_add(step).min(limit);
+        step = step.saturating_mul(2);
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(low)
+}
+
+/// The last place in `low..high`, to 1e-12 relative, before a statement starts to hold that stays true from there on.
+pub(crate) fn last_before(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    while high - low > 1e-12 * high {
+        let middle = low + (high - low) / 2.0;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    low
+}

@@ -1,0 +1,425 @@
+//! From criteria and evidence to the scorecard.
+
+use crate::{
+    Criteria, Criterion, Family, Goal, Metric, Since, Tier, Verdict,
+    always_valid::{self, Counts},
+    census,
+    epoch::{Epoch, epoch},
+    quantity::{Quantity, Unit},
+    sample,
+    scorecard::{
+        self, CriterionResult, GroupResult, Judgement, Leaning, PartResult, Reason, SCHEMA_VERSION, Scorecard, Severity, Target, TierResult,
+    },
+    verdict::conjunction,
+};
+use milepost_record::{Answer, Dimension, Event, Evidence, Fact, Groups, Limit, Question, Subject, Timestamp};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What has to be known to judge `criteria` at `now`: for each criterion a question for each of its goals, in their order.
+///
+/// `past` are the `criterion` and `verdict` events that were recorded before.
+#[must_use]
+pub fn questions(criteria: &Criteria, past: &[Event], now: Timestamp) -> Vec<Vec<Question>> {
+    let of = |criterion: &Criterion| {
+        let Epoch { span, .. } = epoch(criteria, criterion, past, now);
+        criterion.goals.iter().map(|goal| question(criteria, criterion, goal, span)).collect()
+    };
+    criteria.criteria.iter().map(of).collect()
+}
+
+fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, span: milepost_record::Span) -> Question {
+    let mut filter = goal.filter.clone();
+    if let (Since::Release, Some(version)) = (criterion.since, &criteria.version) {
+        filter.insert(Dimension::Version, [version.clone()].into());
+    }
+    // People's use is what a criterion is about, unless it says otherwise or sets the origins side by side. What other tools
+    // measured has no user.
+    if !matches!(goal.metric, Metric::Measurement(_)) && goal.for_each != Some(Dimension::Origin) {
+        filter.entry(Dimension::Origin).or_insert_with(|| ["use".to_owned()].into());
+    }
+    let subject = match &goal.metric {
+        Metric::Latency(_) => Subject::Operations { limit: Some(duration_limit(goal)) },
+        Metric::SuccessRate => Subject::Operations { limit: None },
+        Metric::Memory(_) | Metric::CpuPercent => Subject::Memory,
+        Metric::Measurement(name) => Subject::Measurement { name: name.clone() },
+        Metric::Later(later) => Subject::Count { kind: Metric::Later(*later).kind() },
+    };
+    Question {
+        subject,
+        span,
+        filter,
+        for_each: goal.for_each.clone(),
+        aliases: criteria.aliases.clone(),
+        time_zone: criteria.time_zone.clone(),
+    }
+}
+
+fn duration_limit(goal: &Goal) -> Limit {
+    // Durations are whole microseconds: for a strict limit the next whole one above decides the same, for the other the one below.
+    let inclusive = goal.relation == crate::Relation::AtMost;
+    let whole = |limit: Quantity| {
+        let us = if inclusive { limit.base().floor() } else { limit.base().ceil() };
+        // Saturates; the configuration refuses what is negative.
+        us as u64
+    };
+    Limit {
+        default_us: goal.limit.map(whole),
+        by_group_us: goal.limits.iter().map(|(name, limit)| (name.clone(), whole(*limit))).collect(),
+        inclusive,
+    }
+}
+
+/// Judges `criteria` at `now`. `answers` are the answers to [`questions`] of the same arguments, in the same order; a missing
+/// answer counts as no evidence.
+#[must_use]
+pub fn judge(criteria: &Criteria, answers: &[Vec<Answer>], past: &[Event], now: Timestamp) -> Scorecard {
+    let none = Vec::new();
+    let results: Vec<_> = criteria
+        .criteria
+        .iter()
+        .enumerate()
+        .map(|(index, criterion)| judge_criterion(criteria, criterion, answers.get(index).unwrap_or(&none), past, now))
+        .collect();
+    let tiers: BTreeMap<_, _> = Tier::ALL
+        .iter()
+        .map(|tier| {
+            let verdicts = results.iter().filter(|r| r.tier == Some(*tier)).map(|r| r.judgement.verdict);
+            let met = verdicts.clone().filter(|v| *v == Verdict::Met).count();
+            (*tier, TierResult { met, of: verdicts.clone().count(), verdict: conjunction(verdicts) })
+        })
+        .collect();
+    Scorecard {
+        schema_version: SCHEMA_VERSION,
+        project: criteria.project.clone(),
+        generated_at: now,
+        verdict: tiers.get(&Tier::Must).map_or(Verdict::NoData, |tier| tier.verdict),
+        tiers,
+        criteria: results,
+    }
+}
+
+/// What the rules need beside the evidence.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) goal: &'a Goal,
+    pub(crate) criteria: &'a Criteria,
+    pub(crate) criterion: &'a Criterion,
+    pub(crate) now: Timestamp,
+}
+
+impl Context<'_> {
+    /// A judgement on nothing.
+    pub(crate) fn blank(&self, limit: Option<Quantity>) -> Judgement {
+        Judgement {
+            metric: Some(self.goal.metric.to_string()),
+            verdict: Verdict::NoData,
+            reason: None,
+            severity: None,
+            target: limit.map(|limit| target(self.goal, limit)),
+            unit: self.goal.unit().name().to_owned(),
+            estimate: None,
+            interval: [None, None],
+            n: 0,
+            successes: None,
+            failures: None,
+            left_out: BTreeMap::new(),
+            at_least_more: None,
+            projected_more: None,
+            leaning: None,
+            newest_event: None,
+            advice: None,
+            command: None,
+            other_convention: None,
+            trend: Vec::new(),
+        }
+    }
+
+    /// An amount in base units, in the unit of the goal.
+    pub(crate) fn shown(&self, base: f64) -> f64 {
+        self.goal.unit().of_base(base)
+    }
+
+    /// Puts the rules that all kinds of evidence share on top of what the evidence says: no data, stale, which side, how bad.
+    pub(crate) fn finish(&self, mut judgement: Judgement, limit: Option<Quantity>) -> Judgement {
+        let age = judgement.newest_event.map(|newest| self.now.since(newest));
+        if judgement.n == 0 {
+            judgement.verdict = Verdict::NoData;
+        } else if age.is_some_and(|age| age > self.criterion.max_age) {
+            judgement.verdict = Verdict::Stale;
+        } else if self.criterion.since == Since::Release && self.criteria.version.is_none() {
+            judgement.verdict = Verdict::NotProven;
+            judgement.reason = Some(Reason::NoRelease);
+        }
+        let inside = match (judgement.estimate, limit) {
+            (Some(estimate), Some(limit)) => Some(self.goal.relation.holds(estimate, self.shown(limit.base()))),
+            // A latency without a finite value is one that failures decide.
+            (None, Some(_)) if judgement.n > 0 && matches!(self.goal.metric, Metric::Latency(_)) => Some(false),
+            _ => None,
+        };
+        if judgement.verdict == Verdict::NotProven {
+            judgement.leaning = inside.map(|inside| if inside { Leaning::Inside } else { Leaning::Outside });
+        }
+        if judgement.verdict == Verdict::Missed {
+            let amber = self.goal.bad.zip(judgement.estimate).is_some_and(|(bad, estimate)| {
+                let bad = self.shown(bad.base());
+                if self.goal.relation.is_upper() { estimate <= bad } else { estimate >= bad }
+            });
+            judgement.severity = Some(if amber { Severity::Amber } else { Severity::Red });
+        }
+        if !matches!(judgement.verdict, Verdict::NotProven | Verdict::NoData) {
+            judgement.reason = None;
+        }
+        if judgement.verdict != Verdict::NotProven {
+            (judgement.at_least_more, judgement.projected_more) = (None, None);
+        }
+        judgement.advice = self.advice(&judgement, age);
+        judgement.command = self.command(&judgement);
+        judgement
+    }
+
+    /// What to do next, in words.
+    fn advice(&self, judgement: &Judgement, age: Option<Duration>) -> Option<String> {
+        Some(match (judgement.verdict, judgement.reason) {
+            (Verdict::Met, _) => return None,
+            (Verdict::NoData, _) => "nothing has come in yet; feed it".to_owned(),
+            (Verdict::Stale, _) => format!("the newest event is {} days old; feed it again", age.unwrap_or_default().as_secs() / 86400),
+            (Verdict::NotProven, Some(Reason::SingleDay)) => "all events are of one day: at least 1 more, on another day".to_owned(),
+            (Verdict::NotProven, Some(Reason::TooFew)) => format!("at least {} more", judgement.at_least_more.unwrap_or(1)),
+            (Verdict::NotProven, Some(Reason::NotJudgedYet)) => {
+                "the events are kept; the rule for this metric comes with a later version".to_owned()
+            }
+            (Verdict::NotProven, Some(Reason::RunTooShort)) => "no run of readings lasted an hour; observe one that does".to_owned(),
+            (Verdict::NotProven, Some(Reason::IncompleteRun)) => {
+                "more than 5% of the readings that were due are missing or incomplete; observe it again".to_owned()
+            }
+            (Verdict::NotProven, Some(Reason::UnitMismatch)) => {
+                format!("the readings are not in a unit that compares with the target's, {}", unit_in_words(self.goal.unit()))
+            }
+            (Verdict::NotProven, Some(Reason::NoRelease)) => "say which version is current: version = \"…\" under [project]".to_owned(),
+            (Verdict::NotProven, Some(Reason::TooManyGroups)) => "filter the events with `where`, so that fewer groups are left".to_owned(),
+            (Verdict::NotProven, None | Some(Reason::GroupWithoutData)) => match (judgement.at_least_more, judgement.projected_more) {
+                (Some(best), Some(projected)) if projected > best => format!("at least {best} more; about {projected} at the current rate"),
+                (Some(best), Some(_)) => format!("at least {best} more"),
+                (Some(best), None) => format!("at least {best} more, all of them good; it is not on track"),
+                _ => return None,
+            },
+            (Verdict::Missed, _) => match judgement.failures.filter(|f| *f > 0) {
+                Some(failures) => format!("{failures} of {} are not within the limit", judgement.n),
+                None => return None,
+            },
+        })
+    }
+
+    /// The command that brings in what is lacking, where that is the next thing to do.
+    fn command(&self, judgement: &Judgement) -> Option<String> {
+        let feeds = match (judgement.verdict, judgement.reason) {
+            (Verdict::NoData | Verdict::Stale, _) => true,
+            (Verdict::NotProven, reason) => matches!(reason, Some(Reason::RunTooShort | Reason::IncompleteRun | Reason::UnitMismatch)),
+            (Verdict::Met | Verdict::Missed, _) => false,
+        };
+        feeds.then(|| self.goal.metric.fed_by(self.goal.unit()))
+    }
+}
+
+fn unit_in_words(unit: Unit) -> String {
+    if unit.family() == Family::Number { "a plain number".to_owned() } else { format!("`{}`", unit.name()) }
+}
+
+fn target(goal: &Goal, limit: Quantity) -> Target {
+    use crate::Relation::{Above, AtLeast, AtMost, Below};
+    let value = |relation| (goal.relation == relation).then(|| goal.unit().of_base(limit.base()));
+    Target {
+        below: value(Below),
+        at_most: value(AtMost),
+        above: value(Above),
+        at_least: value(AtLeast),
+        unit: goal.unit().name().to_owned(),
+    }
+}
+
+fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer], past: &[Event], now: Timestamp) -> CriterionResult {
+    let Epoch { span, why } = epoch(criteria, criterion, past, now);
+    let mut parts: Vec<_> = criterion
+        .goals
+        .iter()
+        .enumerate()
+        .map(|(index, goal)| judge_goal(Context { goal, criteria, criterion, now }, answers.get(index).map(|a| &a.evidence)))
+        .collect();
+    let (mut judgement, groups, definition, parts) = if parts.len() == 1 {
+        let PartResult { judgement, groups, definition } = parts.remove(0);
+        (judgement, groups, definition, Vec::new())
+    } else {
+        let definition = parts.iter().map(|p| p.definition.as_str()).collect::<Vec<_>>().join("; and ");
+        (together(&parts), Vec::new(), definition, parts)
+    };
+    if judgement.verdict == Verdict::Stale
+        && let Some((at, verdict)) = last_verdict(past, &criterion.name)
+    {
+        let advice = judgement.advice.take().map(|a| format!("; {a}")).unwrap_or_default();
+        judgement.advice = Some(format!("was {} on {}{advice}", verdict.name().replace('_', " "), at.to_jiff().strftime("%Y-%m-%d")));
+    }
+    CriterionResult {
+        name: criterion.name.clone(),
+        tier: criterion.tier,
+        card: criterion.card.clone(),
+        judgement,
+        baseline: criterion.baseline.clone(),
+        method: criterion.method.clone(),
+        definition,
+        since: scorecard::Since { from: span.from, why: why.to_owned() },
+        groups,
+        parts,
+    }
+}
+
+fn last_verdict(past: &[Event], name: &str) -> Option<(Timestamp, Verdict)> {
+    let verdicts = past.iter().filter_map(|event| match &event.fact {
+        Fact::Verdict(verdict) if verdict.criterion == name && verdict.verdict != Verdict::Stale => Some((event.at, verdict.verdict)),
+        _ => None,
+    });
+    verdicts.max_by_key(|(at, _)| *at)
+}
+
+/// The conjunction of parts that have no numbers in common.
+fn together(parts: &[PartResult]) -> Judgement {
+    let judgements = || parts.iter().map(|p| &p.judgement);
+    let verdict = conjunction(judgements().map(|j| j.verdict));
+    let deciding = judgements().find(|j| j.verdict == verdict).or_else(|| judgements().find(|j| j.verdict != Verdict::Met));
+    Judgement {
+        metric: None,
+        verdict,
+        reason: deciding.and_then(|j| j.reason),
+        severity: judgements().filter_map(|j| j.severity).max_by_key(|s| *s == Severity::Red),
+        target: None,
+        unit: String::new(),
+        estimate: None,
+        interval: [None, None],
+        n: judgements().map(|j| j.n).max().unwrap_or(0),
+        successes: None,
+        failures: None,
+        left_out: BTreeMap::new(),
+        at_least_more: None,
+        projected_more: None,
+        leaning: None,
+        newest_event: judgements().filter_map(|j| j.newest_event).max(),
+        advice: deciding.and_then(|j| j.advice.clone()),
+        command: deciding.and_then(|j| j.command.clone()),
+        other_convention: None,
+        trend: Vec::new(),
+    }
+}
+
+fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> PartResult {
+    let (judgement, groups) = match evidence {
+        Some(Evidence::Operations(groups)) => by_group(context, groups, sample::judge_operations, |days| days.sort_by_key(|day| day.date)),
+        Some(Evidence::Memory(groups)) => {
+            by_group(context, groups, census::judge_memory, |runs| runs.sort_by_key(|run| run.samples.first().map(|s| s.at)))
+        }
+        Some(Evidence::Measurement(groups)) => {
+            by_group(context, groups, census::judge_measurement, |readings| readings.sort_by_key(|reading| reading.at))
+        }
+        Some(Evidence::Count(groups)) => by_group(context, groups, census::count_only, |_| {}),
+        None => (context.finish(context.blank(context.goal.limit), context.goal.limit), Vec::new()),
+    };
+    PartResult { judgement, definition: context.goal.metric.definition(), groups }
+}
+
+type Rule<T> = fn(Context<'_>, Option<Quantity>, &[T]) -> Judgement;
+
+/// Judges each group, and the goal as the conjunction of those that count; `sort` puts the evidence of several groups in order.
+fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>, sort: fn(&mut Vec<T>)) -> (Judgement, Vec<GroupResult>) {
+    let goal = context.goal;
+    let pool = |counts: &dyn Fn(Option<&str>) -> bool| {
+        let of_groups = evidence.groups.iter().filter(|(name, _)| counts(name.as_deref()));
+        let mut pooled: Vec<T> = of_groups.flat_map(|(_, of_group)| of_group.iter().cloned()).collect();
+        sort(&mut pooled);
+        pooled
+    };
+    let Some(dimension) = &goal.for_each else {
+        return (rule(context, goal.limit, &pool(&|_| true)), Vec::new());
+    };
+    let named = goal.named_groups();
+    let counts = |name: Option<&str>| if named.is_empty() { true } else { name.is_some_and(|name| named.contains(&name)) };
+    let result = |name: Option<&str>, judgement| GroupResult {
+        group: [(dimension.to_string(), name.map(str::to_owned))].into(),
+        judged: counts(name),
+        judgement,
+    };
+    let mut groups: Vec<_> = evidence
+        .groups
+        .iter()
+        .map(|(name, of_group)| result(name.as_deref(), rule(context, goal.limit_of(name.as_deref()), of_group)))
+        .collect();
+    for name in &named {
+        if !evidence.groups.contains_key(&Some((*name).to_owned())) {
+            let mut judgement = rule(context, goal.limit_of(Some(name)), &[]);
+            judgement.reason = Some(Reason::GroupWithoutData);
+            // What it takes from nothing: so that the sum at the criterion is all that is missing.
+            judgement.at_least_more = fewest_from_nothing(context, goal.limit_of(Some(name)));
+            groups.push(result(Some(name), judgement));
+        }
+    }
+    let judged = || groups.iter().filter(|g| g.judged).map(|g| &g.judgement);
+    let mut judgement = rule(context, goal.limit, &pool(&counts));
+    judgement.verdict = conjunction(judged().map(|j| j.verdict));
+    judgement.reason = judged().find(|j| j.verdict != Verdict::Met && j.reason.is_some()).and_then(|j| j.reason);
+    if judged().any(|j| j.reason == Some(Reason::GroupWithoutData)) {
+        judgement.reason = Some(Reason::GroupWithoutData);
+    }
+    if evidence.folded > 0 && judgement.verdict != Verdict::Missed {
+        judgement.verdict = Verdict::NotProven;
+        judgement.reason = Some(Reason::TooManyGroups);
+    }
+    let lacking: Vec<u64> = judged().filter_map(|j| j.at_least_more).collect();
+    let projected: Option<u64> = judged().filter(|j| j.verdict != Verdict::Met).map(|j| j.projected_more).sum();
+    judgement.leaning = None;
+    judgement.severity = judged().filter_map(|j| j.severity).max_by_key(|s| *s == Severity::Red);
+    (judgement.at_least_more, judgement.projected_more) = if judgement.verdict == Verdict::NotProven {
+        ((!lacking.is_empty()).then(|| lacking.iter().sum()), projected)
+    } else {
+        (None, None)
+    };
+    judgement.advice =
+        if judgement.verdict == Verdict::NoData { context.advice(&judgement, None) } else { group_advice(&groups, &judgement) };
+    judgement.command = context.command(&judgement);
+    (judgement, groups)
+}
+
+fn fewest_from_nothing(context: Context<'_>, limit: Option<Quantity>) -> Option<u64> {
+    let rate = sample::goal_rate(&context.goal.metric, limit)?;
+    Some(always_valid::at_least_more(Counts::default(), rate, context.criterion.alpha))
+}
+
+/// The groups that stand in the way, the ones that hurt most first, at most three.
+fn group_advice(groups: &[GroupResult], judgement: &Judgement) -> Option<String> {
+    if judgement.verdict == Verdict::Met {
+        return None;
+    }
+    let mut lacking: Vec<_> = groups.iter().filter(|g| g.judged && g.judgement.verdict != Verdict::Met).collect();
+    lacking.sort_by_key(|g| (rank(g.judgement.verdict), std::cmp::Reverse(g.judgement.failures)));
+    let of = |group: &&GroupResult| {
+        let name = group.group.values().next().cloned().flatten().unwrap_or_else(|| "(none)".to_owned());
+        let what = match group.judgement.verdict {
+            Verdict::NoData => Some("no data".to_owned()),
+            _ => group.judgement.advice.clone(),
+        };
+        what.map_or(name.clone(), |what| format!("{name}: {what}"))
+    };
+    let more = match lacking.len() {
+        0..=3 => String::new(),
+        4 => " · and 1 other".to_owned(),
+        n => format!(" · and {} others", n - 3),
+    };
+    let listed = lacking.iter().take(3).map(of).collect::<Vec<_>>().join(" · ");
+    (!listed.is_empty()).then(|| listed + &more)
+}
+
+const fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Missed => 0,
+        Verdict::NotProven => 1,
+        Verdict::Stale => 2,
+        Verdict::NoData => 3,
+        Verdict::Met => 4,
+    }
+}

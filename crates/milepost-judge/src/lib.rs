@@ -1,0 +1,39 @@
+//! Honest verdicts on success criteria: pure, without IO, clock, async or logger.
+//!
+//! A criterion says what success means; events say what happened. Between them stand two calls:
+//!
+//! ```text
+//! questions(criteria, past, now)      what has to be known, thresholds included
+//! judge(criteria, answers, past, now) the scorecard
+//! ```
+//!
+//! A verdict is one of five. *Met* and *missed* are proven: the chance of ever showing a wrong one is at most 5% for each
+//! criterion and epoch, however often somebody looks. *Not proven* says how many more events it takes. *No data* and *stale*
+//! are what they say. Nothing that is not known is ever met.
+//!
+//! - [`always_valid`]: one rate against a goal, the test behind every verdict on operations.
+//! - [`quantile`]: quantiles as ranks, and the bounds on them.
+//! - [`rate`]: intervals for one look, for display and for fixed samples.
+
+pub mod always_valid;
+mod census;
+mod criterion;
+mod epoch;
+mod judge;
+mod metric;
+pub mod quantile;
+mod quantity;
+pub mod rate;
+mod sample;
+pub mod scorecard;
+mod verdict;
+
+pub use census::{READINGS_DUE, RUN_MIN};
+pub use criterion::{Criteria, Criterion, Failures, Goal, Relation, Since, Tier};
+pub use judge::{judge, questions};
+pub use metric::{Later, MemoryStatistic, Metric, UnknownMetric};
+pub use milepost_record::VerdictWord as Verdict;
+pub use quantity::{Family, NotAQuantity, Quantity, Unit, digits};
+pub use sample::{DAYS_MIN, EVENTS_MIN};
+pub use scorecard::Scorecard;
+pub use verdict::conjunction;

@@ -1,0 +1,184 @@
+//! Operations: each is one draw, so what they say about a rate or a quantile needs inference.
+//!
+//! "The P95 is below T" and "more than 95% take less than T" are one statement, so both kinds of criteria end in the one
+//! test of [`crate::always_valid`], which holds however often somebody looks.
+
+use crate::{
+    Failures, Metric, Verdict,
+    always_valid::{self, Counts},
+    judge::Context,
+    quantile,
+    quantity::Quantity,
+    scorecard::{Convention, Judgement, LeftOut, Reason, TrendPoint},
+};
+use milepost_record::OperationDay;
+use std::collections::BTreeMap;
+
+/// No verdict from fewer events than this, whatever the test says.
+pub const EVENTS_MIN: u64 = 10;
+/// No verdict from fewer calendar days than this, whatever the test says: one day's events share too much.
+pub const DAYS_MIN: usize = 2;
+
+/// The share of events that have to be within the limit for the goal to hold; `None` where the metric is not such a share.
+pub(crate) fn goal_rate(metric: &Metric, limit: Option<Quantity>) -> Option<f64> {
+    match metric {
+        Metric::Latency(quantile) => Some(quantile.as_fraction()),
+        Metric::SuccessRate => limit.map(Quantity::base),
+        _ => None,
+    }
+}
+
+/// Judges a latency or a success rate on the operations of some days, in order; several entries may be of one day.
+pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, days: &[OperationDay]) -> Judgement {
+    let goal = context.goal;
+    let total = Total::of(days);
+    let counts = total.counts(&goal.metric, goal.failures);
+    let mut judgement = context.blank(limit);
+    judgement.n = counts.n();
+    judgement.newest_event = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
+    judgement.left_out = total.left_out(&goal.metric, goal.failures);
+    if counts.n() == 0 {
+        return context.finish(judgement, limit);
+    }
+    let alpha = context.criterion.alpha;
+    (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
+    judgement.estimate = total.estimate(&goal.metric, goal.failures).map(|v| context.shown(v));
+    judgement.interval = match &goal.metric {
+        Metric::Latency(q) => {
+            let (lower, upper) = quantile::peeking_ranks(counts.n(), *q, alpha);
+            [lower, upper].map(|rank| rank.and_then(|rank| total.value_at(rank)).map(|v| context.shown(v)))
+        }
+        _ => always_valid::rate_interval(counts, alpha).map(|v| Some(context.shown(v))),
+    };
+    judgement.trend = trend(context, days);
+    if matches!(goal.metric, Metric::Latency(_)) {
+        let failures = match goal.failures {
+            Failures::Slow => Failures::Exclude,
+            Failures::Exclude => Failures::Slow,
+        };
+        let other = total.counts(&goal.metric, failures);
+        let estimate = total.estimate(&goal.metric, failures).map(|v| context.shown(v));
+        judgement.other_convention = Some(Convention { failures, estimate, n: other.n(), successes: other.successes });
+    }
+    judgement.verdict = Verdict::NotProven;
+    if let Some(rate) = goal_rate(&goal.metric, limit) {
+        prove(&mut judgement, counts, rate, alpha, days);
+    }
+    context.finish(judgement, limit)
+}
+
+/// The test, and the policy that no verdict rests on a handful of events or on a single day. The policy can only delay.
+fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days: &[OperationDay]) {
+    let threshold = always_valid::ln_threshold(alpha);
+    let proven = if always_valid::ln_e_above(counts, rate) >= threshold {
+        Some(Verdict::Met)
+    } else if always_valid::ln_e_below(counts, rate) >= threshold {
+        Some(Verdict::Missed)
+    } else {
+        None
+    };
+    let mut dates: Vec<_> = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.date).collect();
+    dates.dedup();
+    let guard = if counts.n() < EVENTS_MIN {
+        Some((Reason::TooFew, EVENTS_MIN - counts.n()))
+    } else if dates.len() < DAYS_MIN {
+        Some((Reason::SingleDay, 1))
+    } else {
+        None
+    };
+    match (proven, guard) {
+        (Some(verdict), None) => judgement.verdict = verdict,
+        (Some(_), Some((reason, _))) => judgement.reason = Some(reason),
+        (None, _) => {}
+    }
+    let delayed = guard.map_or(0, |(_, more)| more);
+    judgement.at_least_more = Some(always_valid::at_least_more(counts, rate, alpha).max(delayed));
+    judgement.projected_more = always_valid::projected_more(counts, rate, alpha).map(|more| more.max(delayed));
+}
+
+fn trend(context: Context<'_>, days: &[OperationDay]) -> Vec<TrendPoint> {
+    let goal = context.goal;
+    let of_day = |days: &[OperationDay]| {
+        let total = Total::of(days);
+        let n = total.counts(&goal.metric, goal.failures).n();
+        let date = days.first().map(|day| day.date).filter(|_| n > 0)?;
+        Some(TrendPoint { date, value: total.estimate(&goal.metric, goal.failures).map(|v| context.shown(v)), n })
+    };
+    days.chunk_by(|a, b| a.date == b.date).filter_map(of_day).collect()
+}
+
+/// The operations of several days together.
+#[derive(Default)]
+struct Total {
+    ok: u64,
+    failed: u64,
+    cancelled: u64,
+    dry_runs: u64,
+    unmeasured: u64,
+    within: u64,
+    durations: BTreeMap<u64, u64>,
+}
+
+impl Total {
+    fn of(days: &[OperationDay]) -> Self {
+        let mut total = Self::default();
+        for day in days {
+            total.ok += day.ok;
+            total.failed += day.failed;
+            total.cancelled += day.cancelled;
+            total.dry_runs += day.dry_runs;
+            total.unmeasured += day.unmeasured;
+            total.within += day.within;
+            for (duration, count) in &day.durations {
+                *total.durations.entry(*duration).or_default() += count;
+            }
+        }
+        total
+    }
+
+    fn counts(&self, metric: &Metric, failures: Failures) -> Counts {
+        match (metric, failures) {
+            (Metric::Latency(_), Failures::Slow) => {
+                Counts { successes: self.within, failures: self.measured() - self.within + self.failed }
+            }
+            (Metric::Latency(_), Failures::Exclude) => Counts { successes: self.within, failures: self.measured() - self.within },
+            _ => Counts { successes: self.ok, failures: self.failed },
+        }
+    }
+
+    const fn measured(&self) -> u64 {
+        self.ok - self.unmeasured
+    }
+
+    fn left_out(&self, metric: &Metric, failures: Failures) -> BTreeMap<LeftOut, u64> {
+        let latency = matches!(metric, Metric::Latency(_));
+        [
+            (LeftOut::Cancelled, self.cancelled),
+            (LeftOut::DryRun, self.dry_runs),
+            (LeftOut::Failed, if latency && failures == Failures::Exclude { self.failed } else { 0 }),
+            (LeftOut::Unmeasured, if latency { self.unmeasured } else { 0 }),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .collect()
+    }
+
+    /// In base units; `None` where there is nothing, or where the quantile is a failure.
+    fn estimate(&self, metric: &Metric, failures: Failures) -> Option<f64> {
+        let counts = self.counts(metric, failures);
+        match metric {
+            Metric::Latency(q) => self.value_at(quantile::rank(counts.n(), *q)?),
+            _ if counts.n() == 0 => None,
+            _ => Some(counts.successes as f64 / counts.n() as f64),
+        }
+    }
+
+    /// The value with this rank among the durations, in microseconds. Failures come after all of them, and have none.
+    fn value_at(&self, rank: u64) -> Option<f64> {
+        let mut reached = 0;
+        self.durations.iter().find_map(|(duration, count)| {
+            reached += count;
+            (reached >= rank).then_some(*duration as f64)
+        })
+    }
+}

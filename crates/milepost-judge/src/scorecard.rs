@@ -1,0 +1,253 @@
+//! The scorecard: all criteria with verdict, evidence and history. Everything that is shown anywhere is in it.
+
+use crate::{Tier, Verdict};
+use jiff::civil::Date;
+use milepost_record::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The version of the scorecard's JSON.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All criteria of a project, judged at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Scorecard {
+    /// Version of this format.
+    pub schema_version: u32,
+    /// Name of the project.
+    pub project: String,
+    /// When it was judged.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub generated_at: Timestamp,
+    /// The verdict of the tier `must`.
+    #[schemars(with = "String", extend("enum" = ["met", "missed", "not_proven", "no_data", "stale"]))]
+    pub verdict: Verdict,
+    /// The tiers.
+    pub tiers: BTreeMap<Tier, TierResult>,
+    /// The criteria, in the order of the configuration.
+    pub criteria: Vec<CriterionResult>,
+}
+
+/// How a tier stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TierResult {
+    /// Criteria that are met.
+    pub met: usize,
+    /// Criteria in all.
+    pub of: usize,
+    /// Met where all criteria are and there is one; missed where one is.
+    #[schemars(with = "String", extend("enum" = ["met", "missed", "not_proven", "no_data", "stale"]))]
+    pub verdict: Verdict,
+}
+
+/// One criterion, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CriterionResult {
+    /// Its name.
+    pub name: String,
+    /// Its tier; null where no tier counts it.
+    pub tier: Option<Tier>,
+    /// The label of its card, if it has one.
+    pub card: Option<String>,
+    /// What was judged. Where the criterion has several parts, the conjunction of them.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+    /// Where the product started.
+    pub baseline: Option<String>,
+    /// How it is measured.
+    pub method: Option<String>,
+    /// What the metric is.
+    pub definition: String,
+    /// From when on events count.
+    pub since: Since,
+    /// For each group its own judgement; empty where the criterion has no groups.
+    pub groups: Vec<GroupResult>,
+    /// For each part of a criterion that demands several things at once; empty where it demands one.
+    pub parts: Vec<PartResult>,
+}
+
+/// One of several things that a criterion demands at once.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PartResult {
+    /// What was judged.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+    /// What the metric is.
+    pub definition: String,
+    /// For each group its own judgement.
+    pub groups: Vec<GroupResult>,
+}
+
+/// One group of a criterion.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GroupResult {
+    /// The dimension and the group's value of it; a null value gathers the events that have none.
+    pub group: BTreeMap<String, Option<String>>,
+    /// Whether the criterion's verdict depends on it.
+    pub judged: bool,
+    /// What was judged.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+}
+
+/// A verdict and what it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Judgement {
+    /// The metric; null for a criterion that demands several things at once.
+    pub metric: Option<String>,
+    /// The verdict.
+    #[schemars(with = "String", extend("enum" = ["met", "missed", "not_proven", "no_data", "stale"]))]
+    pub verdict: Verdict,
+    /// Why the verdict is not proven, where it is not only for want of events.
+    pub reason: Option<Reason>,
+    /// How bad a miss is.
+    pub severity: Option<Severity>,
+    /// What has to hold; null where each group has a target of its own.
+    pub target: Option<Target>,
+    /// Unit of estimate, interval and trend; empty for plain numbers.
+    pub unit: String,
+    /// What was observed; null where there is nothing, or where it has no finite value.
+    pub estimate: Option<f64>,
+    /// Where the true value lies with 95 % confidence however often somebody looks; null on a side that has no bound yet.
+    pub interval: [Option<f64>; 2],
+    /// How many events, readings or samples it rests on.
+    pub n: u64,
+    /// Of those, how many are within the limit.
+    pub successes: Option<u64>,
+    /// Of those, how many are not.
+    pub failures: Option<u64>,
+    /// What was left out of `n`, by why.
+    pub left_out: BTreeMap<LeftOut, u64>,
+    /// The fewest further events after which it could be met.
+    pub at_least_more: Option<u64>,
+    /// About how many further events it takes if all goes on as it went; a projection, no promise.
+    pub projected_more: Option<u64>,
+    /// On which side of the target the estimate lies, while nothing is proven.
+    pub leaning: Option<Leaning>,
+    /// The newest event.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub newest_event: Option<Timestamp>,
+    /// What to do next.
+    pub advice: Option<String>,
+    /// The command for that, where it is to bring in events.
+    pub command: Option<String>,
+    /// What the other convention for failed operations would give; null where the metric has only one.
+    pub other_convention: Option<Convention>,
+    /// The metric day by day; a day without events is not in it.
+    pub trend: Vec<TrendPoint>,
+}
+
+/// A convention for failed operations, and what it gives.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Convention {
+    /// The convention.
+    pub failures: crate::Failures,
+    /// The estimate under it.
+    pub estimate: Option<f64>,
+    /// How many events it counts.
+    pub n: u64,
+    /// Of those, how many are within the limit.
+    pub successes: u64,
+}
+
+/// What has to hold: one of the four bounds, and its unit.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Target {
+    /// Less than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// This or less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<f64>,
+    /// More than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub above: Option<f64>,
+    /// This or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+    /// Unit of the bound; empty for plain numbers.
+    pub unit: String,
+}
+
+/// Why a verdict is not proven, where it is not only for want of events; also why it has no data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Fewer than ten events.
+    TooFew,
+    /// All events are of one calendar day.
+    SingleDay,
+    /// The rule for this metric is not in this version.
+    NotJudgedYet,
+    /// A group that has to be there has no events.
+    GroupWithoutData,
+    /// There are more groups than are told apart.
+    TooManyGroups,
+    /// No run of memory readings lasted an hour.
+    RunTooShort,
+    /// Of the readings that were due, too many are missing or incomplete.
+    IncompleteRun,
+    /// The readings have another unit than the target.
+    UnitMismatch,
+    /// The criterion is about the current version, and nothing says which one that is.
+    NoRelease,
+}
+
+/// How bad a miss is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Not beyond the second limit.
+    Amber,
+    /// Beyond the second limit, or there is none.
+    Red,
+}
+
+/// On which side of the target the estimate lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Leaning {
+    /// On the good side.
+    Inside,
+    /// On the bad side.
+    Outside,
+}
+
+/// Why an event was left out of a judgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// Somebody ended the operation.
+    Cancelled,
+    /// It only showed what it would do.
+    DryRun,
+    /// It failed, and the criterion excludes failures.
+    Failed,
+    /// A memory reading in which a process could not be read.
+    Incomplete,
+    /// It has no duration.
+    Unmeasured,
+}
+
+/// From when on events count.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Since {
+    /// The beginning.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub from: Timestamp,
+    /// What the beginning is: `quarter`, `month`, `release`, `criterion`, `date` or `changed`.
+    pub why: String,
+}
+
+/// The metric on one day.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TrendPoint {
+    /// The day.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub date: Date,
+    /// The value of that day alone; null where it has no finite value.
+    pub value: Option<f64>,
+    /// How many events the day has.
+    pub n: u64,
+}

@@ -1,0 +1,205 @@
+//! What has to be true of every verdict, whatever the data: checked on random counts, goals and values.
+//!
+//! Each property says in its comment which mistake would break it.
+
+use milepost_judge::always_valid::{Counts, at_least_more, ln_e_above, ln_e_below, ln_threshold, projected_more, rate_interval};
+use milepost_judge::quantile::{Quantile, lower_rank, peeking_ranks, rank, two_sided_ranks, type1, type7, upper_rank};
+use milepost_judge::rate::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson};
+use proptest::prelude::*;
+
+const ALPHA: f64 = 0.05;
+
+/// Mostly small, now and then millions.
+fn some_counts() -> impl Strategy<Value = Counts> {
+    let count = || prop_oneof![4 => 0..100_u64, 2 => 0..10_000_u64, 1 => 0..5_000_000_u64];
+    (count(), count()).prop_map(|(successes, failures)| Counts { successes, failures })
+}
+
+fn small_counts() -> impl Strategy<Value = Counts> {
+    (0..200_u64, 0..200_u64).prop_map(|(successes, failures)| Counts { successes, failures })
+}
+
+fn some_goal() -> impl Strategy<Value = f64> {
+    prop_oneof![0.001..0.999, Just(0.5), Just(0.8), Just(0.9), Just(0.95), Just(0.99), Just(0.999)]
+}
+
+fn some_quantile() -> impl Strategy<Value = Quantile> {
+    let any = (1..10_000_u16).prop_filter_map("a quantile", Quantile::from_basis_points);
+    prop_oneof![Just(Quantile::P50), Just(Quantile::P95), Just(Quantile::P99), any]
+}
+
+fn and_success(counts: Counts) -> Counts {
+    Counts { successes: counts.successes + 1, ..counts }
+}
+
+fn and_failure(counts: Counts) -> Counts {
+    Counts { failures: counts.failures + 1, ..counts }
+}
+
+proptest! {
+    /// Breaks when successes and failures are mixed up, or when rounding exceeds what one event weighs.
+    #[test]
+    fn each_event_moves_the_evidence_its_way(counts in some_counts(), goal in some_goal()) {
+        prop_assert!(ln_e_above(and_success(counts), goal) > ln_e_above(counts, goal));
+        prop_assert!(ln_e_above(and_failure(counts), goal) < ln_e_above(counts, goal));
+        prop_assert!(ln_e_below(and_success(counts), goal) < ln_e_below(counts, goal));
+        prop_assert!(ln_e_below(and_failure(counts), goal) > ln_e_below(counts, goal));
+    }
+
+    /// Breaks when a mixture reaches across the goal, so that one side borrows likelihood from the other.
+    #[test]
+    fn never_both_proven(counts in some_counts(), goal in some_goal()) {
+        prop_assert!(ln_e_above(counts, goal) <= 0.0 || ln_e_below(counts, goal) <= 0.0);
+    }
+
+    /// Breaks when the prior is not normalised on its side of the goal.
+    #[test]
+    fn no_events_are_no_evidence(goal in some_goal()) {
+        prop_assert_eq!(ln_e_above(Counts::default(), goal), 0.0);
+        prop_assert_eq!(ln_e_below(Counts::default(), goal), 0.0);
+    }
+
+    /// Breaks when the two tests treat their side differently. The goals are multiples of 1/1024: `1 - goal` is exact.
+    #[test]
+    fn below_is_above_seen_from_the_other_side(counts in some_counts(), part in 1..1024_u16) {
+        let goal = f64::from(part) / 1024.0;
+        prop_assert_eq!(ln_e_below(counts, goal), ln_e_above(counts.swapped(), 1.0 - goal));
+    }
+
+    /// Breaks when the search stops one too early or too late, or forgets that the goal is proven already.
+    #[test]
+    fn at_least_more_is_the_fewest(counts in some_counts(), goal in some_goal()) {
+        let proven = |more| {
+            ln_e_above(Counts { successes: counts.successes + more, ..counts }, goal) >= ln_threshold(ALPHA)
+        };
+        let more = at_least_more(counts, goal, ALPHA);
+        prop_assert!(proven(more));
+        prop_assert!(more == 0 || !proven(more - 1));
+    }
+
+    /// Breaks when the projection is made at a rate other than the observed one.
+    #[test]
+    fn projected_more_needs_a_rate_above_the_goal(counts in some_counts(), goal in some_goal()) {
+        let on_track = counts.successes as f64 > goal * counts.n() as f64 * (1.0 + 1e-6);
+        match projected_more(counts, goal, ALPHA) {
+            Some(more) if counts.failures == 0 => prop_assert_eq!(more, at_least_more(counts, goal, ALPHA)),
+            Some(more) => prop_assert!(more >= at_least_more(counts, goal, ALPHA)),
+            None => prop_assert!(!on_track),
+        }
+    }
+
+    /// Breaks when an end of the interval is not where its test turns, or when the two ends do not share the error.
+    #[test]
+    fn rate_interval_ends_where_a_rate_is_rejected(counts in small_counts()) {
+        let [low, high] = rate_interval(counts, ALPHA);
+        let rejected = |rate: f64| ln_e_above(counts, rate).max(ln_e_below(counts, rate)) >= ln_threshold(ALPHA / 2.0);
+        if counts.successes > 0 {
+            prop_assert!(rejected(low * (1.0 - 1e-6)) && !rejected(low * (1.0 + 1e-6)));
+        }
+        if counts.failures > 0 {
+            prop_assert!(rejected(1.0 - (1.0 - high) * (1.0 - 1e-6)) && !rejected(1.0 - (1.0 - high) * (1.0 + 1e-6)));
+        }
+        prop_assert!((counts.successes > 0) == (low > 0.0) && (counts.failures > 0) == (high < 1.0));
+    }
+
+    /// Breaks when a test that may be looked at all the time claims more than the exact one that may not.
+    #[test]
+    fn peeking_costs_width(counts in small_counts(), q in some_quantile()) {
+        if let Some([low, high]) = clopper_pearson(counts, 1.0 - ALPHA) {
+            let [peeking_low, peeking_high] = rate_interval(counts, ALPHA);
+            prop_assert!(peeking_low <= low && high <= peeking_high);
+        }
+        let n = counts.n();
+        let (low, high) = two_sided_ranks(n, q, 1.0 - ALPHA);
+        let (peeking_low, peeking_high) = peeking_ranks(n, q, ALPHA);
+        prop_assert!(peeking_low.unwrap_or(0) <= low.unwrap_or(0));
+        prop_assert!(high.unwrap_or(n + 1) <= peeking_high.unwrap_or(n + 1));
+    }
+
+    /// Breaks with any interpolated quantile, and with a rank from a rounded product. Few distinct values make ties.
+    #[test]
+    fn a_quantile_within_the_limit_is_a_share_within_the_limit(
+        values in prop::collection::vec(0..12_u8, 1..200),
+        limit in 0..12_u8,
+        q in some_quantile(),
+    ) {
+        let mut sorted: Vec<f64> = values.iter().copied().map(f64::from).collect();
+        sorted.sort_by(f64::total_cmp);
+        let within = values.iter().filter(|&&value| value <= limit).count();
+        let share_is_within = within * 10_000 >= usize::from(q.basis_points()) * values.len();
+        prop_assert_eq!(type1(&sorted, q).is_some_and(|value| value <= f64::from(limit)), share_is_within);
+    }
+
+    /// Breaks when interpolation runs off the values, or meets the infinite value of a failed operation with NaN.
+    #[test]
+    fn type7_stays_between_the_values(
+        values in prop::collection::vec(0.0..9.0_f64, 0..50),
+        failed in 0..4_usize,
+        q in some_quantile(),
+    ) {
+        let mut sorted = values;
+        sorted.extend(std::iter::repeat_n(f64::INFINITY, failed));
+        sorted.sort_by(f64::total_cmp);
+        match (sorted.first(), sorted.last()) {
+            (Some(first), Some(last)) => {
+                prop_assert!(type7(&sorted, q).is_some_and(|value| (first..=last).contains(&&value)));
+            }
+            _ => prop_assert_eq!(type7(&sorted, q), None),
+        }
+    }
+
+    /// Breaks when a bound is off by one: then either it keeps less than its confidence, or its neighbour would do too.
+    #[test]
+    fn rank_bounds_are_the_tightest(n in 1..60_u64, q in some_quantile(), confidence in 0.6..0.99) {
+        let p = q.as_fraction();
+        match upper_rank(n, q, confidence) {
+            Some(k) => {
+                prop_assert!(at_most(k - 1, n, p) > confidence - 1e-9);
+                prop_assert!(k == 1 || at_most(k - 2, n, p) < confidence + 1e-9);
+            }
+            None => prop_assert!(at_most(n - 1, n, p) < confidence + 1e-9),
+        }
+        match lower_rank(n, q, confidence) {
+            Some(k) => {
+                prop_assert!(at_most(k - 1, n, p) < 1.0 - confidence + 1e-9);
+                prop_assert!(k == n || at_most(k, n, p) > 1.0 - confidence - 1e-9);
+            }
+            None => prop_assert!(at_most(0, n, p) > 1.0 - confidence - 1e-9),
+        }
+        let estimate = rank(n, q);
+        prop_assert!(upper_rank(n, q, confidence).is_none_or(|k| Some(k) >= estimate));
+        prop_assert!(lower_rank(n, q, confidence) <= estimate);
+    }
+
+    /// Breaks when a shape or a tail is wrong: at its own lower bound, so many successes have exactly the probability
+    /// that the confidence leaves. The binomial distribution is summed here, without a beta function.
+    #[test]
+    fn clopper_pearson_solves_the_binomial(counts in (0..40_u64, 0..40_u64), confidence in 0.5..0.999) {
+        let counts = Counts { successes: counts.0, failures: counts.1 };
+        let bounds = clopper_pearson_lower(counts, confidence).zip(clopper_pearson_upper(counts, confidence));
+        let Some((low, high)) = bounds else {
+            prop_assert_eq!(counts.n(), 0);
+            return Ok(());
+        };
+        if counts.successes > 0 {
+            prop_assert!((1.0 - at_most(counts.successes - 1, counts.n(), low) - (1.0 - confidence)).abs() < 1e-9);
+        }
+        if counts.failures > 0 {
+            prop_assert!((at_most(counts.successes, counts.n(), high) - (1.0 - confidence)).abs() < 1e-9);
+        }
+        let Some([wilson_low, wilson_high]) = wilson(counts, confidence) else { unreachable!("there are events") };
+        let rate = counts.successes as f64 / counts.n() as f64;
+        prop_assert!(0.0 <= wilson_low && wilson_low <= rate && rate <= wilson_high && wilson_high <= 1.0);
+    }
+}
+
+/// `P(Binomial(n, p) <= k)` by summing, for small `n`.
+fn at_most(k: u64, n: u64, p: f64) -> f64 {
+    let mut probability = (1.0 - p).powi(n as i32);
+    let mut sum = probability;
+    for i in 0..k {
+        probability *= (n - i) as f64 / (i + 1) as f64 * p / (1.0 - p);
+        sum += probability;
+    }
+    sum
+}

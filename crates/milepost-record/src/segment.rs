@@ -1,0 +1,204 @@
+//! Segments as readers see them: lines, the events in them, and what had to be set aside.
+
+use crate::{
+    Event, Timestamp, limits,
+    spool::{SpoolError, failed, read_small},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek},
+    path::{Path, PathBuf},
+};
+
+/// What is known of a sealed segment: the text of its `.json` file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the spool's layout.
+    pub version: u32,
+    /// The segment's number: they are given in order and never twice.
+    pub sequence: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// CRC32C of its bytes (Castagnoli's polynomial), eight hexadecimal digits.
+    pub crc32c: String,
+    /// When it was sealed.
+    pub sealed_at: Timestamp,
+}
+
+impl Manifest {
+    pub(crate) fn name(sequence: u64) -> String {
+        format!("{sequence:020}.json")
+    }
+}
+
+/// One segment, opened: it can be read to the length that it had then, whatever becomes of its name.
+#[derive(Debug)]
+pub struct Segment {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    sequence: Option<u64>,
+}
+
+impl Segment {
+    pub(crate) fn name(sequence: u64) -> String {
+        format!("{sequence:020}.jsonl")
+    }
+
+    pub(crate) fn open(path: &Path) -> Result<Self, SpoolError> {
+        let file = File::open(path).map_err(failed("open", path))?;
+        let bytes = file.metadata().map_err(failed("read", path))?.len();
+        let sequence = path.file_stem().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
+        Ok(Self { path: path.to_owned(), file, bytes, sequence })
+    }
+
+    /// Where it was when it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How long it was when it was opened.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Its number; `None` while it is still written.
+    #[must_use]
+    pub const fn sequence(&self) -> Option<u64> {
+        self.sequence
+    }
+
+    /// Compares a sealed segment with its manifest. `Ok(None)`: it is as it was sealed, or not sealed yet; otherwise what
+    /// is wrong, in words.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn damage(&self) -> Result<Option<String>, SpoolError> {
+        let Some(sequence) = self.sequence else { return Ok(None) };
+        let path = self.path.with_file_name(Manifest::name(sequence));
+        let text = match read_small(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some("its manifest is missing".to_owned())),
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        let manifest: Manifest = match serde_json::from_str(&text) {
+            Ok(manifest) => manifest,
+            Err(error) => return Ok(Some(format!("its manifest cannot be read: {error}"))),
+        };
+        if manifest.bytes != self.bytes {
+            return Ok(Some(format!("it has {} bytes and was sealed with {}", self.bytes, manifest.bytes)));
+        }
+        let found = crc32c(&self.file, &self.path)?;
+        Ok((found != manifest.crc32c).then(|| format!("its CRC32C is {found} and was {} when it was sealed", manifest.crc32c)))
+    }
+
+    /// The lines that are not empty, each with its offset in bytes.
+    ///
+    /// A last line without its line feed is torn in a sealed segment; in one that is still written, it is being written.
+    /// One reading at a time: they share the file's position.
+    pub fn lines(&self) -> impl Iterator<Item = Result<(u64, Line), SpoolError>> + '_ {
+        let mut reader = BufReader::with_capacity(64 * 1024, (&self.file).take(self.bytes));
+        let mut offset = 0;
+        let mut rewound = (&self.file).rewind();
+        std::iter::from_fn(move || {
+            if let Err(error) = std::mem::replace(&mut rewound, Ok(())) {
+                return Some(Err(failed("read", &self.path)(error)));
+            }
+            loop {
+                let begin = offset;
+                let mut line = Vec::new();
+                let read = match (&mut reader).take(limits::LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line) {
+                    Ok(read) => read,
+                    Err(error) => return Some(Err(failed("read", &self.path)(error))),
+                };
+                offset += read as u64;
+                let ended = line.pop_if(|b| *b == b'\n').is_some();
+                if read == 0 {
+                    return None;
+                }
+                if !ended && read > limits::LINE_BYTES_MAX {
+                    match reader.skip_until(b'\n') {
+                        Ok(skipped) => offset += skipped as u64,
+                        Err(error) => return Some(Err(failed("read", &self.path)(error))),
+                    }
+                    return Some(Ok((begin, Line::TooLong)));
+                }
+                if !ended && self.sequence.is_none() {
+                    return None;
+                }
+                if line.is_empty() {
+                    continue;
+                }
+                return Some(Ok((begin, String::from_utf8(line).map_or(Line::NotUtf8, Line::Text))));
+            }
+        })
+    }
+
+    /// The events in it and the lines that had to be set aside, in order.
+    ///
+    /// An event that says it happens more than five minutes after `now` is set aside: what is not yet cannot be counted.
+    pub fn events(&self, now: Timestamp) -> impl Iterator<Item = Result<Event, Unreadable>> + '_ {
+        let ahead = now.saturating_add(limits::AHEAD_MAX);
+        self.lines().map(move |line| {
+            let (offset, line) = line.map_err(|error| self.unreadable(0, error.to_string()))?;
+            let text = match line {
+                Line::Text(text) => text,
+                Line::NotUtf8 => return Err(self.unreadable(offset, "the line is not UTF-8".to_owned())),
+                Line::TooLong => {
+                    let reason = format!("the line is longer than {} bytes", limits::LINE_BYTES_MAX);
+                    return Err(self.unreadable(offset, reason));
+                }
+            };
+            let event = Event::from_json(&text).map_err(|invalid| self.unreadable(offset, invalid.to_string()))?;
+            if event.at > ahead {
+                return Err(self.unreadable(offset, format!("it says that it happened at {}, which is in the future", event.at)));
+            }
+            Ok(event)
+        })
+    }
+
+    fn unreadable(&self, offset: u64, reason: String) -> Unreadable {
+        Unreadable { segment: self.path.clone(), offset, reason }
+    }
+}
+
+/// A line of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Its text.
+    Text(String),
+    /// It has bytes that are not UTF-8.
+    NotUtf8,
+    /// It is longer than a line may be.
+    TooLong,
+}
+
+/// A line that is no event. It stays where it is, is counted, and stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The segment.
+    pub segment: PathBuf,
+    /// Where the line begins, in bytes.
+    pub offset: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// CRC32C of a file's bytes, as eight hexadecimal digits.
+pub(crate) fn crc32c(mut file: &File, path: &Path) -> Result<String, SpoolError> {
+    file.rewind().map_err(failed("read", path))?;
+    let mut digest = 0;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(format!("{digest:08x}")),
+            Ok(read) => digest = crc32c::crc32c_append(digest, buffer.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed("read", path)(error)),
+        }
+    }
+}

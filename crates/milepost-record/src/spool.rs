@@ -1,0 +1,418 @@
+//! The spool: append-only files that every door writes, safe among many processes, without a daemon.
+//!
+//! ```text
+//! spool/spool.json                     version of this layout, and the spool's random id
+//! spool/seal.lock                      exclusive: whoever seals; shared: whoever lists the segments
+//! spool/shared.jsonl                   the segment of everybody who writes one event and ends
+//! spool/own-PID-ID.jsonl               the segment of one long-lived recorder, locked as long as that lives
+//! spool/00000000000000000001.jsonl     a sealed segment: never written again
+//! spool/00000000000000000001.json      its manifest: length and CRC32C
+//! spool/sequence                       the highest sequence number that was ever given
+//! ```
+//!
+//! A record is one `write` of a line feed, the JSON and a line feed. A writer that dies in the middle of one leaves a torn
+//! line, which the next record's first line feed ends: a torn record costs only itself.
+
+use crate::{
+    Event, Invalid, Timestamp, limits,
+    segment::{Manifest, Segment, crc32c},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// The version of the spool's layout on disk.
+const LAYOUT_VERSION: u32 = 1;
+const SHARED: &str = "shared.jsonl";
+const OWN_PREFIX: &str = "own-";
+
+/// What an acknowledged event has reached when the call returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The operating system: it survives a crash of this process, not a loss of power.
+    Written,
+    /// The disk.
+    OnDisk,
+}
+
+/// Why the spool could not do what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Only a part of a record was written, for want of space. The part is a torn line, which readers set aside.
+    #[error("wrote {written} of {bytes} bytes to {}: is the disk full?", path.display())]
+    Short {
+        /// The segment.
+        path: PathBuf,
+        /// How much was written.
+        written: usize,
+        /// How much there was to write.
+        bytes: usize,
+    },
+    /// A file of the layout does not say what it has to.
+    #[error("{}: {what}", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        what: String,
+    },
+    /// The event is not one that could be read back.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// Adds to an IO error what was tried on which file.
+pub(crate) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> SpoolError + 'a {
+    move |source| SpoolError::Io { action, path: path.to_owned(), source }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Layout {
+    version: u32,
+    id: String,
+}
+
+/// A folder of segments.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    id: String,
+}
+
+impl Spool {
+    /// Opens the spool of a data folder and makes both where they are missing, readable by their owner only.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made or read, or a newer Milepost laid it out.
+    pub fn open(data: &Path) -> Result<Self, SpoolError> {
+        let folder = data.join("spool");
+        if !folder.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
+        }
+        let path = folder.join("spool.json");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::lay_out(&folder, &path)?,
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        let layout: Layout = serde_json::from_str(&text).map_err(|error| SpoolError::Layout {
+            path: path.clone(),
+            what: format!("this is no description of a spool ({error}); restore it from a backup, or move the folder away"),
+        })?;
+        if layout.version > LAYOUT_VERSION {
+            return Err(SpoolError::Layout {
+                path,
+                what: format!("the spool has layout {}, and this Milepost knows {LAYOUT_VERSION}: use a newer Milepost", layout.version),
+            });
+        }
+        Ok(Self { folder, id: layout.id })
+    }
+
+    /// Of several processes that lay out one spool at once, the first wins and all read what it wrote.
+    fn lay_out(folder: &Path, path: &Path) -> Result<String, SpoolError> {
+        let lock = folder.join("seal.lock");
+        new_file(&lock, false).map_err(failed("make", &lock))?;
+        let layout = Layout { version: LAYOUT_VERSION, id: uuid::Uuid::now_v7().simple().to_string() };
+        let text = serde_json::to_string(&layout).map_err(|e| failed("write", path)(e.into()))?;
+        create_once(path, text.as_bytes())?;
+        fs::read_to_string(path).map_err(failed("read", path))
+    }
+
+    /// The spool's random id, made with its folder.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The folder of the segments.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Appends one event to the shared segment. When this returns without an error, the event is acknowledged.
+    ///
+    /// # Errors
+    /// Where the event is not valid or the operating system refused the write: then it is not acknowledged.
+    pub fn append(&self, event: &Event, durability: Durability) -> Result<(), SpoolError> {
+        self.append_all(std::slice::from_ref(event), durability).map(|_| ())
+    }
+
+    /// Appends events to the shared segment, one `write` for each, under one lock. Returns how many were acknowledged, which
+    /// is all of them.
+    ///
+    /// # Errors
+    /// As [`Spool::append`]; the events before the one that failed are acknowledged but for [`Durability::OnDisk`], and their
+    /// number is lost: append one by one where it matters.
+    pub fn append_all(&self, events: &[Event], durability: Durability) -> Result<usize, SpoolError> {
+        let path = self.folder.join(SHARED);
+        let mut file = self.locked_shared(&path)?;
+        for event in events {
+            write_record(&mut file, &path, event)?;
+        }
+        if durability == Durability::OnDisk {
+            file.sync_data().map_err(failed("flush", &path))?;
+            sync_folder(&self.folder)?;
+        }
+        let full = file.metadata().is_ok_and(|m| m.len() >= limits::SEGMENT_BYTES_MAX);
+        drop(file);
+        if full {
+            // The event is acknowledged whether or not sealing succeeds; the next writer tries again.
+            let _ = self.seal();
+        }
+        Ok(events.len())
+    }
+
+    /// The shared segment under a shared lock, and certainly the file that the path names: sealing may have renamed the one
+    /// that was opened before the lock was had.
+    fn locked_shared(&self, path: &Path) -> Result<File, SpoolError> {
+        loop {
+            let file = open_segment(path).map_err(failed("open", path))?;
+            file.lock_shared().map_err(failed("lock", path))?;
+            if is_at(&file, path)? {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// A segment for one long-lived writer, which needs no lock for each record.
+    pub(crate) fn own_segment(&self) -> Result<OwnSegment, SpoolError> {
+        let name = format!("{OWN_PREFIX}{}-{}.jsonl", std::process::id(), uuid::Uuid::now_v7().simple());
+        let path = self.folder.join(name);
+        loop {
+            let file = open_segment(&path).map_err(failed("open", &path))?;
+            file.lock().map_err(failed("lock", &path))?;
+            // Somebody who seals may have found the new file before it was locked.
+            if is_at(&file, &path)? {
+                return Ok(OwnSegment { file, path, bytes: 0, since: std::time::Instant::now(), pid: std::process::id() });
+            }
+        }
+    }
+
+    /// Seals the shared segment and every own segment whose writer has ended, and returns how many became sealed segments.
+    ///
+    /// # Errors
+    /// Where the operating system refused. What was sealed before stays sealed.
+    pub fn seal(&self) -> Result<usize, SpoolError> {
+        let _sealing = self.seal_lock(true)?;
+        let mut sealed = 0;
+        for path in self.open_segments()? {
+            let file = match OpenOptions::new().read(true).append(true).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed("open", &path)(error)),
+            };
+            if path.ends_with(SHARED) {
+                file.lock().map_err(failed("lock", &path))?;
+            } else {
+                match file.try_lock() {
+                    Ok(()) => {}
+                    Err(TryLockError::WouldBlock) => continue,
+                    Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+                }
+            }
+            sealed += usize::from(self.seal_locked(&file, &path)?);
+        }
+        Ok(sealed)
+    }
+
+    /// Seals the own segment of a living writer, who holds its lock.
+    pub(crate) fn seal_own(&self, own: &OwnSegment) -> Result<(), SpoolError> {
+        let _sealing = self.seal_lock(true)?;
+        let file = OpenOptions::new().read(true).open(&own.path).map_err(failed("open", &own.path))?;
+        self.seal_locked(&file, &own.path).map(|_| ())
+    }
+
+    /// Seals a segment of which nobody but the caller can write: under the seal lock and the segment's own. The manifest
+    /// comes before the name, so that every sealed segment has one; a crash in between leaves a manifest without a segment
+    /// and a number that is never used.
+    fn seal_locked(&self, file: &File, path: &Path) -> Result<bool, SpoolError> {
+        let metadata = file.metadata().map_err(failed("read", path))?;
+        if metadata.len() == 0 {
+            if !path.ends_with(SHARED) {
+                fs::remove_file(path).map_err(failed("remove", path))?;
+            }
+            return Ok(false);
+        }
+        file.sync_all().map_err(failed("flush", path))?;
+        let sequence = self.next_sequence()?;
+        let manifest =
+            Manifest { version: LAYOUT_VERSION, sequence, bytes: metadata.len(), crc32c: crc32c(file, path)?, sealed_at: Timestamp::now() };
+        let text = serde_json::to_string(&manifest).map_err(|e| failed("write", path)(e.into()))?;
+        replace(&self.folder.join("sequence"), sequence.to_string().as_bytes())?;
+        replace(&self.folder.join(Manifest::name(sequence)), text.as_bytes())?;
+        let target = self.folder.join(Segment::name(sequence));
+        fs::rename(path, &target).map_err(failed("rename", path))?;
+        sync_folder(&self.folder)?;
+        Ok(true)
+    }
+
+    /// One more than any number that a segment, a manifest or the high-water mark shows: segments are deleted once the store
+    /// has them, and a number must not come back.
+    fn next_sequence(&self) -> Result<u64, SpoolError> {
+        let path = self.folder.join("sequence");
+        let mark = match fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().map_err(|_| SpoolError::Layout {
+                path,
+                what: "this has to hold one number; write the highest sequence number that you know of into it".to_owned(),
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        let named = self.names()?.iter().filter_map(|n| n.split('.').next()?.parse().ok()).max().unwrap_or(0);
+        Ok(mark.max(named) + 1)
+    }
+
+    /// All segments as they are at this moment, sealed ones first in order, each opened: what is sealed or deleted later can
+    /// still be read through them.
+    ///
+    /// # Errors
+    /// Where the folder or a segment cannot be read.
+    pub fn segments(&self) -> Result<Vec<Segment>, SpoolError> {
+        // Under the lock no segment changes its name between the listing and the opening.
+        let _listing = self.seal_lock(false)?;
+        let mut names: Vec<_> = self.names()?.into_iter().filter(|n| n.ends_with(".jsonl")).collect();
+        names.sort();
+        names.into_iter().map(|name| Segment::open(&self.folder.join(name))).collect()
+    }
+
+    fn open_segments(&self) -> Result<Vec<PathBuf>, SpoolError> {
+        let names = self.names()?;
+        let open = names.into_iter().filter(|n| n == SHARED || (n.starts_with(OWN_PREFIX) && n.ends_with(".jsonl")));
+        Ok(open.map(|name| self.folder.join(name)).collect())
+    }
+
+    fn names(&self) -> Result<Vec<String>, SpoolError> {
+        let folder = fs::read_dir(&self.folder).map_err(failed("list", &self.folder))?;
+        let mut names = Vec::new();
+        for entry in folder {
+            let entry = entry.map_err(failed("list", &self.folder))?;
+            names.extend(entry.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn seal_lock(&self, exclusive: bool) -> Result<File, SpoolError> {
+        let path = self.folder.join("seal.lock");
+        let file = File::open(&path).map_err(failed("open", &path))?;
+        if exclusive { file.lock() } else { file.lock_shared() }.map_err(failed("lock", &path))?;
+        Ok(file)
+    }
+}
+
+/// The segment of one long-lived writer. Its lock is held until every copy of the file is closed, also by a crash.
+#[derive(Debug)]
+pub(crate) struct OwnSegment {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+    since: std::time::Instant,
+    pid: u32,
+}
+
+impl OwnSegment {
+    pub(crate) fn append(&mut self, event: &Event, durability: Durability) -> Result<(), SpoolError> {
+        self.bytes += write_record(&mut self.file, &self.path, event)?;
+        if durability == Durability::OnDisk {
+            self.file.sync_data().map_err(failed("flush", &self.path))?;
+            if let Some(folder) = self.path.parent() {
+                sync_folder(folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A forked child shares the file and its lock with its parent, and has to open a segment of its own.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.pid == std::process::id()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= limits::SEGMENT_BYTES_MAX || (self.bytes > 0 && self.since.elapsed() >= limits::SEGMENT_AGE_MAX)
+    }
+}
+
+fn write_record(file: &mut File, path: &Path, event: &Event) -> Result<u64, SpoolError> {
+    let json = event.to_json()?;
+    let mut record = Vec::with_capacity(json.len() + 2);
+    record.push(b'\n');
+    record.extend_from_slice(json.as_bytes());
+    record.push(b'\n');
+    loop {
+        match file.write(&record) {
+            Ok(written) if written == record.len() => return Ok(written as u64),
+            Ok(written) => return Err(SpoolError::Short { path: path.to_owned(), written, bytes: record.len() }),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed("write to", path)(error)),
+        }
+    }
+}
+
+fn open_segment(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+fn is_at(file: &File, path: &Path) -> Result<bool, SpoolError> {
+    let opened = file.metadata().map_err(failed("read", path))?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+/// Makes a file that only its owner may read; with `must_be_new`, fails where there is one.
+pub(crate) fn new_file(path: &Path, must_be_new: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    if must_be_new { options.create_new(true) } else { options.create(true).truncate(false) }.open(path)
+}
+
+/// Makes a file with this content unless there is one, and never one with a part of it.
+pub(crate) fn create_once(path: &Path, content: &[u8]) -> Result<(), SpoolError> {
+    let temporary = write_beside(path, content)?;
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary).map_err(failed("remove", &temporary))?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed("make", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces a file's content at once: a reader sees the old or the new.
+fn replace(path: &Path, content: &[u8]) -> Result<(), SpoolError> {
+    let temporary = write_beside(path, content)?;
+    fs::rename(&temporary, path).map_err(failed("rename", &temporary))
+}
+
+fn write_beside(path: &Path, content: &[u8]) -> Result<PathBuf, SpoolError> {
+    let temporary = path.with_extension(format!("{}.tmp", uuid::Uuid::now_v7().simple()));
+    let mut file = new_file(&temporary, true).map_err(failed("make", &temporary))?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed("write to", &temporary))?;
+    Ok(temporary)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), SpoolError> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(failed("flush", folder))
+}
+
+/// Reads a small file of the layout, at most 64 KiB of it.
+pub(crate) fn read_small(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(64 * 1024).read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,225 @@
+//! What the spool promises: nothing acknowledged is lost, and a torn record costs only itself.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use milepost_record::{
+    Durability, Event, Identity, Invalid, Operation, Outcome, Recorder, Segment, Spool, SpoolError, Texts, Timestamp, limits,
+};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+fn event(id: &str) -> Event {
+    let mut event = Event::at("2026-11-24T21:13:00Z".parse().expect("a time"), Operation::new("search", Outcome::Ok));
+    event.id = Some(id.to_owned());
+    event
+}
+
+fn now() -> Timestamp {
+    "2026-11-24T21:15:00Z".parse().expect("a time")
+}
+
+fn ids(spool: &Spool) -> (Vec<String>, usize) {
+    let mut ids = Vec::new();
+    let mut unreadable = 0;
+    for segment in spool.segments().expect("segments") {
+        for event in segment.events(now()) {
+            match event {
+                Ok(event) => ids.push(event.id.expect("an id")),
+                Err(_) => unreadable += 1,
+            }
+        }
+    }
+    (ids, unreadable)
+}
+
+fn sealed(spool: &Spool) -> Vec<Segment> {
+    spool.segments().expect("segments").into_iter().filter(|s| s.sequence().is_some()).collect()
+}
+
+#[test]
+fn sealed_segments_come_first_and_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Spool::open(folder.path()).expect("a spool");
+    for id in ["a", "b", "c"] {
+        spool.append(&event(id), Durability::OnDisk).expect("appended");
+        if id != "c" {
+            assert_eq!(spool.seal().expect("sealed"), 1);
+        }
+    }
+    assert_eq!(spool.seal().expect("sealed"), 1);
+    assert_eq!(spool.seal().expect("sealed"), 0, "there is nothing left to seal");
+    assert_eq!(ids(&spool), (vec!["a".to_owned(), "b".to_owned(), "c".to_owned()], 0));
+    assert_eq!(sealed(&spool).iter().filter_map(Segment::sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(sealed(&spool).iter().all(|s| s.damage().expect("readable").is_none()));
+}
+
+#[test]
+fn a_sequence_number_never_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Spool::open(folder.path()).expect("a spool");
+    spool.append(&event("a"), Durability::Written).expect("appended");
+    spool.seal().expect("sealed");
+    // As after compaction: the segment and its manifest are gone.
+    for name in ["00000000000000000001.jsonl", "00000000000000000001.json"] {
+        fs::remove_file(spool.folder().join(name)).expect("removed");
+    }
+    spool.append(&event("b"), Durability::Written).expect("appended");
+    spool.seal().expect("sealed");
+    assert_eq!(sealed(&spool).iter().filter_map(Segment::sequence).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn a_segment_cut_at_any_byte_loses_its_torn_line_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Spool::open(folder.path()).expect("a spool");
+    let all = ["a", "b", "c"];
+    for id in all {
+        spool.append(&event(id), Durability::Written).expect("appended");
+    }
+    let path = spool.folder().join("shared.jsonl");
+    let whole = fs::read(&path).expect("a segment");
+    let record = whole.len() / all.len();
+    assert_eq!(whole.len() % all.len(), 0, "records of one length, so that the arithmetic below holds");
+    for cut in 0..whole.len() {
+        fs::write(&path, &whole[..cut]).expect("cut");
+        // Whoever writes next ends the torn line.
+        spool.append(&event("next"), Durability::Written).expect("appended");
+        let mut left: Vec<String> = all.iter().take((cut + 1) / record).map(|id| (*id).to_owned()).collect();
+        left.push("next".to_owned());
+        // All of a record but its last line feed is a whole record, and only its first line feed is none at all.
+        let torn = usize::from((cut % record) > 1 && (cut + 1) % record != 0);
+        assert_eq!(ids(&spool), (left, torn), "cut at {cut} of {}", whole.len());
+    }
+}
+
+#[test]
+fn damage_to_a_sealed_segment_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Spool::open(folder.path()).expect("a spool");
+    spool.append(&event("a"), Durability::Written).expect("appended");
+    spool.seal().expect("sealed");
+    let path = spool.folder().join("00000000000000000001.jsonl");
+    let whole = fs::read(&path).expect("a segment");
+    let damage = || sealed(&spool)[0].damage().expect("readable");
+
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    fs::write(&path, &flipped).expect("written");
+    assert!(damage().expect("damage").contains("CRC32C"));
+    fs::write(&path, &whole[..whole.len() - 1]).expect("written");
+    assert!(damage().expect("damage").contains("bytes"));
+    fs::write(&path, &whole).expect("written");
+    assert_eq!(damage(), None);
+    fs::remove_file(path.with_extension("json")).expect("removed");
+    assert!(damage().expect("damage").contains("manifest"));
+}
+
+#[test]
+fn a_line_beyond_the_limit_is_set_aside_and_the_next_one_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Spool::open(folder.path()).expect("a spool");
+    let path = spool.folder().join("shared.jsonl");
+    fs::write(&path, format!("{}\n", "x".repeat(3 * limits::LINE_BYTES_MAX))).expect("written");
+    spool.append(&event("a"), Durability::Written).expect("appended");
+    assert_eq!(ids(&spool), (vec!["a".to_owned()], 1));
+}
+
+#[test]
+fn what_cannot_be_read_back_is_not_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Spool::open(folder.path()).expect("a spool");
+    let mut long = event("a");
+    long.user = Some("u".repeat(limits::NAME_BYTES_MAX + 1));
+    let error = spool.append(&long, Durability::Written).expect_err("too long");
+    assert!(matches!(error, SpoolError::Invalid(Invalid::TooLong { key: "user", .. })), "{error}");
+    assert_eq!(ids(&spool), (vec![], 0));
+}
+
+#[test]
+fn a_newer_layout_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Spool::open(folder.path()).expect("a spool");
+    fs::write(folder.path().join("spool/spool.json"), r#"{"version":2,"id":"x"}"#).expect("written");
+    let error = Spool::open(folder.path()).expect_err("newer").to_string();
+    assert!(error.contains("use a newer Milepost"), "{error}");
+}
+
+#[test]
+fn all_that_is_stored_is_readable_by_its_owner_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let recorder = Recorder::open(&data).expect("a recorder");
+    recorder.record(event("a")).expect("recorded");
+    Spool::open(&data).expect("a spool").append(&event("b"), Durability::Written).expect("appended");
+    drop(recorder);
+    Spool::open(&data).expect("a spool").seal().expect("sealed");
+    let mut files = 0;
+    let mut visit = vec![data];
+    while let Some(path) = visit.pop() {
+        let mode = fs::metadata(&path).expect("metadata").permissions().mode() & 0o777;
+        if path.is_dir() {
+            assert_eq!(mode, 0o700, "{}", path.display());
+            visit.extend(fs::read_dir(&path).expect("a folder").map(|e| e.expect("an entry").path()));
+        } else {
+            assert_eq!(mode, 0o600, "{}", path.display());
+            files += 1;
+        }
+    }
+    assert!(files >= 6, "identity, spool, lock, sequence, segments and manifests");
+}
+
+fn recorded(data: &Path) -> Vec<Event> {
+    let segments = Spool::open(data).expect("a spool").segments().expect("segments");
+    segments.iter().flat_map(|s| s.events(Timestamp::now()).collect::<Vec<_>>()).map(|e| e.expect("an event")).collect()
+}
+
+#[test]
+fn the_recorder_fills_in_what_it_knows_and_keeps_texts_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::open(folder.path()).expect("a recorder").with_version("1.3.0");
+    assert_eq!(recorder.measure("search", || Ok::<_, ()>(1)), Ok(1));
+    assert_eq!(recorder.measure("search", || Err::<(), _>(2)), Err(2));
+    recorder.start("install").describe(|_, o| o.backend = Some("native".to_owned())).fail("network", Some("secret".to_owned()));
+    drop(recorder.start("list"));
+    let outcomes: Vec<_> = recorded(folder.path())
+        .into_iter()
+        .map(|event| {
+            assert!(event.id.is_some() && event.host.is_some() && event.origin.is_some());
+            assert_eq!(event.version.as_deref(), Some("1.3.0"));
+            let milepost_record::Fact::Operation(operation) = event.fact else { panic!("an operation") };
+            assert!(operation.duration_us.is_some());
+            (operation.operation, operation.outcome, operation.backend, operation.error.map(|e| (e.category, e.text)))
+        })
+        .collect();
+    let native = Some("native".to_owned());
+    assert_eq!(outcomes[0], ("search".to_owned(), Outcome::Ok, None, None));
+    assert_eq!(outcomes[1], ("search".to_owned(), Outcome::Failed, None, None));
+    assert_eq!(outcomes[2], ("install".to_owned(), Outcome::Failed, native, Some(("network".to_owned(), None))));
+    assert_eq!(outcomes[3], ("list".to_owned(), Outcome::Failed, None, None));
+
+    let recorder = recorder.with_texts(Texts { error: true, ..Texts::default() });
+    recorder.start("install").fail("network", Some("no route".to_owned()));
+    let last = recorded(folder.path()).pop().expect("an event");
+    assert!(last.to_json().expect("a line").contains(r#""error":{"category":"network","text":"no route"}"#));
+}
+
+#[test]
+fn a_recorder_survives_a_data_folder_that_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let recorder = Recorder::open(&data).expect("a recorder");
+    fs::remove_dir_all(&data).expect("removed");
+    assert_eq!(recorder.measure("search", || Ok::<_, ()>(1)), Ok(1), "the host goes on");
+    assert_eq!(recorder.lost(), 1);
+    assert!(recorder.record(event("a")).is_err());
+}
+
+#[test]
+fn a_pseudonym_is_the_same_here_and_another_elsewhere() {
+    let (here, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let identity = |data: &Path| Identity::open(data).expect("an identity");
+    let rose = identity(here.path()).pseudonym("rose");
+    assert_eq!(rose, identity(here.path()).pseudonym("rose"));
+    assert_ne!(rose, identity(here.path()).pseudonym("maya"));
+    assert_ne!(rose, identity(elsewhere.path()).pseudonym("rose"));
+    assert_eq!((rose.len(), &rose[..2]), (18, "u-"));
+    assert!(!format!("{:?}", identity(here.path())).contains("key"));
+}

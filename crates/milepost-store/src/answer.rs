@@ -1,0 +1,218 @@
+//! What the engine returns as plain data: Arrow ends here.
+
+use crate::StoreError;
+use datafusion::{
+    arrow::{
+        array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, TimestampMicrosecondArray, UInt64Array},
+        compute::cast,
+        datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type},
+        record_batch::RecordBatch,
+    },
+    error::DataFusionError,
+};
+use jiff::{ToSpan, civil::Date};
+use milepost_record::{
+    Count, Evidence, GROUPS_MAX, Groups, Measure, MemorySample, OperationDay, Question, Reading, Run, Subject, Timestamp,
+};
+use std::{cmp::Reverse, collections::BTreeMap};
+
+/// The evidence in what came back for a question.
+pub(crate) fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
+    let batches: Vec<Columns<'_>> = batches.iter().map(Columns).collect();
+    Ok(match &question.subject {
+        Subject::Operations { .. } => {
+            Evidence::Operations(limited(operations(&batches)?, |days| days.iter().map(|d| d.ok + d.failed).sum()))
+        }
+        Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
+        Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
+        Subject::Count { .. } => Evidence::Count(limited(counts(&batches)?, |counts| counts.iter().map(|c| c.n).sum())),
+    })
+}
+
+type ByGroup<T> = BTreeMap<Option<String>, Vec<T>>;
+
+/// Keeps the largest groups.
+fn limited<T>(mut groups: ByGroup<T>, size: impl Fn(&[T]) -> u64) -> Groups<T> {
+    let mut folded = 0;
+    if groups.len() > GROUPS_MAX {
+        let mut names: Vec<_> = groups.iter().map(|(name, of_group)| (Reverse(size(of_group)), name.clone())).collect();
+        names.sort();
+        for (_, name) in names.split_off(GROUPS_MAX) {
+            groups.remove(&name);
+            folded += 1;
+        }
+    }
+    Groups { groups, folded }
+}
+
+fn operations(batches: &[Columns<'_>]) -> Result<ByGroup<OperationDay>, StoreError> {
+    let mut groups = ByGroup::new();
+    for columns in batches {
+        let (group, ended) = (columns.text("group")?, columns.text("ended")?);
+        let (date, duration) = (columns.dates("date")?, columns.unsigned("duration_us")?);
+        let (n, within) = (columns.integers("n")?, columns.integers("within")?);
+        let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
+        for row in 0..columns.0.num_rows() {
+            let (date, oldest, newest) = (day(&date, row)?, time(&oldest, row)?, time(&newest, row)?);
+            let n = count(&n, row);
+            let days: &mut Vec<OperationDay> = groups.entry(group(row)).or_default();
+            if days.last().is_none_or(|last| last.date != date) {
+                days.push(OperationDay {
+                    date,
+                    oldest,
+                    newest,
+                    ok: 0,
+                    failed: 0,
+                    timeouts: 0,
+                    cancelled: 0,
+                    dry_runs: 0,
+                    unmeasured: 0,
+                    within: 0,
+                    durations: Vec::new(),
+                });
+            }
+            let Some(day) = days.last_mut() else { continue };
+            day.oldest = day.oldest.min(oldest);
+            day.newest = day.newest.max(newest);
+            day.within += count(&within, row);
+            match ended(row).as_deref() {
+                Some("ok") => {
+                    day.ok += n;
+                    if duration.is_valid(row) {
+                        day.durations.push((duration.value(row), n));
+                    } else {
+                        day.unmeasured += n;
+                    }
+                }
+                Some("failed") => day.failed += n,
+                Some("timeout") => {
+                    day.failed += n;
+                    day.timeouts += n;
+                }
+                Some("cancelled") => day.cancelled += n,
+                Some("dry_run") => day.dry_runs += n,
+                _ => return Err(StoreError::Shape("ended")),
+            }
+        }
+    }
+    Ok(groups)
+}
+
+fn memory(batches: &[Columns<'_>]) -> Result<ByGroup<Run>, StoreError> {
+    let mut groups = ByGroup::new();
+    for columns in batches {
+        let (group, run, process, measure) =
+            (columns.text("group")?, columns.text("run")?, columns.text("process")?, columns.text("measure")?);
+        let (every, bytes, cpu) = (columns.unsigned("every_us")?, columns.unsigned("bytes")?, columns.unsigned("cpu_us")?);
+        let (at, complete) = (columns.times("at")?, columns.booleans("complete")?);
+        for row in 0..columns.0.num_rows() {
+            let run = run(row).ok_or(StoreError::Shape("run"))?;
+            let runs: &mut Vec<Run> = groups.entry(group(row)).or_default();
+            if runs.last().is_none_or(|last| last.run != run) {
+                let measure = measure(row).and_then(|word| word.parse::<Measure>().ok()).ok_or(StoreError::Shape("measure"))?;
+                let every_us = every.is_valid(row).then(|| every.value(row));
+                runs.push(Run { run, process: process(row), measure, every_us, samples: Vec::new() });
+            }
+            let sample = MemorySample {
+                at: time(&at, row)?,
+                bytes: bytes.value(row),
+                complete: complete.value(row),
+                cpu_us: cpu.is_valid(row).then(|| cpu.value(row)),
+            };
+            if let Some(run) = runs.last_mut() {
+                run.samples.push(sample);
+            }
+        }
+    }
+    for runs in groups.values_mut() {
+        runs.sort_by_key(|run| run.samples.first().map(|s| s.at));
+    }
+    Ok(groups)
+}
+
+fn measurements(batches: &[Columns<'_>]) -> Result<ByGroup<Reading>, StoreError> {
+    let mut groups = ByGroup::new();
+    for columns in batches {
+        let (group, unit, source, scope) = (columns.text("group")?, columns.text("unit")?, columns.text("source")?, columns.text("scope")?);
+        let (at, value) = (columns.times("at")?, columns.numbers("value")?);
+        for row in 0..columns.0.num_rows() {
+            let reading = Reading { at: time(&at, row)?, value: value.value(row), unit: unit(row), source: source(row), scope: scope(row) };
+            groups.entry(group(row)).or_default().push(reading);
+        }
+    }
+    // The newest came first, so that the limit cuts off the oldest.
+    for readings in groups.values_mut() {
+        readings.reverse();
+    }
+    Ok(groups)
+}
+
+fn counts(batches: &[Columns<'_>]) -> Result<ByGroup<Count>, StoreError> {
+    let mut groups = ByGroup::new();
+    for columns in batches {
+        let (group, n) = (columns.text("group")?, columns.integers("n")?);
+        let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
+        for row in 0..columns.0.num_rows() {
+            let of_group = Count { n: count(&n, row), oldest: time(&oldest, row)?, newest: time(&newest, row)? };
+            groups.entry(group(row)).or_default().push(of_group);
+        }
+    }
+    Ok(groups)
+}
+
+fn count(array: &Int64Array, row: usize) -> u64 {
+    u64::try_from(array.value(row)).unwrap_or(0)
+}
+
+fn time(array: &TimestampMicrosecondArray, row: usize) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microseconds(array.value(row)).ok_or(StoreError::Shape("at"))
+}
+
+fn day(array: &Date32Array, row: usize) -> Result<Date, StoreError> {
+    let days = i64::from(array.value(row));
+    Date::constant(1970, 1, 1).checked_add(days.days()).map_err(|_| StoreError::Shape("date"))
+}
+
+/// The columns of a batch by name, each as the type that is expected of it.
+struct Columns<'a>(&'a RecordBatch);
+
+impl Columns<'_> {
+    fn column(&self, name: &'static str, of: &DataType) -> Result<ArrayRef, StoreError> {
+        let array = self.0.column_by_name(name).ok_or(StoreError::Shape(name))?;
+        Ok(cast(array, of).map_err(DataFusionError::from)?)
+    }
+
+    /// Text comes back in several layouts; all of them cast to this one.
+    fn text(&self, name: &'static str) -> Result<impl Fn(usize) -> Option<String> + use<>, StoreError> {
+        let array = self.column(name, &DataType::Utf8)?;
+        Ok(move |row| {
+            let strings = array.as_string::<i32>();
+            strings.is_valid(row).then(|| strings.value(row).to_owned())
+        })
+    }
+
+    fn unsigned(&self, name: &'static str) -> Result<UInt64Array, StoreError> {
+        Ok(self.column(name, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
+    }
+
+    fn integers(&self, name: &'static str) -> Result<Int64Array, StoreError> {
+        Ok(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+    }
+
+    fn numbers(&self, name: &'static str) -> Result<Float64Array, StoreError> {
+        Ok(self.column(name, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+    }
+
+    fn dates(&self, name: &'static str) -> Result<Date32Array, StoreError> {
+        Ok(self.column(name, &DataType::Date32)?.as_primitive::<Date32Type>().clone())
+    }
+
+    fn booleans(&self, name: &'static str) -> Result<BooleanArray, StoreError> {
+        Ok(self.column(name, &DataType::Boolean)?.as_boolean().clone())
+    }
+
+    fn times(&self, name: &'static str) -> Result<TimestampMicrosecondArray, StoreError> {
+        let of = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        Ok(self.column(name, &of)?.as_primitive::<TimestampMicrosecondType>().clone())
+    }
+}

@@ -1,0 +1,213 @@
+//! Events as tables: one for each kind, named by the plural, its columns named as the wire's keys.
+
+use crate::StoreError;
+use datafusion::{
+    arrow::{
+        array::{
+            ArrayRef, BooleanArray, Float64Array, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder,
+            TimestampMicrosecondArray, UInt64Array,
+        },
+        record_batch::RecordBatch,
+    },
+    datasource::MemTable,
+    error::DataFusionError,
+    prelude::SessionContext,
+};
+use milepost_record::{Event, Fact, Kind, Scalar, Timestamp};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How many events make one batch.
+const BATCH: usize = 8192;
+
+/// Events on their way into tables.
+#[derive(Default)]
+pub(crate) struct Tables {
+    waiting: BTreeMap<Kind, Vec<Event>>,
+    batches: BTreeMap<Kind, Vec<RecordBatch>>,
+}
+
+impl Tables {
+    pub(crate) fn push(&mut self, event: Event) -> Result<(), StoreError> {
+        let kind = event.kind();
+        let waiting = self.waiting.entry(kind).or_default();
+        waiting.push(event);
+        if waiting.len() >= BATCH {
+            let full = std::mem::take(waiting);
+            self.batches.entry(kind).or_default().push(batch(kind, &full)?);
+        }
+        Ok(())
+    }
+
+    /// Makes a table of every kind, also of those without events.
+    pub(crate) fn register(mut self, engine: &SessionContext) -> Result<(), StoreError> {
+        for kind in Kind::ALL {
+            let rest = batch(*kind, &self.waiting.remove(kind).unwrap_or_default())?;
+            let schema = rest.schema();
+            let mut batches = self.batches.remove(kind).unwrap_or_default();
+            batches.push(rest);
+            engine.register_table(kind.table(), Arc::new(MemTable::try_new(schema, vec![batches])?))?;
+        }
+        Ok(())
+    }
+}
+
+/// One batch of events of one kind.
+fn batch(kind: Kind, events: &[Event]) -> Result<RecordBatch, StoreError> {
+    macro_rules! columns {
+        ($Fact:ident) => {
+            Columns::new(events, |fact| if let Fact::$Fact(fact) = fact { Some(fact) } else { None })
+        };
+    }
+    let columns = match kind {
+        Kind::Operation => columns!(Operation)
+            .text("operation", |f| Some(&f.operation))
+            .text("outcome", |f| Some(f.outcome.name()))
+            .text("backend", |f| f.backend.as_deref())
+            .unsigned("duration_us", |f| f.duration_us)
+            .integer("exit_code", |f| f.exit_code)
+            .text("error_category", |f| f.error.as_ref().map(|e| e.category.as_str()))
+            .text("error_text", |f| f.error.as_ref().and_then(|e| e.text.as_deref()))
+            .unsigned("cpu_us", |f| f.cpu_us)
+            .unsigned("peak_bytes", |f| f.peak_bytes)
+            .text("peak_measure", |f| f.peak_measure.map(milepost_record::Measure::name))
+            .boolean("dry_run", |f| Some(f.dry_run.unwrap_or(false)))
+            .text("sample", |f| f.sample.as_deref())
+            .finish(),
+        Kind::Session => columns!(Session).finish(),
+        Kind::Memory => columns!(Memory)
+            .text("run", |f| Some(&f.run))
+            .unsigned("bytes", |f| Some(f.bytes))
+            .text("measure", |f| Some(f.measure.name()))
+            .boolean("complete", |f| Some(f.complete))
+            .unsigned("every_us", |f| f.every_us)
+            .text("process", |f| f.process.as_deref())
+            .unsigned("pid", |f| f.pid)
+            .unsigned("processes", |f| f.processes)
+            .unsigned("cpu_us", |f| f.cpu_us)
+            .finish(),
+        Kind::Interaction => columns!(Interaction)
+            .text("recognized", |f| f.recognized.as_deref())
+            .text("correct", |f| f.correct.as_deref())
+            .text("arm", |f| f.arm.as_deref())
+            .text("modality", |f| f.modality.as_deref())
+            .unsigned("index", |f| f.index)
+            .unsigned("words", |f| f.words)
+            .unsigned("word_errors", |f| f.word_errors)
+            .text("text", |f| f.text.as_deref())
+            .finish(),
+        Kind::Label => columns!(Label).text("of", |f| Some(&f.of)).text("correct", |f| Some(&f.correct)).finish(),
+        Kind::Measurement => columns!(Measurement)
+            .text("name", |f| Some(&f.name))
+            .number("value", |f| Some(f.value))
+            .text("unit", |f| f.unit.as_deref())
+            .text("source", |f| f.source.as_deref())
+            .text("scope", |f| f.scope.as_deref())
+            .finish(),
+        Kind::Note => columns!(Note)
+            .text("topic", |f| Some(f.topic.name()))
+            .text("text", |f| f.text.as_deref())
+            .number("score", |f| f.score)
+            .time("from", |f| f.from)
+            .time("to", |f| f.to)
+            .finish(),
+        Kind::Criterion => columns!(Criterion).text("name", |f| Some(&f.name)).text("evidence_key", |f| Some(&f.evidence_key)).finish(),
+        Kind::Verdict => columns!(Verdict)
+            .text("criterion", |f| Some(&f.criterion))
+            .text("evidence_key", |f| Some(&f.evidence_key))
+            .text("verdict", |f| Some(f.verdict.name()))
+            .unsigned("n", |f| f.n)
+            .finish(),
+    };
+    // Every column may be null, so that a batch without events has the same schema as one with.
+    let columns = columns.into_iter().map(|(name, array)| (name, array, true));
+    Ok(RecordBatch::try_from_iter_with_nullable(columns).map_err(DataFusionError::from)?)
+}
+
+/// The columns of events of one kind: those that every event has, then those of the kind.
+struct Columns<'a, F> {
+    facts: Vec<&'a F>,
+    columns: Vec<(&'static str, ArrayRef)>,
+}
+
+impl<'a, F> Columns<'a, F> {
+    fn new(events: &'a [Event], of_kind: fn(&'a Fact) -> Option<&'a F>) -> Self {
+        let text = |get: fn(&Event) -> Option<&str>| -> ArrayRef { Arc::new(events.iter().map(get).collect::<StringArray>()) };
+        let columns = vec![
+            ("id", text(|e| e.id.as_deref())),
+            ("at", times(events.iter().map(|e| Some(e.at)))),
+            ("origin", text(|e| e.origin.map(milepost_record::Origin::name))),
+            ("user", text(|e| e.user.as_deref())),
+            ("session", text(|e| e.session.as_deref())),
+            ("persona", text(|e| e.persona.as_deref())),
+            ("version", text(|e| e.version.as_deref())),
+            ("commit", text(|e| e.commit.as_deref())),
+            ("host", text(|e| e.host.as_deref())),
+            ("attributes", attributes(events)),
+        ];
+        Self { facts: events.iter().filter_map(|e| of_kind(&e.fact)).collect(), columns }
+    }
+
+    fn with(mut self, name: &'static str, array: ArrayRef) -> Self {
+        self.columns.push((name, array));
+        self
+    }
+
+    fn text(self, name: &'static str, get: impl Fn(&'a F) -> Option<&'a str>) -> Self {
+        let array = self.facts.iter().map(|f| get(f)).collect::<StringArray>();
+        self.with(name, Arc::new(array))
+    }
+
+    fn unsigned(self, name: &'static str, get: impl Fn(&F) -> Option<u64>) -> Self {
+        let array = self.facts.iter().map(|f| get(f)).collect::<UInt64Array>();
+        self.with(name, Arc::new(array))
+    }
+
+    fn integer(self, name: &'static str, get: impl Fn(&F) -> Option<i64>) -> Self {
+        let array = self.facts.iter().map(|f| get(f)).collect::<Int64Array>();
+        self.with(name, Arc::new(array))
+    }
+
+    fn number(self, name: &'static str, get: impl Fn(&F) -> Option<f64>) -> Self {
+        let array = self.facts.iter().map(|f| get(f)).collect::<Float64Array>();
+        self.with(name, Arc::new(array))
+    }
+
+    fn boolean(self, name: &'static str, get: impl Fn(&F) -> Option<bool>) -> Self {
+        let array = self.facts.iter().map(|f| get(f)).collect::<BooleanArray>();
+        self.with(name, Arc::new(array))
+    }
+
+    fn time(self, name: &'static str, get: impl Fn(&F) -> Option<Timestamp>) -> Self {
+        let array = times(self.facts.iter().map(|f| get(f)));
+        self.with(name, array)
+    }
+
+    fn finish(self) -> Vec<(&'static str, ArrayRef)> {
+        self.columns
+    }
+}
+
+fn times(values: impl Iterator<Item = Option<Timestamp>>) -> ArrayRef {
+    let array: TimestampMicrosecondArray = values.map(|at| at.map(Timestamp::as_microseconds)).collect();
+    Arc::new(array.with_timezone("UTC"))
+}
+
+/// Attributes by name, every value as text.
+fn attributes(events: &[Event]) -> ArrayRef {
+    let names = MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
+    let mut map = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    for event in events {
+        for (name, value) in &event.attributes {
+            map.keys().append_value(name);
+            map.values().append_value(match value {
+                Scalar::Boolean(value) => value.to_string(),
+                Scalar::Integer(value) => value.to_string(),
+                Scalar::Number(value) => value.to_string(),
+                Scalar::Text(value) => value.clone(),
+            });
+        }
+        // Fails only where keys and values differ in number, which they do not.
+        let _ = map.append(true);
+    }
+    Arc::new(map.finish())
+}

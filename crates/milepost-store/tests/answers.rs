@@ -1,0 +1,232 @@
+//! Questions put to a real spool, and the answers worked out by hand.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use milepost_record::{
+    Count, Dimension, Durability, ErrorDetail, Event, Evidence, Groups, Kind, Limit, Measure, Measurement, Memory, Operation, OperationDay,
+    Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp,
+};
+use milepost_store::Store;
+use std::{collections::BTreeMap, path::Path};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+fn operation(when: &str, name: &str, outcome: Outcome, ms: u64, change: impl FnOnce(&mut Event, &mut Operation)) -> Event {
+    let mut operation = Operation::new(name, outcome);
+    operation.duration_us = (ms > 0).then_some(ms * 1000);
+    let mut event = Event::at(at(when), operation.clone());
+    change(&mut event, &mut operation);
+    event.fact = operation.into();
+    event.origin.get_or_insert(Origin::Use);
+    event
+}
+
+fn plain(_: &mut Event, _: &mut Operation) {}
+
+fn spooled(data: &Path, events: &[Event]) -> Store {
+    let spool = Spool::open(data).expect("a spool");
+    for (index, event) in events.iter().enumerate() {
+        let mut event = event.clone();
+        event.id.get_or_insert_with(|| format!("id-{index}"));
+        spool.append(&event, Durability::Written).expect("appended");
+    }
+    Store::open(data, at(NOW)).expect("a store")
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+fn ask(store: &Store, question: &Question) -> Evidence {
+    wait(store.answer(question)).expect("an answer").evidence
+}
+
+fn about(subject: Subject) -> Question {
+    Question {
+        subject,
+        span: Span { from: at("2026-10-01T00:00:00Z"), to: at(NOW) },
+        filter: BTreeMap::new(),
+        for_each: None,
+        aliases: BTreeMap::new(),
+        time_zone: "UTC".to_owned(),
+    }
+}
+
+fn operations(store: &Store, question: &Question) -> Groups<OperationDay> {
+    match ask(store, question) {
+        Evidence::Operations(groups) => groups,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn below(us: u64) -> Subject {
+    Subject::Operations { limit: Some(Limit { default_us: Some(us), by_group_us: BTreeMap::new(), inclusive: false }) }
+}
+
+#[test]
+fn operations_are_counted_by_day_and_by_how_they_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = [
+        operation("2026-09-30T23:59:59.999999Z", "search", Outcome::Ok, 1, plain), // before the span
+        operation("2026-11-20T23:30:00Z", "search", Outcome::Ok, 100, plain),
+        operation("2026-11-20T23:40:00Z", "search", Outcome::Ok, 500, plain), // at the limit: not below it
+        operation("2026-11-21T00:10:00Z", "search", Outcome::Ok, 100, plain),
+        operation("2026-11-21T00:11:00Z", "search", Outcome::Ok, 100, plain),
+        operation("2026-11-21T00:12:00Z", "search", Outcome::Ok, 0, plain), // no duration
+        operation("2026-11-21T00:13:00Z", "search", Outcome::Failed, 1, plain),
+        operation("2026-11-21T00:14:00Z", "search", Outcome::Timeout, 9000, plain),
+        operation("2026-11-21T00:15:00Z", "search", Outcome::Cancelled, 1, plain),
+        operation("2026-11-21T00:16:00Z", "search", Outcome::Ok, 1, |_, o| o.dry_run = Some(true)),
+    ];
+    let store = spooled(folder.path(), &events);
+    let mut question = about(below(500_000));
+    let days = |question: &Question| operations(&store, question).groups.remove(&None).expect("one group");
+
+    let [first, second] = &days(&question)[..] else { panic!("two days") };
+    assert_eq!((first.ok, first.failed, first.within), (2, 0, 1));
+    assert_eq!(first.durations, [(100_000, 1), (500_000, 1)]);
+    assert_eq!((second.ok, second.failed, second.timeouts, second.cancelled, second.dry_runs), (3, 2, 1, 1, 1));
+    assert_eq!((second.unmeasured, second.within), (1, 2));
+    assert_eq!(second.durations, [(100_000, 2)]);
+    assert_eq!(second.newest, at("2026-11-21T00:16:00Z"));
+
+    // Where the clocks are an hour ahead, all of it happened on one day.
+    question.time_zone = "Europe/Berlin".to_owned();
+    assert_eq!(days(&question).iter().map(|d| d.date.to_string()).collect::<Vec<_>>(), ["2026-11-21"]);
+
+    let inclusive = Limit { default_us: Some(500_000), by_group_us: BTreeMap::new(), inclusive: true };
+    question.subject = Subject::Operations { limit: Some(inclusive) };
+    assert_eq!(days(&question).iter().map(|d| d.within).sum::<u64>(), 4);
+}
+
+#[test]
+fn groups_have_limits_of_their_own_and_names_may_have_aliases() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = [
+        operation("2026-11-20T10:00:00Z", "install", Outcome::Ok, 400, plain),
+        operation("2026-11-20T10:00:00Z", "install_package", Outcome::Ok, 600, plain),
+        operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 400, plain),
+        operation("2026-11-20T10:00:00Z", "it's", Outcome::Ok, 400, plain),
+    ];
+    let store = spooled(folder.path(), &events);
+    let by_group_us = [("install".to_owned(), 500_000), ("search".to_owned(), 200_000), ("it's".to_owned(), 500_000)].into();
+    let mut question = about(Subject::Operations { limit: Some(Limit { default_us: None, by_group_us, inclusive: false }) });
+    question.for_each = Some(Dimension::Operation);
+    question.aliases = [("install_package".to_owned(), "install".to_owned())].into();
+    let groups = operations(&store, &question).groups;
+    let within = |name: &str| groups[&Some(name.to_owned())].iter().map(|d| (d.ok, d.within)).collect::<Vec<_>>();
+    assert_eq!(groups.len(), 3);
+    assert_eq!(within("install"), [(2, 1)]);
+    assert_eq!(within("search"), [(1, 0)]);
+    assert_eq!(within("it's"), [(1, 1)]);
+
+    question.filter = [(Dimension::Operation, ["install".to_owned()].into())].into();
+    assert_eq!(operations(&store, &question).groups.len(), 1, "a filter knows the aliases too");
+}
+
+#[test]
+fn events_are_filtered_and_grouped_by_what_they_carry() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let channel = |value: &'static str| {
+        move |event: &mut Event, _: &mut Operation| _ = event.attributes.insert("channel".to_owned(), Scalar::from(value))
+    };
+    let events = [
+        operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 1, channel("23.11")),
+        operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 2, channel("24.05")),
+        operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 3, |e, _| e.origin = Some(Origin::Probe)),
+        operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 4, |_, o| o.backend = Some("native".to_owned())),
+    ];
+    let store = spooled(folder.path(), &events);
+    let mut question = about(below(1_000_000));
+    let ok = |question: &Question| operations(&store, question).groups.values().flatten().map(|d| d.ok).sum::<u64>();
+    question.filter = [(Dimension::Attribute("channel".to_owned()), ["23.11".to_owned(), "nothing".to_owned()].into())].into();
+    assert_eq!(ok(&question), 1);
+    question.filter = [(Dimension::Origin, ["use".to_owned()].into())].into();
+    assert_eq!(ok(&question), 3);
+    question.filter = [(Dimension::Origin, [].into())].into();
+    assert_eq!(ok(&question), 0, "a filter that allows nothing lets nothing through");
+    question.filter = BTreeMap::new();
+    question.for_each = Some(Dimension::Backend);
+    let groups = operations(&store, &question).groups;
+    assert_eq!(groups.keys().cloned().collect::<Vec<_>>(), [None, Some("native".to_owned())]);
+}
+
+#[test]
+fn an_event_that_stands_twice_counts_once_and_a_broken_line_stops_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut event = operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 1, |e, _| e.id = Some("same".to_owned()));
+    let mut session = Event::at(event.at, milepost_record::Session::new());
+    (session.id, session.session) = (Some("same".to_owned()), Some("s".to_owned()));
+    spooled(folder.path(), &[event.clone(), event.clone(), session]);
+    let shared = folder.path().join("spool/shared.jsonl");
+    let mut text = std::fs::read(&shared).expect("a segment");
+    text.extend_from_slice(b"\n{\"v\":1,\"kind\":\"opera\n\n\xff\xfe\n");
+    std::fs::write(&shared, text).expect("written");
+    event.id = None;
+    event.at = at("2026-11-24T12:05:01Z");
+    let store = spooled(folder.path(), &[event]);
+    let inventory = store.inventory();
+    assert_eq!(inventory.events, [(Kind::Operation, 1), (Kind::Session, 1)].into(), "another kind may use the same id");
+    assert_eq!(inventory.repeated, 1);
+    assert_eq!(inventory.unreadable.len(), 3, "{:?}", inventory.unreadable);
+    let when = at("2026-11-20T10:00:00Z");
+    let once = Groups { groups: [(None, vec![Count { n: 1, oldest: when, newest: when }])].into(), folded: 0 };
+    assert_eq!(ask(&store, &about(Subject::Count { kind: Kind::Operation })), Evidence::Count(once));
+}
+
+#[test]
+fn memory_comes_by_run_and_measurements_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memory = |when: &str, run: &str, bytes: u64, complete: bool| {
+        let mut memory = Memory::new(run, bytes, Measure::Pss, complete);
+        memory.every_us = Some(10_000_000);
+        Event::at(at(when), memory)
+    };
+    let coverage = |when: &str, value: f64| Event::at(at(when), Measurement::new("coverage.statements", value));
+    let events = [
+        memory("2026-11-21T10:00:10Z", "b", 3, false),
+        memory("2026-11-21T10:00:00Z", "b", 2, true),
+        memory("2026-11-20T10:00:00Z", "z", 1, true),
+        coverage("2026-11-22T10:00:00Z", 90.0),
+        coverage("2026-11-21T10:00:00Z", 88.0),
+        Event::at(at("2026-11-21T10:00:00Z"), Measurement::new("coverage.branches", 1.0)),
+    ];
+    let store = spooled(folder.path(), &events);
+    let Evidence::Memory(groups) = ask(&store, &about(Subject::Memory)) else { panic!("memory") };
+    let runs = &groups.groups[&None];
+    assert_eq!(runs.iter().map(|r| r.run.as_str()).collect::<Vec<_>>(), ["z", "b"]);
+    assert_eq!(runs[1].samples.iter().map(|s| (s.bytes, s.complete)).collect::<Vec<_>>(), [(2, true), (3, false)]);
+    let Evidence::Measurement(groups) = ask(&store, &about(Subject::Measurement { name: "coverage.statements".to_owned() })) else {
+        panic!("a measurement")
+    };
+    assert_eq!(groups.groups[&None].iter().map(|r| r.value).collect::<Vec<_>>(), [88.0, 90.0]);
+}
+
+#[test]
+fn a_folder_without_a_spool_has_no_events_and_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), at(NOW)).expect("a store");
+    assert_eq!(operations(&store, &about(below(1))).groups, BTreeMap::new());
+    assert!(!folder.path().join("spool").exists());
+}
+
+#[test]
+fn the_newest_events_come_with_the_columns_that_have_a_value() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let failed = |_: &mut Event, o: &mut Operation| o.error = Some(ErrorDetail { category: "network".to_owned(), text: None });
+    let events = [
+        operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 7, plain),
+        operation("2026-11-21T10:00:00.5Z", "search", Outcome::Failed, 9, failed),
+    ];
+    let store = spooled(folder.path(), &events);
+    let rows = wait(store.newest(&about(below(1)), 1)).expect("rows");
+    let row: BTreeMap<_, _> = rows[0].iter().cloned().collect();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(row["at"], "2026-11-21T10:00:00.500000Z");
+    assert_eq!((row["error_category"].as_str(), row["duration_us"].as_str()), ("network", "9000"));
+    assert!(!row.contains_key("backend"));
+    assert_eq!(wait(store.activity(at("2026-11-21T00:00:00Z"))).expect("rows").len(), 1);
+}

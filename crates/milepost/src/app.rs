@@ -1,0 +1,211 @@
+//! What the program does: one file for each use case, and here what they share.
+
+mod collect;
+mod collect_memory;
+mod doctor;
+mod explain;
+mod export;
+mod init;
+mod record;
+mod run;
+mod scorecard;
+
+use crate::{
+    cli::{Cli, Collect, Command, RunAlone, SchemaOf},
+    config::{self, Config, ConfigError, Surroundings},
+    render::terminal::printable,
+};
+use clap::{CommandFactory, Parser};
+use milepost_collect::error_category::{Rule, RuleError, Rules};
+use milepost_record::{Door, Identity, Spool, SpoolError};
+use milepost_store::StoreError;
+use std::{
+    ffi::OsString,
+    fmt,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Runs the program and returns its exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // What `RunAlone` does not take is a mistake or a wish for help, and the whole command line answers it.
+    if let Some(alone) = args.get(1..).filter(|rest| rest.first().is_some_and(|word| word == "run"))
+        && let Ok(alone) = RunAlone::try_parse_from(alone)
+    {
+        return run::run(&alone.run, alone.config.as_deref());
+    }
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where the message cannot be printed either, the exit code is all that is left.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    let at = |flag: &Option<PathBuf>| Workplace::find(flag.as_deref());
+    match cli.command {
+        None => scorecard::bare(&at(&cli.config)?),
+        Some(Command::Run(run)) => Ok(run::run(&run, cli.config.as_deref())),
+        Some(Command::Init(init)) => init::init(&init),
+        Some(Command::Record(record)) => record::record(record, &at(&cli.config)?),
+        Some(Command::Collect(Collect::Memory(memory))) => collect::memory(&memory, &at(&cli.config)?),
+        Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),
+        Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),
+        Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
+        Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
+        Some(Command::Export(export)) => export::export(&export, &at(&cli.config)?),
+        Some(Command::Doctor) => doctor::doctor(cli.config.as_deref()),
+        Some(Command::Schema(schema)) => {
+            let schema = match schema.of {
+                SchemaOf::Event => milepost_record::schema(),
+                SchemaOf::Scorecard => schemars::schema_for!(milepost_judge::Scorecard),
+                SchemaOf::Config => config::schema(),
+            };
+            let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure::internal(e.to_string()))?;
+            print(&format!("{text}\n"))
+        }
+        Some(Command::Completions(completions)) => {
+            let mut text = Vec::new();
+            clap_complete::generate(completions.shell, &mut Cli::command(), "milepost", &mut text);
+            print(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+/// Prints to standard output; styles are taken out where it is no terminal.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says something about what happens, on standard error.
+fn say(text: &str) {
+    // There is nowhere else to say that it could not be said.
+    let _ = writeln!(anstream::AutoStream::auto(io::stderr().lock()), "milepost: {text}");
+}
+
+/// Why a command did not do what it was asked to do.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Wrong usage or configuration: exit code 2.
+    Usage(String),
+    /// Milepost failed: exit code 4.
+    Internal(String),
+    /// Standard output cannot be written to: 4, but for a reader that has seen enough.
+    Output(io::Error),
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(message.into())
+    }
+
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Internal(_) | Self::Output(_) => ExitCode::from(4),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Internal(message) => f.write_str(message),
+            Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
+        }
+    }
+}
+
+impl From<SpoolError> for Failure {
+    fn from(error: SpoolError) -> Self {
+        match error {
+            SpoolError::Invalid(_) => Self::Usage(error.to_string()),
+            _ => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// Where Milepost works: with which configuration, on which data.
+pub(crate) struct Workplace {
+    config: Config,
+    data: Option<PathBuf>,
+}
+
+impl Workplace {
+    /// Finds the configuration and the data folder.
+    fn find(flag: Option<&Path>) -> Result<Self, Failure> {
+        let surroundings = Surroundings::of_this_process();
+        let config = match config::find(flag, &surroundings) {
+            Some(path) => Config::load(&path)?,
+            None => Config::default(),
+        };
+        let data = config::data_folder(config.path.is_some().then_some(&config), &surroundings);
+        Ok(Self { config, data })
+    }
+
+    fn is_configured(&self) -> bool {
+        self.config.path.is_some()
+    }
+
+    /// The data folder.
+    fn data(&self) -> Result<&Path, Failure> {
+        let nothing =
+            || Failure::usage("nothing is configured here, so there is no place for data: run `milepost init`, or set MILEPOST_DATA");
+        self.data.as_deref().ok_or_else(nothing)
+    }
+
+    /// The spool, and the rules for what comes in.
+    fn door(&self, name: &'static str) -> Result<(Spool, Door), Failure> {
+        let data = self.data()?;
+        let spool = Spool::open(data)?;
+        let door = Door::new(name, Identity::open(data)?).version(self.config.criteria.version.clone()).texts(self.config.texts);
+        Ok((spool, door))
+    }
+
+    /// The rules that put an error's text into a category: those of the configuration first.
+    fn error_rules(&self) -> Result<Rules, Failure> {
+        let configured = self.config.error_categories.iter();
+        Ok(Rules::defaults().with_first(configured.map(|c| Rule { category: c.category.clone(), any: c.any.clone() }).collect())?)
+    }
+}

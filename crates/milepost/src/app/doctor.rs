@@ -1,0 +1,144 @@
+//! `milepost doctor`: is all in order, what came in, and which criteria does nothing feed?
+
+use super::{
+    Failure, Workplace, print, printable,
+    record::SET_ASIDE,
+    scorecard::{Judged, judged, wait},
+};
+use crate::{
+    config::{self, Surroundings},
+    render::terminal::{fact, width},
+};
+use milepost_judge::Verdict;
+use milepost_record::{Spool, Timestamp, recording_is_off};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+/// How many broken lines are shown one by one.
+const SHOWN: usize = 5;
+
+pub(super) fn doctor(flag: Option<&Path>) -> Result<ExitCode, Failure> {
+    let mut report = Report { text: String::new(), width: width(), troubles: 0 };
+    report.fact("Version", &format!("milepost {}, event format {}", env!("CARGO_PKG_VERSION"), milepost_record::WIRE_VERSION));
+    let place = match Workplace::find(flag) {
+        Ok(place) => place,
+        Err(failure) => {
+            let path = config::find(flag, &Surroundings::of_this_process());
+            report.trouble("Configuration", &path.map_or_else(|| failure.to_string(), |p| format!("{} cannot be used", p.display())));
+            report.text.push_str(&format!("\n{failure}\n"));
+            return report.finish();
+        }
+    };
+    match &place.config.path {
+        Some(path) => report.fact("Configuration", &format!("{}: {} criteria", path.display(), place.config.criteria.criteria.len())),
+        None => report.trouble("Configuration", "none here or above: run `milepost init`"),
+    }
+    if let Some(variable) = recording_is_off() {
+        report.trouble("Recording", &format!("off, since {variable} is set"));
+    }
+    let Some(data) = &place.data else {
+        report.trouble("Data", "no folder: run `milepost init`, or set MILEPOST_DATA");
+        return report.finish();
+    };
+    if !data.join("spool").is_dir() {
+        report.fact("Data", &format!("{}: nothing is recorded yet", data.display()));
+    } else {
+        spool(&mut report, data)?;
+    }
+    let judged = judged(&place)?;
+    events(&mut report, &judged)?;
+    unfed(&mut report, &judged);
+    report.finish()
+}
+
+fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
+    let segments = Spool::open(data)?.segments()?;
+    let bytes: u64 = segments.iter().map(milepost_record::Segment::bytes).sum();
+    report.fact("Data", &format!("{}: {} segments, {} bytes", data.display(), segments.len(), bytes));
+    for segment in &segments {
+        if let Some(damage) = segment.damage()? {
+            report.trouble("Damaged", &format!("{}: {damage}; restore it from a backup", segment.path().display()));
+        }
+    }
+    let path = data.join(SET_ASIDE);
+    if let Ok(file) = fs::File::open(&path) {
+        let lines = BufReader::new(file).lines().map_while(Result::ok).count();
+        report.trouble(
+            "Refused",
+            &format!(
+                "{lines} lines that `milepost record` set aside in {}: mend them, record them again and remove the file",
+                path.display()
+            ),
+        );
+    }
+    Ok(())
+}
+
+fn events(report: &mut Report, judged: &Judged) -> Result<(), Failure> {
+    let inventory = judged.store.inventory();
+    let kinds: Vec<_> = inventory.events.iter().map(|(kind, n)| format!("{n} {}", kind.name())).collect();
+    report.fact("Events", &if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });
+    if inventory.repeated > 0 {
+        report.fact("Repeated", &format!("{} events stand more than once under one id, and count once", inventory.repeated));
+    }
+    if !inventory.unreadable.is_empty() {
+        report.trouble("Unreadable", &format!("{} lines are no events and count for nothing", inventory.unreadable.len()));
+        for line in inventory.unreadable.iter().take(SHOWN) {
+            let name = line.segment.file_name().unwrap_or_default().to_string_lossy();
+            report.fact("", &format!("{name}, byte {}: {}", line.offset, printable(&line.reason)));
+        }
+    }
+    let now = Timestamp::now();
+    let day = Duration::from_secs(86400);
+    let activity = wait(async { Ok(judged.store.activity(now.saturating_sub(day)).await?) })?;
+    for (index, row) in activity.iter().enumerate() {
+        let row: Vec<_> = row.iter().map(|(name, value)| format!("{name}={}", printable(value))).collect();
+        report.fact(if index == 0 { "Last day" } else { "" }, &row.join(" "));
+    }
+    let newest = judged.scorecard.criteria.iter().filter_map(|c| c.judgement.newest_event).max();
+    if newest.is_some_and(|newest| newest > now) {
+        report.trouble("Clock", "the newest event is ahead of this machine's clock; one of the two is wrong");
+    } else {
+        report.fact("Clock", &now.to_string());
+    }
+    Ok(())
+}
+
+fn unfed(report: &mut Report, judged: &Judged) {
+    let lacking = judged.scorecard.criteria.iter().filter(|c| matches!(c.judgement.verdict, Verdict::NoData | Verdict::Stale));
+    for criterion in lacking {
+        let command = criterion.judgement.command.as_deref().unwrap_or_default();
+        report.trouble("Not fed", &format!("{}: {}", printable(&criterion.name), printable(command)));
+    }
+}
+
+struct Report {
+    text: String,
+    width: usize,
+    troubles: usize,
+}
+
+impl Report {
+    fn fact(&mut self, label: &str, value: &str) {
+        fact(&mut self.text, self.width, label, value);
+    }
+
+    fn trouble(&mut self, label: &str, value: &str) {
+        self.troubles += 1;
+        self.fact(&format!("! {label}"), value);
+    }
+
+    fn finish(self) -> Result<ExitCode, Failure> {
+        let last = match self.troubles {
+            0 => "All is in order.".to_owned(),
+            1 => "One thing wants a look.".to_owned(),
+            n => format!("{n} things want a look."),
+        };
+        print(&format!("{}\n{last}\n", self.text))
+    }
+}

@@ -1,0 +1,181 @@
+//! `milepost record`: one event from its flags, or many as JSON lines.
+
+use super::{Failure, Workplace, printable, run::fill, say};
+use crate::cli::{Record, RecordKind, Stamp};
+use milepost_record::{
+    Admitted, Door, Durability, ErrorDetail, Event, Fact, Interaction, Label, Measurement, Memory, Note, Operation, Session, Spool,
+    Timestamp, limits, recording_is_off,
+};
+use serde::Serialize;
+use std::{
+    fs::OpenOptions,
+    io::{self, BufRead, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    process::ExitCode,
+};
+
+/// How many invalid lines are named one by one.
+const NAMED_MAX: u64 = 20;
+/// How much of an invalid line is kept.
+const KEPT_BYTES: usize = 4096;
+
+pub(super) fn record(record: Record, workplace: &Workplace) -> Result<ExitCode, Failure> {
+    if let Some(variable) = recording_is_off() {
+        say(&format!("not recorded: {variable} is set"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (spool, door) = workplace.door("record")?;
+    let durability = if record.on_disk { Durability::OnDisk } else { Durability::Written };
+    match record.kind {
+        Some(kind) => one(kind, workplace, &spool, &door, durability),
+        None => lines(io::stdin().lock(), &Desk { data: workplace.data()?, spool: &spool, door: &door, durability }),
+    }
+}
+
+fn one(kind: RecordKind, workplace: &Workplace, spool: &Spool, door: &Door, durability: Durability) -> Result<ExitCode, Failure> {
+    let (stamp, fact) = fact(kind, workplace)?;
+    let now = Timestamp::now();
+    let mut event = Event::at(stamp.at.unwrap_or(now), fact);
+    event.id = stamp.id;
+    fill(&mut event, &stamp.context, door)?;
+    let Admitted { event, .. } = door.admit(event, now).map_err(|invalid| Failure::usage(invalid.to_string()))?;
+    spool.append(&event, durability)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fact(kind: RecordKind, workplace: &Workplace) -> Result<(Stamp, Fact), Failure> {
+    Ok(match kind {
+        RecordKind::Operation {
+            stamp,
+            operation,
+            outcome,
+            backend,
+            duration,
+            exit_code,
+            error,
+            cpu,
+            peak,
+            peak_measure,
+            dry_run,
+            sample,
+        } => {
+            let mut fact = Operation::new(operation, outcome);
+            if let Some(text) = error {
+                let category = workplace.error_rules()?.categorize(&text).to_owned();
+                fact.error = Some(ErrorDetail { category, text: Some(text) });
+            }
+            (fact.backend, fact.duration_us, fact.exit_code, fact.cpu_us) = (backend, duration, exit_code, cpu);
+            (fact.peak_bytes, fact.peak_measure, fact.dry_run, fact.sample) = (peak, peak_measure, dry_run.then_some(true), sample);
+            (stamp, fact.into())
+        }
+        RecordKind::Session { stamp } => (stamp, Session::new().into()),
+        RecordKind::Memory { stamp, run, bytes, measure, incomplete, every, process, pid, processes, cpu } => {
+            let mut fact = Memory::new(run, bytes, measure, !incomplete);
+            (fact.every_us, fact.process, fact.pid, fact.processes, fact.cpu_us) = (every, process, pid, processes, cpu);
+            (stamp, fact.into())
+        }
+        RecordKind::Interaction { stamp, recognized, correct, arm, modality, index, words, word_errors, text } => {
+            let fact = Interaction { recognized, correct, arm, modality, index, words, word_errors, text };
+            (stamp, fact.into())
+        }
+        RecordKind::Label { stamp, of, correct } => (stamp, Label::new(of, correct).into()),
+        RecordKind::Measurement { stamp, name, value, unit, source, scope } => {
+            let mut fact = Measurement::new(name, value);
+            (fact.unit, fact.source, fact.scope) = (unit, source, scope);
+            (stamp, fact.into())
+        }
+        RecordKind::Note { stamp, topic, text, score, from, to } => {
+            let mut fact = Note::new(topic);
+            (fact.text, fact.score, fact.from, fact.to) = (text, score, from, to);
+            (stamp, fact.into())
+        }
+    })
+}
+
+/// Where lines go.
+struct Desk<'a> {
+    data: &'a Path,
+    spool: &'a Spool,
+    door: &'a Door,
+    durability: Durability,
+}
+
+/// Spools each valid line, and sets each invalid one aside by its number. A write that fails ends it: what was acknowledged
+/// before is counted in what is said.
+fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> {
+    let (mut number, mut recorded, mut invalid, mut texts) = (0_u64, 0_u64, 0_u64, 0_u64);
+    loop {
+        let mut line = Vec::new();
+        let limit = limits::LINE_BYTES_MAX as u64 + 1;
+        let done = number;
+        let unreadable = |error| Failure::internal(format!("cannot read standard input after line {done}, {recorded} recorded: {error}"));
+        if (&mut input).take(limit).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+            break;
+        }
+        number += 1;
+        let ended = line.pop_if(|byte| *byte == b'\n').is_some();
+        let admitted = if !ended && line.len() as u64 == limit {
+            input.skip_until(b'\n').map_err(unreadable)?;
+            Err(format!("the line is longer than {} bytes", limits::LINE_BYTES_MAX))
+        } else if line.trim_ascii().is_empty() {
+            continue;
+        } else {
+            admit(&line, desk.door)
+        };
+        match admitted {
+            Ok(Admitted { event, text_removed }) => {
+                desk.spool.append(&event, desk.durability).map_err(|error| {
+                    Failure::internal(format!("line {number} could not be written, {recorded} lines before it are recorded: {error}"))
+                })?;
+                recorded += 1;
+                texts += u64::from(text_removed);
+            }
+            Err(reason) => {
+                invalid += 1;
+                set_aside(desk.data, number, &reason, &line)?;
+                if invalid <= NAMED_MAX {
+                    say(&format!("line {number}: {}", printable(&reason)));
+                }
+            }
+        }
+    }
+    if texts > 0 {
+        say(&format!("{texts} texts were left out, since `texts` under [privacy] does not allow them"));
+    }
+    if invalid == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if invalid > NAMED_MAX {
+        say(&format!("and {} more lines", invalid - NAMED_MAX));
+    }
+    say(&format!("{recorded} recorded, {invalid} set aside in {}", desk.data.join(SET_ASIDE).display()));
+    Ok(ExitCode::from(2))
+}
+
+fn admit(line: &[u8], door: &Door) -> Result<Admitted, String> {
+    let text = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?;
+    let event = Event::from_json(text).map_err(|invalid| invalid.to_string())?;
+    door.admit(event, Timestamp::now()).map_err(|invalid| invalid.to_string())
+}
+
+/// Name of the file that keeps the lines that a door refused.
+pub(super) const SET_ASIDE: &str = "set-aside.jsonl";
+
+fn set_aside(data: &Path, number: u64, reason: &str, line: &[u8]) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Refused<'a> {
+        at: Timestamp,
+        door: &'static str,
+        line: u64,
+        reason: &'a str,
+        text: &'a str,
+    }
+    let text = String::from_utf8_lossy(line.get(..KEPT_BYTES).unwrap_or(line));
+    let refused = Refused { at: Timestamp::now(), door: "record", line: number, reason, text: &text };
+    let path = data.join(SET_ASIDE);
+    let failed = |error: io::Error| Failure::internal(format!("cannot set line {number} aside in {}: {error}", path.display()));
+    let mut json = serde_json::to_vec(&refused).map_err(|error| failed(error.into()))?;
+    json.push(b'\n');
+    OpenOptions::new().append(true).create(true).mode(0o600).open(&path).and_then(|mut file| file.write_all(&json)).map_err(failed)
+}

@@ -1,0 +1,135 @@
+//! `milepost status`, `check` and `dashboard`: the scorecard of this moment, shown.
+
+use super::{Failure, Workplace, print, say};
+use crate::{
+    cli::{Allowed, Check, Dashboard, Format, Status},
+    render,
+};
+use milepost_judge::{Scorecard, Tier, Verdict, conjunction, judge, questions};
+use milepost_record::{Answer, Question, Timestamp};
+use milepost_store::Store;
+use std::{io::Write, path::Path, process::ExitCode};
+
+/// The scorecard with what it rests on.
+pub(super) struct Judged {
+    pub(super) store: Store,
+    pub(super) scorecard: Scorecard,
+    pub(super) questions: Vec<Vec<Question>>,
+    pub(super) answers: Vec<Vec<Answer>>,
+}
+
+/// Asks and judges everything, now.
+pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
+    let now = Timestamp::now();
+    let store = Store::open(workplace.data()?, now)?;
+    let criteria = &workplace.config.criteria;
+    let questions = questions(criteria, store.past(), now);
+    let answers = wait(async {
+        let mut answers = Vec::with_capacity(questions.len());
+        for of_criterion in &questions {
+            let mut of_goals = Vec::with_capacity(of_criterion.len());
+            for question in of_criterion {
+                of_goals.push(store.answer(question).await?);
+            }
+            answers.push(of_goals);
+        }
+        Ok(answers)
+    })?;
+    let scorecard = judge(criteria, &answers, store.past(), now);
+    Ok(Judged { store, scorecard, questions, answers })
+}
+
+/// Waits for the engine on this thread.
+pub(super) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| Failure::internal(format!("cannot start the query engine: {error}")))?;
+    runtime.block_on(work)
+}
+
+/// `milepost` alone.
+pub(super) fn bare(workplace: &Workplace) -> Result<ExitCode, Failure> {
+    if workplace.is_configured() {
+        return status(&Status { format: Format::Table }, workplace);
+    }
+    print(
+        "Milepost answers one question: did we meet the success criteria that we set?\n\n\
+         Nothing is configured here yet. Three first steps:\n  \
+         milepost init                             write a commented milepost.toml\n  \
+         milepost run --operation NAME -- COMMAND  record how a command of your product goes\n  \
+         milepost status                           see how the criteria stand\n",
+    )
+}
+
+pub(super) fn status(status: &Status, workplace: &Workplace) -> Result<ExitCode, Failure> {
+    configured(workplace)?;
+    print(&shown(&judged(workplace)?.scorecard, status.format)?)
+}
+
+pub(super) fn configured(workplace: &Workplace) -> Result<(), Failure> {
+    if workplace.is_configured() {
+        Ok(())
+    } else {
+        Err(Failure::usage("there is no milepost.toml here or above, so there are no criteria: run `milepost init`"))
+    }
+}
+
+fn shown(scorecard: &Scorecard, format: Format) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Table => render::terminal::scorecard(scorecard, render::terminal::width()),
+        Format::Markdown => render::markdown::scorecard(scorecard),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(scorecard).map_err(|error| Failure::internal(error.to_string()))?;
+            json + "\n"
+        }
+    })
+}
+
+pub(super) fn check(check: &Check, workplace: &Workplace) -> Result<ExitCode, Failure> {
+    configured(workplace)?;
+    let mut scorecard = judged(workplace)?.scorecard;
+    let tiers: Vec<Tier> = check.only.iter().map(|tier| (*tier).into()).collect();
+    scorecard.criteria.retain(|criterion| criterion.tier.is_some_and(|tier| tiers.contains(&tier)));
+    scorecard.tiers.retain(|tier, _| tiers.contains(tier));
+    if scorecard.criteria.is_empty() {
+        let names: Vec<_> = tiers.iter().map(|tier| tier.name()).collect();
+        return Err(Failure::usage(format!("no criterion has the tier {}, so there is nothing to check", names.join(" or "))));
+    }
+    print(&shown(&scorecard, check.format)?)?;
+    let allowed = |verdict: Verdict| {
+        let word = match verdict {
+            Verdict::NotProven => Allowed::NotProven,
+            Verdict::NoData => Allowed::NoData,
+            Verdict::Stale => Allowed::Stale,
+            Verdict::Met | Verdict::Missed => return false,
+        };
+        check.allow.contains(&word)
+    };
+    let verdicts = scorecard.criteria.iter().map(|c| c.judgement.verdict).map(|v| if allowed(v) { Verdict::Met } else { v });
+    Ok(ExitCode::from(match conjunction(verdicts) {
+        Verdict::Met => 0,
+        Verdict::Missed => 1,
+        Verdict::NotProven | Verdict::NoData | Verdict::Stale => 3,
+    }))
+}
+
+pub(super) fn dashboard(dashboard: &Dashboard, workplace: &Workplace) -> Result<ExitCode, Failure> {
+    configured(workplace)?;
+    let page = render::html::dashboard(&judged(workplace)?.scorecard).map_err(|error| Failure::internal(error.to_string()))?;
+    if dashboard.output == Path::new("-") {
+        return print(&page);
+    }
+    publish(&dashboard.output, page.as_bytes())
+        .map_err(|error| Failure::internal(format!("cannot write {}: {error}", dashboard.output.display())))?;
+    say(&format!("wrote {}", dashboard.output.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Replaces a file at once, so that nobody ever sees a part of it.
+fn publish(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,507 @@
+//! The command line: what can be typed, and nothing of what it does.
+#![expect(missing_docs, reason = "a doc comment here is help that people read, and what needs no help has none")]
+
+use crate::amounts::{bytes, duration, microseconds};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use milepost_judge::Tier;
+use milepost_record::{Kind, Measure, Origin, Outcome, Timestamp, Topic};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+const TEMPLATE: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Record
+  init         Write a commented milepost.toml
+  run          Run a command, unchanged, and record how it went
+  record       Record one event, or JSON lines from standard input
+  collect      Record what is measured: the memory of a running product
+
+Judge
+  status       Show how every criterion stands
+  check        Exit with 0 only if every must criterion is met
+  explain      Show what a verdict rests on
+
+Report
+  dashboard    Write the scorecard as one HTML file
+
+Data
+  export       Write events as JSON lines
+  doctor       Check configuration, data and clock; say what nothing feeds
+  schema       Print the JSON Schema of a format
+  completions  Print completions for a shell
+
+Options:
+{options}
+
+Exit codes: 0 done · 2 wrong usage or configuration · 4 Milepost failed
+`run` passes on the command's own
+";
+
+/// Did we meet the success criteria that we set?
+///
+/// Without a command: the status, or three first steps where nothing is configured.
+#[derive(Debug, Parser)]
+#[command(name = "milepost", version, help_template = TEMPLATE, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file [default: MILEPOST_CONFIG, else milepost.toml here or above, else the one at home]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// `milepost run` without the commands that it has nothing to do with: to set those up costs as much as all the rest.
+#[derive(Debug, Parser)]
+#[command(name = "run", disable_help_flag = true, disable_version_flag = true)]
+pub struct RunAlone {
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a commented milepost.toml into this folder, and a .milepost folder for its data
+    Init(Init),
+    /// Run a command, unchanged, and record how long it took and how it ended
+    ///
+    /// Standard streams, signals, exit code and file descriptors are the command's own. Its arguments, folder and environment
+    /// are not stored. Where nothing can be recorded, the command runs all the same and one line says why.
+    Run(Run),
+    /// Record one event, or JSON lines from standard input
+    ///
+    /// Exit codes: 0 every event was recorded, 2 some were invalid and set aside, 4 some could not be written.
+    Record(Record),
+    /// Record what is measured
+    #[command(subcommand)]
+    Collect(Collect),
+    /// Show how every criterion stands
+    Status(Status),
+    /// Exit with 0 only if every must criterion is met
+    ///
+    /// Exit codes: 0 every selected criterion is met, 1 one is missed, 2 none is selected, 3 none is missed but one is not
+    /// proven, stale or without data.
+    Check(Check),
+    /// Show what a verdict rests on: definition, SQL, counts, interval and the newest events
+    Explain(Explain),
+    /// Write the scorecard as one HTML file that needs no network
+    Dashboard(Dashboard),
+    /// Write events as JSON lines, each once
+    Export(Export),
+    /// Check configuration, data and clock, and say which criteria nothing feeds
+    Doctor,
+    /// Print the JSON Schema of a format
+    Schema(Schema),
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// A ready configuration: nix-for-humanity
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub context: Context,
+    /// Name of the operation [default: the program's file name]
+    #[arg(long)]
+    pub operation: Option<String>,
+    /// Which implementation does the work
+    #[arg(long)]
+    pub backend: Option<String>,
+    /// End the command after this long, as 30s or 5min
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub timeout: Option<Duration>,
+    /// Exit codes that mean success
+    #[arg(long, value_delimiter = ',', default_value = "0", value_name = "CODES")]
+    pub ok_codes: Vec<i32>,
+    /// The command only shows what it would do: recorded, never counted
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave standard error alone, or read along to find the category of an error
+    #[arg(long, value_enum, default_value_t = Stderr::Untouched)]
+    pub stderr: Stderr,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Stderr {
+    Untouched,
+    Observe,
+}
+
+/// What every event can carry beside the keys of its kind.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Context {
+    /// Where the event comes from [default: use]
+    #[arg(long, value_name = "use|probe|test|import")]
+    pub origin: Option<Origin>,
+    /// The person; stored as a pseudonym
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The session
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// The persona
+    #[arg(long, value_name = "NAME")]
+    pub persona: Option<String>,
+    /// Version of the product
+    #[arg(long = "product-version", value_name = "VERSION")]
+    pub version: Option<String>,
+    /// Commit of the product
+    #[arg(long)]
+    pub commit: Option<String>,
+    /// Something else to tell; may be given several times
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    pub attributes: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_value_name = "KIND", subcommand_help_heading = "Kinds (none: JSON lines)")]
+pub struct Record {
+    #[command(subcommand)]
+    pub kind: Option<RecordKind>,
+    /// Return only when the events are on the disk
+    #[arg(long, global = true)]
+    pub on_disk: bool,
+}
+
+/// What `record KIND` adds to the context: when it happened, and who it is.
+#[derive(Debug, Args)]
+pub struct Stamp {
+    /// When it happened, in RFC 3339 [default: now]
+    #[arg(long)]
+    pub at: Option<Timestamp>,
+    /// An id that makes repeating it harmless [default: a new one]
+    #[arg(long)]
+    pub id: Option<String>,
+    #[command(flatten)]
+    pub context: Context,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RecordKind {
+    /// One use of a command or function of the product
+    Operation {
+        #[command(flatten)]
+        stamp: Stamp,
+        /// Its name
+        #[arg(long)]
+        operation: String,
+        /// How it ended
+        #[arg(long, value_name = "ok|failed|timeout|cancelled")]
+        outcome: Outcome,
+        /// Which implementation did the work
+        #[arg(long)]
+        backend: Option<String>,
+        /// How long it took, as 183ms
+        #[arg(long, value_parser = microseconds)]
+        duration: Option<u64>,
+        /// What its process exited with
+        #[arg(long, allow_negative_numbers = true)]
+        exit_code: Option<i64>,
+        /// What it said when it failed; put into a category, and stored only if the configuration allows it
+        #[arg(long, value_name = "TEXT")]
+        error: Option<String>,
+        /// CPU time, as 90ms
+        #[arg(long, value_parser = microseconds)]
+        cpu: Option<u64>,
+        /// Peak memory, as 50MB
+        #[arg(long, value_parser = bytes)]
+        peak: Option<u64>,
+        /// What the peak counts
+        #[arg(long, value_name = "pss|rss|maxrss|cgroup", requires = "peak")]
+        peak_measure: Option<Measure>,
+        /// It only showed what it would do
+        #[arg(long)]
+        dry_run: bool,
+        /// The fixed sample that it belongs to
+        #[arg(long)]
+        sample: Option<String>,
+    },
+    /// A person began to use the product
+    Session {
+        #[command(flatten)]
+        stamp: Stamp,
+    },
+    /// One reading of the memory of a running product
+    Memory {
+        #[command(flatten)]
+        stamp: Stamp,
+        /// The observation that it is part of
+        #[arg(long)]
+        run: String,
+        /// How much, as 180MB
+        #[arg(long, value_parser = bytes)]
+        bytes: u64,
+        /// What it counts
+        #[arg(long, value_name = "pss|rss|maxrss|cgroup")]
+        measure: Measure,
+        /// Some process could not be read, so it is no value
+        #[arg(long)]
+        incomplete: bool,
+        /// When the next reading is due, as 10s
+        #[arg(long, value_parser = microseconds)]
+        every: Option<u64>,
+        /// Name of the process
+        #[arg(long)]
+        process: Option<String>,
+        /// Its id
+        #[arg(long)]
+        pid: Option<u64>,
+        /// How many processes were read
+        #[arg(long)]
+        processes: Option<u64>,
+        /// CPU time since the reading before, as 90ms
+        #[arg(long, value_parser = microseconds)]
+        cpu: Option<u64>,
+    },
+    /// One request that the product had to understand
+    Interaction {
+        #[command(flatten)]
+        stamp: Stamp,
+        /// The intent that the product recognised
+        #[arg(long)]
+        recognized: Option<String>,
+        /// The intent that was right
+        #[arg(long)]
+        correct: Option<String>,
+        /// Arm of the experiment, as learning or control
+        #[arg(long)]
+        arm: Option<String>,
+        /// How it was said, as voice or text
+        #[arg(long)]
+        modality: Option<String>,
+        /// How many interactions this user had before, plus one
+        #[arg(long)]
+        index: Option<u64>,
+        /// Words of the reference transcript
+        #[arg(long)]
+        words: Option<u64>,
+        /// Words substituted, deleted or inserted
+        #[arg(long)]
+        word_errors: Option<u64>,
+        /// What was said; stored only if the configuration allows it
+        #[arg(long)]
+        text: Option<String>,
+    },
+    /// A later word on what an interaction meant
+    Label {
+        #[command(flatten)]
+        stamp: Stamp,
+        /// Id of the interaction
+        #[arg(long)]
+        of: String,
+        /// The intent that was right
+        #[arg(long)]
+        correct: String,
+    },
+    /// What another tool measured
+    Measurement {
+        #[command(flatten)]
+        stamp: Stamp,
+        /// Its name, as coverage.statements
+        #[arg(long)]
+        name: String,
+        /// The value
+        #[arg(long, allow_negative_numbers = true)]
+        value: f64,
+        /// Its unit, as %
+        #[arg(long)]
+        unit: Option<String>,
+        /// The tool and its version
+        #[arg(long)]
+        source: Option<String>,
+        /// The part of the product
+        #[arg(long)]
+        scope: Option<String>,
+    },
+    /// Something to remember beside the figures
+    Note {
+        #[command(flatten)]
+        stamp: Stamp,
+        /// What it is about
+        #[arg(long, value_name = "release|feedback|decision|exclude")]
+        topic: Topic,
+        /// The note; feedback is stored only if the configuration allows it
+        #[arg(long)]
+        text: Option<String>,
+        /// A score
+        #[arg(long, allow_negative_numbers = true)]
+        score: Option<f64>,
+        /// Beginning of the period that it is about
+        #[arg(long)]
+        from: Option<Timestamp>,
+        /// End of the period that it is about
+        #[arg(long)]
+        to: Option<Timestamp>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Collect {
+    /// Sample the memory of a running product: its process and all that descends from it
+    Memory(CollectMemory),
+}
+
+#[derive(Debug, Args)]
+pub struct CollectMemory {
+    #[command(flatten)]
+    pub context: Context,
+    /// Name of the process
+    #[arg(long, value_name = "NAME", required_unless_present = "pid", conflicts_with = "pid")]
+    pub process: Option<String>,
+    /// Id of the process
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// How long [default: until the process ends]
+    #[arg(long = "for", value_parser = duration, value_name = "DURATION")]
+    pub lasting: Option<Duration>,
+    /// Time between two readings
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "DURATION")]
+    pub every: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The tiers that have to hold
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "must", value_name = "TIERS")]
+    pub only: Vec<TierName>,
+    /// Verdicts other than met that are good enough
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "VERDICTS")]
+    pub allow: Vec<Allowed>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TierName {
+    Must,
+    Should,
+    Nice,
+}
+
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::Must => Self::Must,
+            TierName::Should => Self::Should,
+            TierName::Nice => Self::Nice,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Allowed {
+    NotProven,
+    NoData,
+    Stale,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Name of the criterion, or the beginning of it
+    pub criterion: String,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Dashboard {
+    /// The file to write; - is standard output
+    #[arg(long, default_value = "milepost.html", value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Only events of these kinds
+    #[arg(long, value_parser = kind, value_delimiter = ',', value_name = "KINDS")]
+    pub kind: Vec<Kind>,
+    /// Only events at or after this time, in RFC 3339
+    #[arg(long)]
+    pub from: Option<Timestamp>,
+    /// Only events before this time
+    #[arg(long)]
+    pub to: Option<Timestamp>,
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    let kinds = || Kind::ALL.iter().map(|kind| kind.name());
+    Kind::ALL
+        .iter()
+        .find(|kind| kind.name() == name)
+        .copied()
+        .ok_or_else(|| format!("the kinds are {}", kinds().collect::<Vec<_>>().join(", ")))
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// The format
+    #[arg(value_enum)]
+    pub of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// One line of events
+    Event,
+    /// What `status --format json` prints
+    Scorecard,
+    /// milepost.toml
+    Config,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_command_in_its_group() {
+        for command in Cli::command().get_subcommands() {
+            let listed = TEMPLATE.lines().any(|line| line.split_whitespace().next() == Some(command.get_name()));
+            assert!(listed, "{}", command.get_name());
+        }
+    }
+}

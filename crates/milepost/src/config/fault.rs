@@ -1,0 +1,119 @@
+//! How it is said that a configuration is wrong: the file, the line with a mark under the value, what is wrong with it, and
+//! what to do.
+
+use super::wrong::Wrong;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use std::{
+    fmt, io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// So many faults are shown; the rest is counted.
+const FAULTS_SHOWN_MAX: usize = 10;
+/// A line of the file that is longer than this is cut, in columns.
+const WIDTH: usize = 100;
+
+/// Why there is no configuration. `Display` is the whole report as plain text, several lines without a final line feed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}", self.render(&Renderer::plain()))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is larger than [`FILE_BYTES_MAX`](super::FILE_BYTES_MAX).
+    #[error("{}", self.render(&Renderer::plain()))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What the file says is wrong.
+    #[error("{}", self.render(&Renderer::plain()))]
+    Faulty {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        text: String,
+        /// What is wrong with that, in the order of the file. At least one.
+        faults: Vec<Fault>,
+    },
+}
+
+impl ConfigError {
+    /// The report with colours, for a terminal.
+    #[must_use]
+    pub fn styled(&self) -> String {
+        self.render(&Renderer::styled())
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let renderer = renderer.clone().term_width(WIDTH);
+        let plainly = |title: String, help: &str| {
+            renderer.render(&[Group::with_title(Level::ERROR.primary_title(title)).element(Level::HELP.message(help))])
+        };
+        match self {
+            Self::Unreadable { path, source } => {
+                plainly(format!("cannot read {}: {source}", path.display()), "name another file with --config, or make one: milepost init")
+            }
+            Self::TooLarge { path } => plainly(
+                format!("{} is larger than 1 MiB", path.display()),
+                "is it the right file? A configuration is a page or two of text",
+            ),
+            Self::Faulty { path, text, faults } => {
+                let mut reports: Vec<_> = faults.iter().take(FAULTS_SHOWN_MAX).map(|fault| fault.render(&renderer, path, text)).collect();
+                if faults.len() > FAULTS_SHOWN_MAX {
+                    reports.push(format!("and {} more", faults.len() - FAULTS_SHOWN_MAX));
+                }
+                reports.join("\n\n")
+            }
+        }
+    }
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// The place in the file, in bytes.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub wrong: Wrong,
+    /// Another place that it has to do with: the first of two that are the same.
+    pub first: Option<Range<usize>>,
+}
+
+impl Fault {
+    pub(crate) const fn new(span: Range<usize>, wrong: Wrong) -> Self {
+        Self { span, wrong, first: None }
+    }
+
+    fn render(&self, renderer: &Renderer, path: &Path, text: &str) -> String {
+        let mut snippet =
+            Snippet::source(text).path(path.display().to_string()).annotation(AnnotationKind::Primary.span(on_one_line(text, &self.span)));
+        if let Some(first) = &self.first {
+            snippet = snippet.annotation(AnnotationKind::Context.span(on_one_line(text, first)).label("the first one"));
+        }
+        let mut group = Group::with_title(Level::ERROR.primary_title(self.wrong.to_string())).element(snippet);
+        if let Some(help) = self.wrong.help() {
+            group = group.element(Level::HELP.message(normalize_untrusted_str(&help)));
+        }
+        renderer.render(&[group])
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.wrong.fmt(f)
+    }
+}
+
+/// The part of a span that is on its first line, within the text and on the bounds of characters.
+fn on_one_line(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(span.start);
+    let end = text.floor_char_boundary(span.end).max(start);
+    let line = text[start..end].lines().next().unwrap_or_default();
+    start..start + line.len()
+}

@@ -1,0 +1,85 @@
+//! The committed schemas say what the program does: they accept what it accepts and prints, and refuse what it refuses.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use jsonschema::Validator;
+use serde_json::Value;
+use std::{fs, path::PathBuf, process::Command};
+
+fn root(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn schema(name: &str) -> Validator {
+    let text = fs::read_to_string(root(&format!("schemas/{name}.schema.json"))).expect("a schema");
+    let schema = serde_json::from_str(&text).expect("JSON");
+    jsonschema::options().should_validate_formats(true).build(&schema).expect("a valid schema")
+}
+
+fn lines(name: &str) -> Vec<Value> {
+    let text = fs::read_to_string(root(&format!("vectors/{name}"))).expect("vectors");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn problems(schema: &Validator, value: &Value) -> Vec<String> {
+    schema.iter_errors(value).map(|error| error.to_string()).collect()
+}
+
+#[test]
+fn the_event_schema_agrees_with_the_test_vectors() {
+    let schema = schema("event");
+    let accepted = lines("valid.jsonl").into_iter().chain(lines("accepted.jsonl").into_iter().map(|pair| pair["given"].clone()));
+    for event in accepted {
+        assert_eq!(problems(&schema, &event), Vec::<String>::new(), "{event}");
+    }
+    // What a schema cannot say: it sees no text that is no JSON, no key that stands twice, and compares no two values.
+    let beyond = ["before 1970", "too large to be true", "duplicate field", "`session` is missing", "before `from`", "is empty"];
+    let mut refused = 0;
+    for pair in lines("invalid.jsonl") {
+        let Ok(event) = serde_json::from_str::<Value>(pair["line"].as_str().expect("a line")) else { continue };
+        let why = pair["why"].as_str().expect("why");
+        let problems = problems(&schema, &event);
+        assert_eq!(problems.is_empty(), beyond.iter().any(|known| why.contains(known)), "{event}: {why}");
+        refused += usize::from(!problems.is_empty());
+    }
+    assert!(refused > 15, "{refused}");
+}
+
+#[test]
+fn the_scorecard_schema_accepts_what_is_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = std::env::var_os("MILEPOST_PROGRAM").expect("`cargo xtask test` says where the program is");
+    let run = |args: &[&str]| {
+        let output =
+            Command::new(&program).args(args).current_dir(folder.path()).env_remove("MILEPOST_DATA").output().expect("milepost runs");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run(&["init", "--preset", "nix-for-humanity"]);
+    let schema = schema("scorecard");
+    let check = |text: &str| {
+        let scorecard: Value = serde_json::from_str(text).expect("JSON");
+        assert_eq!(problems(&schema, &scorecard), Vec::<String>::new());
+    };
+    check(&run(&["status", "--format", "json"]));
+    for operation in ["install", "search", "list", "config_gen", "else"] {
+        run(&["run", "--operation", operation, "--persona", "maya", "--", "true"]);
+    }
+    run(&["record", "operation", "--operation", "search", "--outcome", "failed"]);
+    run(&["record", "measurement", "--name", "coverage.statements", "--value", "10", "--unit", "%"]);
+    run(&["record", "memory", "--run", "r", "--bytes", "1GB", "--measure", "pss"]);
+    check(&run(&["status", "--format", "json"]));
+}
+
+#[test]
+fn the_configuration_schema_accepts_what_is_shipped() {
+    let schema = schema("milepost.toml");
+    for path in ["milepost.toml", "crates/milepost/presets/nix-for-humanity.toml", "crates/milepost/presets/blank.toml"] {
+        let text = fs::read_to_string(root(path)).expect("a configuration");
+        let value: toml::Value = toml::from_str(&text).expect("TOML");
+        let value = serde_json::to_value(value).expect("JSON");
+        assert_eq!(problems(&schema, &value), Vec::<String>::new(), "{path}");
+    }
+    let misspelt =
+        serde_json::json!({ "project": { "name": "x" }, "criterion": [{ "name": "x", "metric": "latency.p95", "belwo": "1s" }] });
+    assert!(!problems(&schema, &misspelt).is_empty());
+}

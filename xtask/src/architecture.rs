@@ -1,0 +1,116 @@
+//! The rules of ARCHITECTURE.md that the compiler does not hold: who may name which crate, and which file may do what.
+
+use crate::{Done, cargo, output, root};
+use std::{fs, path::Path};
+
+/// For each crate of ours, which of the others and of the crates in [`KEPT`] it may name.
+const EDGES: &[(&str, &[&str])] = &[
+    ("milepost-record", &[]),
+    ("milepost-collect", &["milepost-record"]),
+    ("milepost-store", &["milepost-record", "datafusion"]),
+    ("milepost-judge", &["milepost-record"]),
+    ("milepost", &["milepost-record", "milepost-collect", "milepost-store", "milepost-judge", "tokio"]),
+    ("xtask", &[]),
+];
+
+/// Crates that only some of ours may name, each with all whose names begin like it.
+const KEPT: &[&str] = &["arrow", "parquet", "deltalake", "datafusion", "ballista", "tokio", "milepost"];
+
+/// Crates that these of ours must not even bring along: products embed the recorder, and the judge is pure.
+const LIGHT: &[&str] = &["milepost-record", "milepost-collect", "milepost-judge"];
+const HEAVY: &[&str] = &["tokio", "arrow-array", "datafusion"];
+
+/// What may stand only in the files that are named: (words, where they are looked for, files that may use them, why).
+const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
+    (
+        &["fs::write", "File::create", "OpenOptions", "create_dir", "DirBuilder", "NamedTempFile"],
+        "crates",
+        &[
+            "crates/milepost-record/src/spool.rs",
+            "crates/milepost/src/app/init.rs",
+            "crates/milepost/src/app/record.rs",
+            "crates/milepost/src/app/scorecard.rs",
+        ],
+        "every door ends in the spool, and few other files may write to disk",
+    ),
+    (
+        &[
+            "std::fs",
+            "std::net",
+            "std::process",
+            "std::env",
+            "SystemTime",
+            "Instant",
+            "::now()",
+            "async ",
+            "println!",
+            "log::",
+            "tracing::",
+        ],
+        "crates/milepost-judge/src",
+        &[],
+        "the judge has no IO, no clock, no async and no logger",
+    ),
+    (
+        &["std::process", "std::net", "Command::new", "TcpStream"],
+        "crates/milepost-collect/src",
+        &[],
+        "a collector takes bytes; it starts no process and opens no socket",
+    ),
+    (
+        &["crate::app", "crate::config", "crate::cli", "milepost_store", "std::fs", "Spool"],
+        "crates/milepost/src/render",
+        &[],
+        "a renderer sees the scorecard and nothing else",
+    ),
+    (&["println!", "eprintln!", "process::exit"], "crates", &[], "only `app.rs` prints, through `print` and `say`, and only `main` exits"),
+];
+
+pub(crate) fn check() -> Done {
+    for (name, allowed) in EDGES {
+        let tree = ["tree", "--package", name, "--edges", "normal", "--depth", "1", "--prefix", "none", "--format", "{lib}"];
+        for dependency in output(cargo().args(tree))?.lines().skip(1).map(|line| line.trim().replace('_', "-")) {
+            let kept = KEPT.iter().any(|kept| dependency == *kept || dependency.starts_with(&format!("{kept}-")));
+            if kept && !allowed.contains(&dependency.as_str()) {
+                return Err(format!("{name} depends on {dependency}, which ARCHITECTURE.md does not allow"));
+            }
+        }
+    }
+    for light in LIGHT {
+        let tree = output(cargo().args(["tree", "--package", light, "--edges", "normal", "--prefix", "none"]))?;
+        if let Some(heavy) = tree.lines().find(|line| HEAVY.iter().any(|heavy| line.starts_with(&format!("{heavy} ")))) {
+            return Err(format!("{light} brings {heavy} along, which ARCHITECTURE.md does not allow"));
+        }
+    }
+    for rule in WORDS {
+        search(&root().join(rule.1), rule)?;
+    }
+    Ok(())
+}
+
+fn search(folder: &Path, rule: &(&[&str], &str, &[&str], &str)) -> Done {
+    let (words, _, may, why) = rule;
+    let failed = |error| format!("cannot read {}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            if !["tests", "target"].iter().any(|name| path.ends_with(name)) {
+                search(&path, rule)?;
+            }
+            continue;
+        }
+        let name = path.strip_prefix(root()).unwrap_or(&path).to_string_lossy().into_owned();
+        if path.extension().is_none_or(|extension| extension != "rs") || may.contains(&name.as_str()) || name.ends_with("build.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        // Tests at a file's end may do what the file may not.
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            if let Some(word) = words.iter().find(|word| line.contains(**word)) {
+                return Err(format!("{name}:{}: `{word}`: {why} (ARCHITECTURE.md)", number + 1));
+            }
+        }
+    }
+    Ok(())
+}

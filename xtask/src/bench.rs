@@ -1,0 +1,82 @@
+//! `cargo xtask bench`: what the doors cost, side by side with what a user would use instead, in one run. What it measures goes
+//! into this repository's own `.milepost`, where `milepost status` judges it.
+
+use crate::{Done, cargo, have, output, own, root, run, target};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+pub(crate) fn bench(which: &[&str]) -> Done {
+    let wanted = |name: &str| which.is_empty() || which.contains(&name);
+    if let Some(unknown) = which.iter().find(|name| !["run", "record", "crash"].contains(name)) {
+        return Err(format!("there is no benchmark `{unknown}`; there are run, record and crash"));
+    }
+    if wanted("run") {
+        wrapper()?;
+    }
+    if wanted("record") {
+        recorder()?;
+    }
+    if wanted("crash") {
+        println!("\nA minute of SIGKILL: eight processes record while sealing runs in a loop");
+        run(cargo().args(["test", "--package", "milepost-record", "--test", "crash"]).env("MILEPOST_CRASH_SECONDS", "60"))?;
+    }
+    Ok(())
+}
+
+fn released() -> Result<PathBuf, String> {
+    run(cargo().args(["build", "--release", "--package", "milepost"]))?;
+    Ok(target().join("release/milepost"))
+}
+
+fn measured(program: &Path, name: &str, value: f64, unit: &str, source: &str) -> Done {
+    let value = format!("{value:.3}");
+    run(&mut own(program, &["record", "measurement", "--name", name, "--value", &value, "--unit", unit, "--source", source]))
+}
+
+/// What `milepost run` adds to the shortest command there is.
+fn wrapper() -> Done {
+    if !have("hyperfine", "hyperfine") {
+        return Err("this benchmark needs hyperfine: install it, as by `apt-get install hyperfine`".to_owned());
+    }
+    let program = released()?;
+    let data = target().join("bench-data");
+    let _ = fs::remove_dir_all(&data);
+    let mut commands = vec!["true".to_owned(), format!("{} run -- true", program.display())];
+    if have("/usr/bin/time", "time") {
+        commands.push("/usr/bin/time -o /dev/null true".to_owned());
+    }
+    let exported = target().join("bench-run.csv");
+    output(
+        Command::new("hyperfine")
+            .args(["-N", "--warmup", "50", "--runs", "500", "--style", "none", "--export-csv"])
+            .arg(&exported)
+            .args(&commands)
+            .env("MILEPOST_DATA", &data)
+            .current_dir(root()),
+    )?;
+    let table = fs::read_to_string(&exported).map_err(|error| format!("cannot read {}: {error}", exported.display()))?;
+    // command,mean,stddev,median,user,system,min,max; seconds
+    let medians: Vec<f64> = table.lines().skip(1).filter_map(|line| line.rsplit(',').nth(4)?.parse().ok()).map(|s: f64| s * 1e3).collect();
+    let [bare, wrapped, ..] = medians[..] else { return Err(format!("hyperfine printed no medians:\n{table}")) };
+    println!("\nWrapping `true`, 500 runs each\n\n| command | median | more than `true` |\n|---|---:|---:|");
+    for (command, median) in ["true", "milepost run -- true", "/usr/bin/time -o /dev/null true"].iter().zip(&medians) {
+        println!("| `{command}` | {median:.2} ms | {:.2} ms |", median - bare);
+    }
+    measured(&program, "run.overhead", wrapped - bare, "ms", "hyperfine")?;
+    let size = fs::metadata(&program).map_err(|error| format!("cannot read {}: {error}", program.display()))?.len();
+    measured(&program, "program.size", size as f64 / 1e6, "MB", "cargo build --release")
+}
+
+/// One event: the recorder, beside a plain `write()` and SQLite.
+fn recorder() -> Done {
+    let program = released()?;
+    let manifest = ["run", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--target-dir"];
+    let table = output(cargo().args(manifest).arg(target().join("bench")))?;
+    println!("\nRecording one event, 9 rounds in turn\n\n{table}");
+    let row = table.lines().find(|line| line.contains("Recorder::record,")).and_then(|line| line.split('|').nth(2));
+    let median = row.and_then(|cell| cell.trim().strip_suffix("µs")?.trim().parse().ok());
+    measured(&program, "record.duration", median.ok_or("the benchmark printed no median of the recorder")?, "us", "cargo xtask bench")
+}

@@ -1,0 +1,121 @@
+//! `cargo xtask demo|test|bench|codegen`: what a developer or CI calls. Without dependencies, so that it is there at once.
+
+mod architecture;
+mod bench;
+mod demo;
+mod test;
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+const USAGE: &str = "\
+cargo xtask demo          wrap real commands, sample a real process, and show the scorecard and the page
+cargo xtask test          formatting, lints, architecture, and all tests
+cargo xtask bench         what the doors cost, beside what a user would use instead: all, or one of run, record, crash
+cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
+cargo xtask codegen       write schemas/ anew from the Rust types";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        ["demo"] => demo::demo(),
+        ["test"] => test::test(),
+        ["bench", ref which @ ..] => bench::bench(which),
+        ["codegen"] => codegen(),
+        ["architecture"] => architecture::check(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Done = Result<(), String>;
+
+/// The top of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+}
+
+/// Where cargo builds to.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// Builds the program as the tests build it, so that nothing heavy is built twice, and says where it is.
+fn milepost() -> Result<PathBuf, String> {
+    run(cargo().args(["build", "--workspace", "--bins"]))?;
+    Ok(target().join("debug/milepost"))
+}
+
+/// Milepost on Milepost: this repository's criteria, and events in its `.milepost`, which git ignores.
+fn own(program: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .current_dir(root())
+        .env("MILEPOST_CONFIG", root().join("milepost.toml"))
+        .env("MILEPOST_DATA", root().join(".milepost"));
+    command
+}
+
+/// Runs a command whose output is the user's to see.
+fn run(command: &mut Command) -> Done {
+    let shown = shown(command);
+    let status = command.status().map_err(|error| format!("cannot run {shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// Runs a command for its standard output.
+fn output(command: &mut Command) -> Result<String, String> {
+    let shown = shown(command);
+    let output = command.output().map_err(|error| format!("cannot run {shown}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{shown}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("{shown}: {error}"))
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a program is there; where it is not, tries to install its Debian package.
+fn have(program: &str, package: &str) -> bool {
+    let there = || Command::new(program).arg("--version").output().is_ok();
+    if there() {
+        return true;
+    }
+    let apt = |args: &[&str]| {
+        Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").output().is_ok_and(|o| o.status.success())
+    };
+    let _ = apt(&["update"]) && apt(&["install", "-y", "--no-install-recommends", package]);
+    there()
+}
+
+fn codegen() -> Done {
+    let program = milepost()?;
+    for (of, name) in [("event", "event"), ("scorecard", "scorecard"), ("config", "milepost.toml")] {
+        let schema = output(Command::new(&program).args(["schema", of]))?;
+        let path = root().join(format!("schemas/{name}.schema.json"));
+        fs::write(&path, schema).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
