@@ -26,6 +26,7 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         &["fs::write", "File::create", "OpenOptions", "create_dir", "DirBuilder", "NamedTempFile"],
         "crates",
         &[
+            "crates/milepost-record/src/files.rs",
             "crates/milepost-record/src/spool.rs",
             "crates/milepost/src/app/init.rs",
             "crates/milepost/src/app/record.rs",

@@ -3,9 +3,9 @@
 
 use crate::{
     Metric, Relation, Verdict,
-    judge::Context,
     metric::MemoryStatistic,
     quantity::{Quantity, Unit},
+    rule::Context,
     scorecard::{Judgement, LeftOut, Reason, TrendPoint},
 };
 use milepost_record::{Count, MemorySample, Reading, Run, Timestamp};

@@ -24,6 +24,7 @@ mod metric;
 pub mod quantile;
 mod quantity;
 pub mod rate;
+mod rule;
 mod sample;
 pub mod scorecard;
 mod verdict;

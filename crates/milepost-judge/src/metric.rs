@@ -146,11 +146,16 @@ impl Metric {
         }
     }
 
-    /// How events for it come in: a command. `unit` is what a measurement is taken in.
+    /// How events for it come in: a command. `unit` is what a measurement is taken in, `for_each` what events are told apart by.
     #[must_use]
-    pub fn fed_by(&self, unit: Unit) -> String {
+    pub fn fed_by(&self, unit: Unit, for_each: Option<&Dimension>) -> String {
         match self {
-            Self::Latency(_) | Self::SuccessRate => "milepost run --operation NAME -- COMMAND".to_owned(),
+            Self::Latency(_) | Self::SuccessRate => match for_each {
+                Some(flag @ (Dimension::Backend | Dimension::Persona | Dimension::User | Dimension::Session)) => {
+                    format!("milepost run --operation NAME --{flag} NAME -- COMMAND")
+                }
+                _ => "milepost run --operation NAME -- COMMAND".to_owned(),
+            },
             Self::Memory(_) | Self::CpuPercent => "milepost collect memory --process NAME --for 1h".to_owned(),
             Self::Measurement(name) if unit == Unit::NONE => format!("milepost record measurement --name {name} --value NUMBER"),
             Self::Measurement(name) => format!("milepost record measurement --name {name} --value NUMBER --unit {}", unit.name()),

@@ -6,9 +6,9 @@
 use crate::{
     Failures, Metric, Verdict,
     always_valid::{self, Counts},
-    judge::Context,
     quantile,
     quantity::Quantity,
+    rule::Context,
     scorecard::{Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
 use milepost_record::OperationDay;

@@ -138,6 +138,35 @@ pub struct Judgement {
     pub trend: Vec<TrendPoint>,
 }
 
+impl Judgement {
+    /// On nothing at all: no data, and every number absent.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            metric: None,
+            verdict: Verdict::NoData,
+            reason: None,
+            severity: None,
+            target: None,
+            unit: String::new(),
+            estimate: None,
+            interval: [None, None],
+            n: 0,
+            successes: None,
+            failures: None,
+            left_out: BTreeMap::new(),
+            at_least_more: None,
+            projected_more: None,
+            leaning: None,
+            newest_event: None,
+            advice: None,
+            command: None,
+            other_convention: None,
+            trend: Vec::new(),
+        }
+    }
+}
+
 /// A convention for failed operations, and what it gives.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Convention {

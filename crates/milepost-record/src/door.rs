@@ -1,8 +1,9 @@
 //! What every door does with an event before it is spooled: fill in what it knows, and keep out what is private.
 
 use crate::{
-    Event, Fact, Invalid, Origin, Timestamp, Topic, limits,
-    spool::{SpoolError, create_once, failed, read_small},
+    Event, Fact, Invalid, Origin, Timestamp, Topic,
+    files::{SpoolError, create_once, failed, read_small},
+    limits,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};

@@ -10,6 +10,7 @@
 
 mod door;
 mod event;
+mod files;
 pub mod limits;
 mod question;
 mod recorder;
@@ -19,8 +20,9 @@ mod timestamp;
 
 pub use door::{Admitted, Door, Identity, Texts, random_id, recording_is_off};
 pub use event::*;
+pub use files::SpoolError;
 pub use question::*;
 pub use recorder::{Recorder, Running};
 pub use segment::{Line, Manifest, Segment, Unreadable};
-pub use spool::{Durability, Spool, SpoolError};
+pub use spool::{Durability, Spool};
 pub use timestamp::{NotATime, Timestamp};

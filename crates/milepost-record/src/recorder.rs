@@ -20,8 +20,10 @@
 //! ```
 
 use crate::{
-    Door, ErrorDetail, Event, Identity, Operation, Origin, Outcome, Texts, Timestamp, recording_is_off,
-    spool::{Durability, OwnSegment, Spool, SpoolError},
+    Door, ErrorDetail, Event, Identity, Operation, Origin, Outcome, Texts, Timestamp,
+    files::SpoolError,
+    recording_is_off,
+    spool::{Durability, OwnSegment, Spool},
 };
 use std::{
     path::Path,

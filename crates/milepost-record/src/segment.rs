@@ -1,8 +1,9 @@
 //! Segments as readers see them: lines, the events in them, and what had to be set aside.
 
 use crate::{
-    Event, Timestamp, limits,
-    spool::{SpoolError, failed, read_small},
+    Event, Timestamp,
+    files::{SpoolError, failed, read_small},
+    limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{

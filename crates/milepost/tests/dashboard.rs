@@ -30,25 +30,11 @@ fn at(text: &str) -> Timestamp {
 fn no_data() -> Judgement {
     Judgement {
         metric: Some("latency.p95".to_owned()),
-        verdict: Verdict::NoData,
-        reason: None,
-        severity: None,
         target: Some(Target { below: Some(500.0), at_most: None, above: None, at_least: None, unit: "ms".to_owned() }),
         unit: "ms".to_owned(),
-        estimate: None,
-        interval: [None, None],
-        n: 0,
-        successes: None,
-        failures: None,
-        left_out: BTreeMap::new(),
-        at_least_more: None,
-        projected_more: None,
-        leaning: None,
-        newest_event: None,
         advice: Some("nothing has come in yet; feed it".to_owned()),
         command: Some("milepost run --operation NAME -- COMMAND".to_owned()),
-        other_convention: None,
-        trend: Vec::new(),
+        ..Judgement::nothing()
     }
 }
 

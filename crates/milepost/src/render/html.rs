@@ -6,7 +6,7 @@
 
 use super::{
     chart::{self, Band, Days, Room, Scale, Words},
-    words::{self, Advice, capital, plain},
+    words::{self, Advice, NAME_CHARS_MAX, TEXT_CHARS_MAX, capital, plain},
 };
 use askama::Template;
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
@@ -17,10 +17,6 @@ use milepost_judge::{
 use milepost_record::Timestamp;
 use std::{cmp::Reverse, collections::BTreeMap};
 
-/// Names beyond this many characters are cut on the page.
-pub const NAME_CHARS_MAX: usize = 160;
-/// Advice and other sentences beyond this many characters are cut on the page.
-pub const TEXT_CHARS_MAX: usize = 600;
 /// Of a criterion's groups, this many are listed, those that hurt most first; the page says how many are not.
 pub const GROUPS_SHOWN_MAX: usize = 50;
 /// The headline lists this many criteria that stand in the way; the page says how many it leaves out.

@@ -1,6 +1,5 @@
 //! The sentences of every format: what a scorecard's numbers say, in words.
 
-use super::html::{NAME_CHARS_MAX, TEXT_CHARS_MAX};
 use crate::render::chart::{self, amount};
 use jiff::civil::Date;
 use milepost_judge::{
@@ -9,6 +8,11 @@ use milepost_judge::{
 };
 use milepost_record::{Kind, Timestamp};
 use std::time::Duration;
+
+/// Names beyond this many characters are cut on the page.
+pub(crate) const NAME_CHARS_MAX: usize = 160;
+/// Advice and other sentences beyond this many characters are cut on the page.
+pub(crate) const TEXT_CHARS_MAX: usize = 600;
 
 /// What to do next, and the command for it.
 pub(crate) struct Advice {

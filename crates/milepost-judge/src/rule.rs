@@ -1,0 +1,132 @@
+//! What the rules for all kinds of evidence share: how a judgement begins, and what is said of it at the end.
+
+use crate::{
+    Criteria, Criterion, Family, Goal, Metric, Since, Verdict,
+    quantity::{Quantity, Unit},
+    scorecard::{Judgement, Leaning, Reason, Severity, Target},
+};
+use milepost_record::Timestamp;
+use std::time::Duration;
+
+/// What the rules need beside the evidence.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) goal: &'a Goal,
+    pub(crate) criteria: &'a Criteria,
+    pub(crate) criterion: &'a Criterion,
+    pub(crate) now: Timestamp,
+}
+
+impl Context<'_> {
+    /// A judgement on nothing.
+    pub(crate) fn blank(&self, limit: Option<Quantity>) -> Judgement {
+        Judgement {
+            metric: Some(self.goal.metric.to_string()),
+            target: limit.map(|limit| target(self.goal, limit)),
+            unit: self.goal.unit().name().to_owned(),
+            ..Judgement::nothing()
+        }
+    }
+
+    /// An amount in base units, in the unit of the goal.
+    pub(crate) fn shown(&self, base: f64) -> f64 {
+        self.goal.unit().of_base(base)
+    }
+
+    /// Puts the rules that all kinds of evidence share on top of what the evidence says: no data, stale, which side, how bad.
+    pub(crate) fn finish(&self, mut judgement: Judgement, limit: Option<Quantity>) -> Judgement {
+        let age = judgement.newest_event.map(|newest| self.now.since(newest));
+        if judgement.n == 0 {
+            judgement.verdict = Verdict::NoData;
+        } else if age.is_some_and(|age| age > self.criterion.max_age) {
+            judgement.verdict = Verdict::Stale;
+        } else if self.criterion.since == Since::Release && self.criteria.version.is_none() {
+            judgement.verdict = Verdict::NotProven;
+            judgement.reason = Some(Reason::NoRelease);
+        }
+        let inside = match (judgement.estimate, limit) {
+            (Some(estimate), Some(limit)) => Some(self.goal.relation.holds(estimate, self.shown(limit.base()))),
+            // A latency without a finite value is one that failures decide.
+            (None, Some(_)) if judgement.n > 0 && matches!(self.goal.metric, Metric::Latency(_)) => Some(false),
+            _ => None,
+        };
+        if judgement.verdict == Verdict::NotProven {
+            judgement.leaning = inside.map(|inside| if inside { Leaning::Inside } else { Leaning::Outside });
+        }
+        if judgement.verdict == Verdict::Missed {
+            let amber = self.goal.bad.zip(judgement.estimate).is_some_and(|(bad, estimate)| {
+                let bad = self.shown(bad.base());
+                if self.goal.relation.is_upper() { estimate <= bad } else { estimate >= bad }
+            });
+            judgement.severity = Some(if amber { Severity::Amber } else { Severity::Red });
+        }
+        if !matches!(judgement.verdict, Verdict::NotProven | Verdict::NoData) {
+            judgement.reason = None;
+        }
+        if judgement.verdict != Verdict::NotProven {
+            (judgement.at_least_more, judgement.projected_more) = (None, None);
+        }
+        judgement.advice = self.advice(&judgement, age);
+        judgement.command = self.command(&judgement);
+        judgement
+    }
+
+    /// What to do next, in words.
+    pub(crate) fn advice(&self, judgement: &Judgement, age: Option<Duration>) -> Option<String> {
+        Some(match (judgement.verdict, judgement.reason) {
+            (Verdict::Met, _) => return None,
+            (Verdict::NoData, _) => "nothing has come in yet; feed it".to_owned(),
+            (Verdict::Stale, _) => format!("the newest event is {} days old; feed it again", age.unwrap_or_default().as_secs() / 86400),
+            (Verdict::NotProven, Some(Reason::SingleDay)) => "all events are of one day: at least 1 more, on another day".to_owned(),
+            (Verdict::NotProven, Some(Reason::TooFew)) => format!("at least {} more", judgement.at_least_more.unwrap_or(1)),
+            (Verdict::NotProven, Some(Reason::NotJudgedYet)) => {
+                "the events are kept; the rule for this metric comes with a later version".to_owned()
+            }
+            (Verdict::NotProven, Some(Reason::RunTooShort)) => "no run of readings lasted an hour; observe one that does".to_owned(),
+            (Verdict::NotProven, Some(Reason::IncompleteRun)) => {
+                "more than 5% of the readings that were due are missing or incomplete; observe it again".to_owned()
+            }
+            (Verdict::NotProven, Some(Reason::UnitMismatch)) => {
+                format!("the readings are not in a unit that compares with the target's, {}", unit_in_words(self.goal.unit()))
+            }
+            (Verdict::NotProven, Some(Reason::NoRelease)) => "say which version is current: version = \"…\" under [project]".to_owned(),
+            (Verdict::NotProven, Some(Reason::TooManyGroups)) => "filter the events with `where`, so that fewer groups are left".to_owned(),
+            (Verdict::NotProven, None | Some(Reason::GroupWithoutData)) => match (judgement.at_least_more, judgement.projected_more) {
+                (Some(best), Some(projected)) if projected > best => format!("at least {best} more; about {projected} at the current rate"),
+                (Some(best), Some(_)) => format!("at least {best} more"),
+                (Some(best), None) => format!("at least {best} more, all of them good; it is not on track"),
+                _ => return None,
+            },
+            (Verdict::Missed, _) => match judgement.failures.filter(|f| *f > 0) {
+                Some(failures) => format!("{failures} of {} are not within the limit", judgement.n),
+                None => return None,
+            },
+        })
+    }
+
+    /// The command that brings in what is lacking, where that is the next thing to do.
+    pub(crate) fn command(&self, judgement: &Judgement) -> Option<String> {
+        let feeds = match (judgement.verdict, judgement.reason) {
+            (Verdict::NoData | Verdict::Stale, _) => true,
+            (Verdict::NotProven, reason) => matches!(reason, Some(Reason::RunTooShort | Reason::IncompleteRun | Reason::UnitMismatch)),
+            (Verdict::Met | Verdict::Missed, _) => false,
+        };
+        feeds.then(|| self.goal.metric.fed_by(self.goal.unit(), self.goal.for_each.as_ref()))
+    }
+}
+
+fn unit_in_words(unit: Unit) -> String {
+    if unit.family() == Family::Number { "a plain number".to_owned() } else { format!("`{}`", unit.name()) }
+}
+
+fn target(goal: &Goal, limit: Quantity) -> Target {
+    use crate::Relation::{Above, AtLeast, AtMost, Below};
+    let value = |relation| (goal.relation == relation).then(|| goal.unit().of_base(limit.base()));
+    Target {
+        below: value(Below),
+        at_most: value(AtMost),
+        above: value(Above),
+        at_least: value(AtLeast),
+        unit: goal.unit().name().to_owned(),
+    }
+}
