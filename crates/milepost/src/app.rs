@@ -156,7 +156,8 @@ impl From<StoreError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::Usage(error.to_string())
+        let report = error.to_string();
+        Self::Usage(report.strip_prefix("error: ").unwrap_or(&report).to_owned())
     }
 }
 

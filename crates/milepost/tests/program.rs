@@ -448,7 +448,7 @@ fn doctor_names_what_nothing_feeds_with_the_line_to_paste() {
     let shared = place.path(".milepost/spool/shared.jsonl");
     fs::write(&shared, fs::read_to_string(&shared).expect("a segment") + "\ntorn\n").expect("written");
     let torn = place.ok(&["doctor"]);
-    assert!(torn.contains("1 lines are no events") && torn.contains("shared.jsonl, byte "), "{torn}");
+    assert!(torn.contains("1 line is no event, and count") && torn.contains("shared.jsonl, byte "), "{torn}");
     fs::write(place.path("milepost.toml"), P95.replace("below", "belwo")).expect("written");
     let broken = place.ok(&["doctor"]);
     assert!(broken.contains("belwo") && broken.contains("below"), "{broken}");

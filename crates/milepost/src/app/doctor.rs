@@ -59,7 +59,7 @@ pub(super) fn doctor(flag: Option<&Path>) -> Result<ExitCode, Failure> {
 fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
     let segments = Spool::open(data)?.segments()?;
     let bytes: u64 = segments.iter().map(milepost_record::Segment::bytes).sum();
-    report.fact("Data", &format!("{}: {} segments, {} bytes", data.display(), segments.len(), bytes));
+    report.fact("Data", &format!("{}: {}, {bytes} bytes", data.display(), several(segments.len() as u64, "segment", "segments")));
     for segment in &segments {
         if let Some(damage) = segment.damage()? {
             report.trouble("Damaged", &format!("{}: {damage}; restore it from a backup", segment.path().display()));
@@ -81,13 +81,15 @@ fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
 
 fn events(report: &mut Report, judged: &Judged) -> Result<(), Failure> {
     let inventory = judged.store.inventory();
-    let kinds: Vec<_> = inventory.events.iter().map(|(kind, n)| format!("{n} {}", kind.name())).collect();
+    let kinds: Vec<_> = inventory.events.iter().map(|(kind, n)| several(*n, kind.name(), kind.table())).collect();
     report.fact("Events", &if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });
     if inventory.repeated > 0 {
-        report.fact("Repeated", &format!("{} events stand more than once under one id, and count once", inventory.repeated));
+        let events = several(inventory.repeated, "event stands", "events stand");
+        report.fact("Repeated", &format!("{events} more than once under one id, and count once"));
     }
     if !inventory.unreadable.is_empty() {
-        report.trouble("Unreadable", &format!("{} lines are no events and count for nothing", inventory.unreadable.len()));
+        let lines = several(inventory.unreadable.len() as u64, "line is no event", "lines are no events");
+        report.trouble("Unreadable", &format!("{lines}, and count for nothing"));
         for line in inventory.unreadable.iter().take(SHOWN) {
             let name = line.segment.file_name().unwrap_or_default().to_string_lossy();
             report.fact("", &format!("{name}, byte {}: {}", line.offset, printable(&line.reason)));
@@ -115,6 +117,11 @@ fn unfed(report: &mut Report, judged: &Judged) {
         let command = criterion.judgement.command.as_deref().unwrap_or_default();
         report.trouble("Not fed", &format!("{}: {}", printable(&criterion.name), printable(command)));
     }
+}
+
+/// A number with its noun.
+fn several(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 struct Report {
