@@ -2,8 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Count, Dimension, Durability, ErrorDetail, Event, Evidence, Groups, Kind, Limit, Measure, Measurement, Memory, Operation, OperationDay,
-    Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp,
+    Count, Dimension, Durability, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Operation,
+    OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp,
 };
 use milepost_store::Store;
 use std::{collections::BTreeMap, path::Path};
@@ -229,4 +229,18 @@ fn the_newest_events_come_with_the_columns_that_have_a_value() {
     assert_eq!((row["error_category"].as_str(), row["duration_us"].as_str()), ("network", "9000"));
     assert!(!row.contains_key("backend"));
     assert_eq!(wait(store.activity(at("2026-11-21T00:00:00Z"))).expect("rows").len(), 1);
+}
+
+#[test]
+fn groups_beyond_the_limit_are_counted_and_the_largest_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let user = |n: usize| operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 1, |event, _| event.user = Some(format!("u-{n:04}")));
+    // The last one is seen twice, so it is not among those that are left out.
+    let events: Vec<_> = (0..GROUPS_MAX + 5).chain([GROUPS_MAX + 4]).map(user).collect();
+    let store = spooled(folder.path(), &events);
+    let mut question = about(below(1_000_000));
+    question.for_each = Some(Dimension::User);
+    let Groups { groups, folded } = operations(&store, &question);
+    assert_eq!((groups.len(), folded), (GROUPS_MAX, 5));
+    assert_eq!(groups[&Some(format!("u-{:04}", GROUPS_MAX + 4))][0].ok, 2);
 }

@@ -535,3 +535,13 @@ fn the_page_what_is_stored_lists_every_key() {
     }
     assert!(keys > 100, "the schema was read");
 }
+
+#[test]
+fn rules_of_the_configuration_come_before_those_that_milepost_has() {
+    let place = Place::with(&format!("{P95}[[error_category]]\ncategory = \"quota\"\nany = [\"quota exceeded\"]\n"));
+    for text in ["network unreachable: quota exceeded", "network is unreachable"] {
+        place.ok(&["record", "operation", "--operation", "search", "--outcome", "failed", "--error", text]);
+    }
+    let categories: Vec<_> = place.events().iter().map(|e| e["error"]["category"].as_str().map(str::to_owned)).collect();
+    assert_eq!(categories, [Some("quota".to_owned()), Some("network".to_owned())]);
+}
