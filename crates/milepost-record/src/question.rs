@@ -20,6 +20,9 @@ pub const ROUNDING: f64 = 0.01;
 /// How many readings of a measurement an answer holds: the newest.
 pub const READINGS_MAX: usize = 1000;
 
+/// How many lines that are no event an inventory describes; it counts all.
+pub const UNREADABLE_MAX: usize = 100;
+
 /// A period of time: `from` belongs to it, `to` does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -326,8 +329,10 @@ pub struct Inventory {
     pub events: BTreeMap<Kind, u64>,
     /// Events that stand more than once under one id, beyond the first.
     pub repeated: u64,
-    /// Lines that are no event.
-    pub unreadable: Vec<Unreadable>,
+    /// How many lines are no event.
+    pub unreadable: u64,
+    /// The first of them, at most [`UNREADABLE_MAX`].
+    pub first_unreadable: Vec<Unreadable>,
     /// Segments of the spool: how many, and their length in bytes.
     pub segments: (u64, u64),
 }

@@ -6,7 +6,7 @@ use datafusion::{
     error::DataFusionError,
     prelude::{SessionConfig, SessionContext},
 };
-use milepost_record::{Answer, Event, Inventory, Kind, Question, Spool, SpoolError, Timestamp};
+use milepost_record::{Answer, Event, Inventory, Kind, Question, Spool, SpoolError, Timestamp, UNREADABLE_MAX};
 use std::{
     collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
@@ -123,7 +123,12 @@ pub fn for_each_event<E: From<SpoolError>>(
                     visit(event)?;
                 }
                 Ok(_) => inventory.repeated += 1,
-                Err(unreadable) => inventory.unreadable.push(unreadable),
+                Err(unreadable) => {
+                    inventory.unreadable += 1;
+                    if inventory.first_unreadable.len() < UNREADABLE_MAX {
+                        inventory.first_unreadable.push(unreadable);
+                    }
+                }
             }
         }
     }

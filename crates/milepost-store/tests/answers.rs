@@ -171,7 +171,7 @@ fn an_event_that_stands_twice_counts_once_and_a_broken_line_stops_nothing() {
     let inventory = store.inventory();
     assert_eq!(inventory.events, [(Kind::Operation, 1), (Kind::Session, 1)].into(), "another kind may use the same id");
     assert_eq!(inventory.repeated, 1);
-    assert_eq!(inventory.unreadable.len(), 3, "{:?}", inventory.unreadable);
+    assert_eq!((inventory.unreadable, inventory.first_unreadable.len()), (3, 3), "{:?}", inventory.first_unreadable);
     let when = at("2026-11-20T10:00:00Z");
     let once = Groups { groups: [(None, vec![Count { n: 1, oldest: when, newest: when }])].into(), folded: 0 };
     assert_eq!(ask(&store, &about(Subject::Count { kind: Kind::Operation })), Evidence::Count(once));

@@ -87,10 +87,10 @@ fn events(report: &mut Report, judged: &Judged) -> Result<(), Failure> {
         let events = several(inventory.repeated, "event stands", "events stand");
         report.fact("Repeated", &format!("{events} more than once under one id, and count once"));
     }
-    if !inventory.unreadable.is_empty() {
-        let lines = several(inventory.unreadable.len() as u64, "line is no event", "lines are no events");
+    if inventory.unreadable > 0 {
+        let lines = several(inventory.unreadable, "line is no event", "lines are no events");
         report.trouble("Unreadable", &format!("{lines}, and count for nothing"));
-        for line in inventory.unreadable.iter().take(SHOWN) {
+        for line in inventory.first_unreadable.iter().take(SHOWN) {
             let name = line.segment.file_name().unwrap_or_default().to_string_lossy();
             report.fact("", &format!("{name}, byte {}: {}", line.offset, printable(&line.reason)));
         }

@@ -22,8 +22,8 @@ pub(super) fn export(export: &Export, workplace: &Workplace) -> Result<ExitCode,
         Ok(())
     })?;
     out.flush().map_err(Failure::Output)?;
-    if !inventory.unreadable.is_empty() {
-        say(&format!("{} lines of the spool are no events and were left out: see `milepost doctor`", inventory.unreadable.len()));
+    if inventory.unreadable > 0 {
+        say(&format!("{} lines of the spool are no events and were left out: see `milepost doctor`", inventory.unreadable));
     }
     Ok(ExitCode::SUCCESS)
 }

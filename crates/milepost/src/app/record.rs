@@ -19,6 +19,8 @@ use std::{
 const NAMED_MAX: u64 = 20;
 /// How much of an invalid line is kept.
 const KEPT_BYTES: usize = 4096;
+/// How large the file of invalid lines may become, in bytes.
+const SET_ASIDE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) fn record(record: Record, workplace: &Workplace) -> Result<ExitCode, Failure> {
     if let Some(variable) = recording_is_off() {
@@ -104,7 +106,7 @@ struct Desk<'a> {
 /// Spools each valid line, and sets each invalid one aside by its number. A write that fails ends it: what was acknowledged
 /// before is counted in what is said.
 fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> {
-    let (mut number, mut recorded, mut invalid, mut texts) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut number, mut recorded, mut invalid, mut kept, mut texts) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
     loop {
         let mut line = Vec::new();
         let limit = limits::LINE_BYTES_MAX as u64 + 1;
@@ -133,7 +135,7 @@ fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> 
             }
             Err(reason) => {
                 invalid += 1;
-                set_aside(desk.data, number, &reason, &line)?;
+                kept += u64::from(set_aside(desk.data, number, &reason, &line)?);
                 if invalid <= NAMED_MAX {
                     say(&format!("line {number}: {}", printable(&reason)));
                 }
@@ -149,7 +151,8 @@ fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> 
     if invalid > NAMED_MAX {
         say(&format!("and {} more lines", invalid - NAMED_MAX));
     }
-    say(&format!("{recorded} recorded, {invalid} set aside in {}", desk.data.join(SET_ASIDE).display()));
+    let full = if kept < invalid { format!("; {} of them are lost, since that file is full", invalid - kept) } else { String::new() };
+    say(&format!("{recorded} recorded, {invalid} set aside in {}{full}", desk.data.join(SET_ASIDE).display()));
     Ok(ExitCode::from(2))
 }
 
@@ -162,7 +165,8 @@ fn admit(line: &[u8], door: &Door) -> Result<Admitted, String> {
 /// Name of the file that keeps the lines that a door refused.
 pub(super) const SET_ASIDE: &str = "set-aside.jsonl";
 
-fn set_aside(data: &Path, number: u64, reason: &str, line: &[u8]) -> Result<(), Failure> {
+/// Whether the line was kept: not where the file is full already.
+fn set_aside(data: &Path, number: u64, reason: &str, line: &[u8]) -> Result<bool, Failure> {
     #[derive(Serialize)]
     struct Refused<'a> {
         at: Timestamp,
@@ -177,5 +181,10 @@ fn set_aside(data: &Path, number: u64, reason: &str, line: &[u8]) -> Result<(), 
     let failed = |error: io::Error| Failure::internal(format!("cannot set line {number} aside in {}: {error}", path.display()));
     let mut json = serde_json::to_vec(&refused).map_err(|error| failed(error.into()))?;
     json.push(b'\n');
-    OpenOptions::new().append(true).create(true).mode(0o600).open(&path).and_then(|mut file| file.write_all(&json)).map_err(failed)
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() >= SET_ASIDE_BYTES_MAX {
+        return Ok(false);
+    }
+    file.write_all(&json).map_err(failed)?;
+    Ok(true)
 }
