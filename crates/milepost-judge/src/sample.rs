@@ -138,16 +138,19 @@ impl Total {
 
     fn counts(&self, metric: &Metric, failures: Failures) -> Counts {
         match (metric, failures) {
-            (Metric::Latency(_), Failures::Slow) => {
-                Counts { successes: self.within, failures: self.measured() - self.within + self.failed }
-            }
-            (Metric::Latency(_), Failures::Exclude) => Counts { successes: self.within, failures: self.measured() - self.within },
+            (Metric::Latency(_), Failures::Slow) => Counts { successes: self.within, failures: self.slow() + self.failed },
+            (Metric::Latency(_), Failures::Exclude) => Counts { successes: self.within, failures: self.slow() },
             _ => Counts { successes: self.ok, failures: self.failed },
         }
     }
 
+    /// Succeeded, but not within the limit.
+    const fn slow(&self) -> u64 {
+        self.measured().saturating_sub(self.within)
+    }
+
     const fn measured(&self) -> u64 {
-        self.ok - self.unmeasured
+        self.ok.saturating_sub(self.unmeasured)
     }
 
     fn left_out(&self, metric: &Metric, failures: Failures) -> BTreeMap<LeftOut, u64> {

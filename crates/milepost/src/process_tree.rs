@@ -2,7 +2,7 @@
 //!
 //! [`find_root`] turns what a person typed into the process at the root of the tree; [`ProcessTree::sample`] then adds up
 //! the tree, once for each call. What a system's processes are is read by `proc_files`; all else here is plain functions on
-//! the [`Table`] that it returns.
+//! the `Table` that it returns.
 //!
 //! Milepost's own process is never part of what it measures, not even where the product started it.
 
