@@ -188,10 +188,12 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
     };
     let named = goal.named_groups();
     let counts = |name: Option<&str>| if named.is_empty() { true } else { name.is_some_and(|name| named.contains(&name)) };
-    let result = |name: Option<&str>, judgement| GroupResult {
-        group: [(dimension.to_string(), name.map(str::to_owned))].into(),
-        judged: counts(name),
-        judgement,
+    let result = |name: Option<&str>, mut judgement: Judgement| {
+        if goal.limit_of(name).is_none() {
+            // Where nothing is demanded, nothing is within or beyond it.
+            (judgement.successes, judgement.failures) = (None, None);
+        }
+        GroupResult { group: [(dimension.to_string(), name.map(str::to_owned))].into(), judged: counts(name), judgement }
     };
     let mut groups: Vec<_> = evidence
         .groups

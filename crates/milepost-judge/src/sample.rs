@@ -19,10 +19,11 @@ pub const EVENTS_MIN: u64 = 10;
 /// No verdict from fewer calendar days than this, whatever the test says: one day's events share too much.
 pub const DAYS_MIN: usize = 2;
 
-/// The share of events that have to be within the limit for the goal to hold; `None` where the metric is not such a share.
+/// The share of events that have to be within the limit for the goal to hold; `None` where there is no limit, or where the metric
+/// is not such a share.
 pub(crate) fn goal_rate(metric: &Metric, limit: Option<Quantity>) -> Option<f64> {
     match metric {
-        Metric::Latency(quantile) => Some(quantile.as_fraction()),
+        Metric::Latency(quantile) => limit.map(|_| quantile.as_fraction()),
         Metric::SuccessRate => limit.map(Quantity::base),
         _ => None,
     }

@@ -240,9 +240,14 @@ fn each_group_can_have_a_limit_of_its_own() {
     let mut each = p95("500ms");
     (each.limit, each.for_each) = (None, Some(Dimension::Operation));
     each.limits = [("list".to_owned(), quantity("100ms"))].into();
-    let evidence = grouped(vec![(Some("list"), vec![day(1, &[150; 50], 0, 100), day(0, &[150; 50], 0, 100)])]);
+    let slow = || vec![day(1, &[150; 50], 0, 100), day(0, &[150; 50], 0, 100)];
+    // The store counts nothing within a limit that is not there.
+    let evidence = grouped(vec![(Some("list"), slow()), (Some("other"), vec![day(1, &[1; 50], 0, 0), day(0, &[1; 50], 0, 0)])]);
     let result = result(criterion(vec![each]), Evidence::Operations(evidence));
     assert_eq!(result.judgement.verdict, Verdict::Missed);
+    let other = &result.groups[1];
+    assert_eq!((other.judged, other.judgement.verdict, other.judgement.failures), (false, Verdict::NotProven, None), "it has no limit");
+    assert_eq!(other.judgement.estimate, Some(1.0), "and is shown");
     assert_eq!(result.judgement.target, None);
     assert_eq!(result.groups[0].judgement.target.as_ref().and_then(|t| t.below), Some(100.0));
 }

@@ -34,7 +34,7 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
 /// Far beyond what a busy machine takes for any one step. Only a failure waits so long.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(120);
 
 const CTRL_C: &[u8] = b"\x03";
 const CTRL_BACKSLASH: &[u8] = b"\x1c";
@@ -582,13 +582,8 @@ impl Milepost {
     /// The last operation that was recorded.
     fn operation(&self) -> Value {
         let mut export = self.with_environment(env!("CARGO_BIN_EXE_milepost"));
-        let events = text(
-            &output({
-                export.arg("export");
-                export
-            })
-            .stdout,
-        );
+        export.arg("export");
+        let events = text(&output(export).stdout);
         let mut events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         events.rfind(|event| event["kind"] == "operation").unwrap()
     }
