@@ -63,6 +63,11 @@ impl Spool {
         let folder = data.join("spool");
         if !folder.is_dir() {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
+            // A file is on the disk only where the folders that lead to it are. One that may be entered but not read cannot be
+            // flushed, and is no reason to record nothing.
+            for ancestor in [Some(data), data.parent()].into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
+                let _ = sync_folder(ancestor);
+            }
         }
         let path = folder.join("spool.json");
         let text = match fs::read_to_string(&path) {
