@@ -1,7 +1,7 @@
 //! The rules of ARCHITECTURE.md that the compiler does not hold: who may name which crate, and which file may do what.
 
 use crate::{Done, cargo, output, root};
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// For each crate of ours, which of the others and of the crates in [`KEPT`] it may name.
 const EDGES: &[(&str, &[&str])] = &[
@@ -83,8 +83,28 @@ pub(crate) fn check() -> Done {
             return Err(format!("{light} brings {heavy} along, which ARCHITECTURE.md does not allow"));
         }
     }
+    same_features()?;
     for rule in WORDS {
         search(&root().join(rule.1), rule)?;
+    }
+    Ok(())
+}
+
+/// Program and tests take every crate with the same features: else the heavy ones are built twice.
+fn same_features() -> Done {
+    let features = |edges: &str| -> Result<BTreeMap<String, String>, String> {
+        let tree = output(cargo().args(["tree", "--workspace", "--edges", edges, "--prefix", "none", "--format", "{p}|{f}"]))?;
+        let of_crate = |line: &str| line.trim_end_matches(" (*)").split_once('|').map(|(name, of)| (name.to_owned(), of.to_owned()));
+        Ok(tree.lines().filter_map(of_crate).collect())
+    };
+    let with_tests = features("normal,build,dev")?;
+    for (name, program) in features("normal,build")? {
+        match with_tests.get(&name) {
+            Some(tests) if *tests != program => {
+                return Err(format!("{name} is built with features `{program}` for the program and `{tests}` for the tests"));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -52,7 +52,9 @@ impl Identity {
     pub fn open(data: &Path) -> Result<Self, SpoolError> {
         let path = data.join("identity.json");
         if !path.exists() {
-            let new = Self { version: 1, host: format!("h-{}", random_id()), key: format!("{}{}", random_hex(), random_hex()) };
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).map_err(|error| failed("make a key for", &path)(error.into()))?;
+            let new = Self { version: 1, host: format!("h-{}", random_id()), key: hexadecimal(&key) };
             let text = serde_json::to_string(&new).map_err(|e| failed("write", &path)(e.into()))?;
             create_once(&path, text.as_bytes())?;
         }
@@ -82,10 +84,7 @@ impl Identity {
         // HMAC takes keys of any length, so this never fails.
         if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()) {
             mac.update(name.as_bytes());
-            for byte in mac.finalize().into_bytes().iter().take(8) {
-                // Writing to a String cannot fail.
-                let _ = write!(pseudonym, "{byte:02x}");
-            }
+            pseudonym.extend(mac.finalize().into_bytes().get(..8).map(hexadecimal));
         }
         pseudonym
     }
@@ -94,12 +93,15 @@ impl Identity {
 /// A new id that no other has, short enough to read: 12 random hexadecimal digits.
 #[must_use]
 pub fn random_id() -> String {
-    random_hex().chars().take(12).collect()
+    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
 }
 
-/// 32 hexadecimal digits, 122 bits of them from the system's source of randomness.
-fn random_hex() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The rules of a door.
