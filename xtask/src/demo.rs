@@ -44,7 +44,7 @@ pub(crate) fn demo() -> Done {
     observed.wait().map_err(|error| format!("cannot wait for milepost: {error}"))?;
 
     println!("\nIt takes what other tools measured: here how many crates cargo says that Milepost depends on.");
-    let tree = output(cargo().args(["tree", "--package", "milepost", "--edges", "normal", "--prefix", "none", "--no-dedupe"]))?;
+    let tree = output(cargo().args(["tree", "--package", "milepost", "--edges", "normal", "--prefix", "none"]))?;
     let crates: BTreeSet<_> = tree.lines().filter_map(|line| line.split(" v").next()).collect();
     let count = crates.len().to_string();
     run(&mut milepost(&["record", "measurement", "--name", "dependencies.count", "--value", &count, "--source", "cargo tree"]))?;
