@@ -10,8 +10,8 @@ use std::{
 
 pub(crate) fn bench(which: &[&str]) -> Done {
     let wanted = |name: &str| which.is_empty() || which.contains(&name);
-    if let Some(unknown) = which.iter().find(|name| !["run", "record", "crash"].contains(name)) {
-        return Err(format!("there is no benchmark `{unknown}`; there are run, record and crash"));
+    if let Some(unknown) = which.iter().find(|name| !["run", "record", "store", "crash", "chaos"].contains(name)) {
+        return Err(format!("there is no benchmark `{unknown}`; there are run, record, store, crash and chaos"));
     }
     if wanted("run") {
         wrapper()?;
@@ -19,9 +19,16 @@ pub(crate) fn bench(which: &[&str]) -> Done {
     if wanted("record") {
         recorder()?;
     }
+    if wanted("store") {
+        store()?;
+    }
     if wanted("crash") {
         println!("\nA minute of SIGKILL: eight processes record while sealing runs in a loop");
         run(cargo().args(["test", "--package", "milepost-record", "--test", "crash"]).env("MILEPOST_CRASH_SECONDS", "60"))?;
+    }
+    if wanted("chaos") {
+        println!("\nTwo minutes of SIGKILL: writers, compaction, track and readers at once");
+        run(cargo().args(["test", "--package", "milepost", "--test", "chaos"]).env("MILEPOST_CHAOS_SECONDS", "120"))?;
     }
     Ok(())
 }
@@ -79,4 +86,20 @@ fn recorder() -> Done {
     let row = table.lines().find(|line| line.contains("Recorder::record,")).and_then(|line| line.split('|').nth(2));
     let median = row.and_then(|cell| cell.trim().strip_suffix("µs")?.trim().parse().ok());
     measured(&program, "record.duration", median.ok_or("the benchmark printed no median of the recorder")?, "us", "cargo xtask bench")
+}
+
+/// What the store costs as it grows: a small product for 60 days, then a busy one for a while. `MILEPOST_BENCH_DAYS` says how long
+/// the busy one is played; a year takes most of a day.
+fn store() -> Done {
+    let days = std::env::var("MILEPOST_BENCH_DAYS").unwrap_or_else(|_| "10".to_owned());
+    for (name, days, an_hour) in [("small", "60", "5"), ("busy", days.as_str(), "10000")] {
+        let folder = target().join("bench-store").join(name);
+        let _ = fs::remove_dir_all(&folder);
+        println!("\n{an_hour} events an hour, compacted every hour, for {days} days\n");
+        run(cargo()
+            .args(["run", "--release", "--quiet", "--package", "milepost-store", "--example", "play", "--"])
+            .arg(&folder)
+            .args([days, an_hour]))?;
+    }
+    Ok(())
 }

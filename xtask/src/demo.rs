@@ -53,9 +53,12 @@ pub(crate) fn demo() -> Done {
     run(&mut milepost(&["status"]))?;
     println!("\n$ milepost explain Answers\n");
     run(&mut milepost(&["explain", "Answers"]))?;
-    let page = target().join("milepost.html");
-    run(&mut milepost(&["dashboard", "--output", &page.to_string_lossy()]))?;
-    println!("\nThe same as a page that opens without a network: {}", shown(&page));
+    println!("\n$ milepost query 'SELECT operation, outcome, count(*) AS n FROM operations GROUP BY 1, 2 ORDER BY 1, 2'\n");
+    run(&mut milepost(&["query", "SELECT operation, outcome, count(*) AS n FROM operations GROUP BY 1, 2 ORDER BY 1, 2"]))?;
+    let output = target().join("metrics");
+    println!("\n$ milepost track --output {}\n", shown(&output));
+    run(&mut milepost(&["track", "--output", &output.to_string_lossy()]))?;
+    println!("\nThe same as a page that opens without a network: {}", shown(&output.join("latest.html")));
     println!("The events are kept in .milepost. One day proves nothing: run this again tomorrow, and more is proven.");
     println!("In a folder of your own: milepost init · milepost run -- COMMAND · milepost status");
     Ok(())

@@ -16,7 +16,8 @@ use std::{
 const USAGE: &str = "\
 cargo xtask demo          wrap real commands, sample a real process, and show the scorecard and the page
 cargo xtask test          formatting, lints, architecture, and all tests
-cargo xtask bench         what the doors cost, beside what a user would use instead: all, or one of run, record, crash
+cargo xtask bench         what the doors cost, beside what a user would use instead: all, or some of run, record, store,
+                          crash, chaos
 cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
 cargo xtask codegen       write schemas/ anew from the Rust types";
 
@@ -55,6 +56,13 @@ fn target() -> PathBuf {
 fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    // What cargo told this program about itself: some build scripts ask for it, and would build half the engine anew each time.
+    for (name, _) in env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|prefix| name.starts_with(prefix))
+    }) {
+        cargo.env_remove(name);
+    }
     cargo
 }
 

@@ -14,11 +14,13 @@
 //! - [`always_valid`]: one rate against a goal, the test behind every verdict on operations.
 //! - [`quantile`]: quantiles as ranks, and the bounds on them.
 //! - [`rate`]: intervals for one look, for display and for fixed samples.
+//! - [`fixed_sample`]: the verdict on a sample whose size was recorded before the first run.
 
 pub mod always_valid;
 mod census;
 mod criterion;
 mod epoch;
+pub mod fixed_sample;
 mod judge;
 mod metric;
 pub mod quantile;

@@ -9,14 +9,13 @@
 //! [`two_sided_ranks`] are for one look at a number of events that was fixed beforehand; [`peeking_ranks`] hold at
 //! every look. None of them speaks about events that were not recorded.
 
-use crate::always_valid::{COUNT_MAX, Counts, beta, ln_e_above, ln_e_below, ln_threshold, smallest};
+use crate::{
+    always_valid::{Counts, ln_e_above, ln_e_below, ln_threshold, smallest},
+    fixed_sample::{self, ROUNDING},
+};
 
 /// Parts of one: 9500 basis points are 95 %.
 const WHOLE: u16 = 10_000;
-
-/// A bound that reaches its confidence exactly counts, as a single value does below the P95 at 95 %; rounding may not
-/// decide such ties.
-const ROUNDING: f64 = 1e-12;
 
 /// Which quantile, in basis points from 1 to 9999. Whole numbers, so that a rank never depends on a rounded product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,25 +120,7 @@ pub fn peeking_ranks(n: u64, q: Quantile, alpha: f64) -> (Option<u64>, Option<u6
     (low.filter(|&k| k > 0), high)
 }
 
-/// The smallest exam in which `exceedances` values above T still leave "the quantile is at most T" proven at this
-/// `confidence`: the smallest `n` with `P(Binomial(n, 1 - q) <= exceedances) <= 1 - confidence`.
-///
-/// Without an exceedance that is `ln(1 - confidence) / ln(q)`, rounded up. `confidence` lies in (0, 1). At most 2^53.
-pub fn smallest_exam(q: Quantile, confidence: f64, exceedances: u64) -> u64 {
-    debug_assert!(confidence > 0.0 && confidence < 1.0, "a confidence of {confidence} is not between 0 and 1");
-    let no_more = |n| binomial_at_most(exceedances, n, q.rest(), q.as_fraction());
-    smallest(exceedances, COUNT_MAX, |n| no_more(n) <= 1.0 - confidence + ROUNDING).unwrap_or(COUNT_MAX)
-}
-
 /// `P(Binomial(n, q) <= k)`: the chance that at most `k` of `n` values lie at or below the quantile.
 fn at_most(k: u64, n: u64, q: Quantile) -> f64 {
-    binomial_at_most(k, n, q.as_fraction(), q.rest())
-}
-
-/// `P(Binomial(n, p) <= k)` with `rest = 1 - p`.
-fn binomial_at_most(k: u64, n: u64, p: f64, rest: f64) -> f64 {
-    if k >= n {
-        return 1.0;
-    }
-    beta::regularized((n - k) as f64, k as f64 + 1.0, rest, p)
+    fixed_sample::binomial_at_most(k, n, q.as_fraction(), q.rest())
 }

@@ -54,11 +54,7 @@ impl Context<'_> {
             judgement.leaning = inside.map(|inside| if inside { Leaning::Inside } else { Leaning::Outside });
         }
         if judgement.verdict == Verdict::Missed {
-            let amber = self.goal.bad.zip(judgement.estimate).is_some_and(|(bad, estimate)| {
-                let bad = self.shown(bad.base());
-                if self.goal.relation.is_upper() { estimate <= bad } else { estimate >= bad }
-            });
-            judgement.severity = Some(if amber { Severity::Amber } else { Severity::Red });
+            judgement.severity = Some(severity(self.goal, judgement.estimate));
         }
         if !matches!(judgement.verdict, Verdict::NotProven | Verdict::NoData) {
             judgement.reason = None;
@@ -119,7 +115,17 @@ fn unit_in_words(unit: Unit) -> String {
     if unit.family() == Family::Number { "a plain number".to_owned() } else { format!("`{}`", unit.name()) }
 }
 
-fn target(goal: &Goal, limit: Quantity) -> Target {
+/// How bad a miss is whose estimate, in the unit of the goal, is this.
+pub(crate) fn severity(goal: &Goal, estimate: Option<f64>) -> Severity {
+    let amber = goal.bad.zip(estimate).is_some_and(|(bad, estimate)| {
+        let bad = goal.unit().of_base(bad.base());
+        if goal.relation.is_upper() { estimate <= bad } else { estimate >= bad }
+    });
+    if amber { Severity::Amber } else { Severity::Red }
+}
+
+/// What has to hold, in the unit of the goal.
+pub(crate) fn target(goal: &Goal, limit: Quantity) -> Target {
     use crate::Relation::{Above, AtLeast, AtMost, Below};
     let value = |relation| (goal.relation == relation).then(|| goal.unit().of_base(limit.base()));
     Target {

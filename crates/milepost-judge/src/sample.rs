@@ -11,7 +11,7 @@ use crate::{
     rule::Context,
     scorecard::{Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
-use milepost_record::OperationDay;
+use milepost_record::{Operation, OperationDay, Outcome};
 use std::collections::BTreeMap;
 
 /// No verdict from fewer events than this, whatever the test says.
@@ -108,9 +108,9 @@ fn trend(context: Context<'_>, days: &[OperationDay]) -> Vec<TrendPoint> {
     days.chunk_by(|a, b| a.date == b.date).filter_map(of_day).collect()
 }
 
-/// The operations of several days together.
+/// Operations added up: those of several days, or those of a fixed sample.
 #[derive(Default)]
-struct Total {
+pub(crate) struct Total {
     ok: u64,
     failed: u64,
     cancelled: u64,
@@ -137,7 +137,30 @@ impl Total {
         total
     }
 
-    fn counts(&self, metric: &Metric, failures: Failures) -> Counts {
+    /// Those that are given one by one; `within` says of a duration in microseconds whether it is within the limit.
+    pub(crate) fn of_each(operations: &[Operation], within: impl Fn(u64) -> bool) -> Self {
+        let mut total = Self::default();
+        for operation in operations {
+            match operation.outcome {
+                _ if operation.dry_run == Some(true) => total.dry_runs += 1,
+                Outcome::Cancelled => total.cancelled += 1,
+                Outcome::Failed | Outcome::Timeout => total.failed += 1,
+                Outcome::Ok => {
+                    total.ok += 1;
+                    match operation.duration_us {
+                        Some(duration) => {
+                            total.within += u64::from(within(duration));
+                            *total.durations.entry(duration).or_default() += 1;
+                        }
+                        None => total.unmeasured += 1,
+                    }
+                }
+            }
+        }
+        total
+    }
+
+    pub(crate) fn counts(&self, metric: &Metric, failures: Failures) -> Counts {
         match (metric, failures) {
             (Metric::Latency(_), Failures::Slow) => Counts { successes: self.within, failures: self.slow() + self.failed },
             (Metric::Latency(_), Failures::Exclude) => Counts { successes: self.within, failures: self.slow() },
@@ -154,7 +177,7 @@ impl Total {
         self.ok.saturating_sub(self.unmeasured)
     }
 
-    fn left_out(&self, metric: &Metric, failures: Failures) -> BTreeMap<LeftOut, u64> {
+    pub(crate) fn left_out(&self, metric: &Metric, failures: Failures) -> BTreeMap<LeftOut, u64> {
         let latency = matches!(metric, Metric::Latency(_));
         [
             (LeftOut::Cancelled, self.cancelled),
@@ -168,7 +191,7 @@ impl Total {
     }
 
     /// In base units; `None` where there is nothing, or where the quantile is a failure.
-    fn estimate(&self, metric: &Metric, failures: Failures) -> Option<f64> {
+    pub(crate) fn estimate(&self, metric: &Metric, failures: Failures) -> Option<f64> {
         let counts = self.counts(metric, failures);
         match metric {
             Metric::Latency(q) => self.value_at(quantile::rank(counts.n(), *q)?),
@@ -178,7 +201,7 @@ impl Total {
     }
 
     /// The value with this rank among the durations, in microseconds. Failures come after all of them, and have none.
-    fn value_at(&self, rank: u64) -> Option<f64> {
+    pub(crate) fn value_at(&self, rank: u64) -> Option<f64> {
         let mut reached = 0;
         self.durations.iter().find_map(|(duration, count)| {
             reached += count;

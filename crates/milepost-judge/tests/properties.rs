@@ -2,7 +2,9 @@
 //!
 //! Each property says in its comment which mistake would break it.
 
+use milepost_judge::Verdict;
 use milepost_judge::always_valid::{Counts, at_least_more, ln_e_above, ln_e_below, ln_threshold, projected_more, rate_interval};
+use milepost_judge::fixed_sample::{chance_of_as_few, chance_of_as_many, projected_size, smallest_size, verdict};
 use milepost_judge::quantile::{Quantile, lower_rank, peeking_ranks, rank, two_sided_ranks, type1, type7, upper_rank};
 use milepost_judge::rate::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson};
 use proptest::prelude::*;
@@ -171,6 +173,57 @@ proptest! {
         prop_assert!(lower_rank(n, q, confidence) <= estimate);
     }
 
+    /// Breaks when the test of an exam takes the wrong tail, or an outcome too many or too few. Summed here, without a beta
+    /// function.
+    #[test]
+    fn an_exam_adds_up_the_binomial(counts in (0..60_u64, 0..60_u64), goal in 0.01..0.99, alpha in 0.001..0.5_f64) {
+        let counts = Counts { successes: counts.0, failures: counts.1 };
+        let (s, n) = (counts.successes, counts.n());
+        let (many, few): (f64, f64) = (if s == 0 { 1.0 } else { 1.0 - at_most(s - 1, n, goal) }, at_most(s, n, goal));
+        prop_assert!((chance_of_as_many(counts, goal) - many).abs() < 1e-9);
+        prop_assert!((chance_of_as_few(counts, goal) - few).abs() < 1e-9);
+        let close = (many - alpha).abs() < 1e-9 || (few - alpha).abs() < 1e-9;
+        let expected = match n {
+            0 => Verdict::NoData,
+            _ if many <= alpha => Verdict::Met,
+            _ if few <= alpha => Verdict::Missed,
+            _ => Verdict::NotProven,
+        };
+        prop_assert!(close || verdict(counts, goal, alpha) == expected);
+    }
+
+    /// Breaks when the number on the page and the verdict beside it come from two different tests.
+    #[test]
+    fn the_bounds_of_an_exam_lie_where_its_verdict_says(counts in some_counts(), q in some_quantile(), alpha in 0.001..0.5_f64) {
+        let (n, goal) = (counts.n(), q.as_fraction());
+        let exam = verdict(counts, goal, alpha);
+        prop_assume!(n > 0);
+        prop_assume!((chance_of_as_many(counts, goal) - alpha).abs() > 1e-9 && (chance_of_as_few(counts, goal) - alpha).abs() > 1e-9);
+        let within = |rank: u64| rank <= counts.successes;
+        prop_assert_eq!(exam == Verdict::Met, upper_rank(n, q, 1.0 - alpha).is_some_and(within));
+        prop_assert_eq!(exam == Verdict::Missed, lower_rank(n, q, 1.0 - alpha).is_some_and(|rank| !within(rank)));
+        let bounds = clopper_pearson_lower(counts, 1.0 - alpha).zip(clopper_pearson_upper(counts, 1.0 - alpha));
+        let Some((low, high)) = bounds else { unreachable!("there are events") };
+        if (low - goal).abs() > 1e-9 && (high - goal).abs() > 1e-9 {
+            prop_assert_eq!(exam == Verdict::Met, low > goal);
+            prop_assert_eq!(exam == Verdict::Missed, high < goal);
+        }
+    }
+
+    /// Breaks when the search stops one too early or too late, or a projection is below what no sample can do.
+    #[test]
+    fn the_smallest_sample_is_the_smallest(counts in small_counts(), goal in some_goal(), alpha in 0.001..0.2_f64) {
+        let failures = counts.failures;
+        let size = smallest_size(goal, alpha, failures);
+        let at = |n: u64| verdict(Counts { successes: n - failures, failures }, goal, alpha);
+        prop_assert_eq!(at(size), Verdict::Met);
+        prop_assert!(size == failures || at(size - 1) != Verdict::Met);
+        if let Some(projected) = projected_size(counts, goal, alpha) {
+            prop_assert!(counts.successes as f64 > goal * counts.n() as f64);
+            prop_assert!(projected + 1 >= smallest_size(goal, alpha, 0));
+        }
+    }
+
     /// Breaks when a shape or a tail is wrong: at its own lower bound, so many successes have exactly the probability
     /// that the confidence leaves. The binomial distribution is summed here, without a beta function.
     #[test]
@@ -191,6 +244,42 @@ proptest! {
         let rate = counts.successes as f64 / counts.n() as f64;
         prop_assert!(0.0 <= wilson_low && wilson_low <= rate && rate <= wilson_high && wilson_high <= 1.0);
     }
+}
+
+/// The chance that an exam shows a wrong verdict where the true rate is the goal itself, the worst case, added up over all
+/// outcomes. Breaks with a test that is not exact, such as a normal approximation, and when `alpha` is shared wrongly.
+#[test]
+fn an_exam_errs_no_more_often_than_it_says() {
+    for goal in [0.05, 0.5, 0.8, 0.95, 0.99] {
+        for n in 1..=300_u64 {
+            let mut wrong = [0.0, 0.0];
+            for (successes, probability) in (0..=n).zip(binomial(n, goal)) {
+                match verdict(Counts { successes, failures: n - successes }, goal, ALPHA) {
+                    Verdict::Met => wrong[0] += probability,
+                    Verdict::Missed => wrong[1] += probability,
+                    _ => {}
+                }
+            }
+            assert!(wrong.iter().all(|wrong| *wrong <= ALPHA + 1e-12), "goal {goal}, n = {n}: {wrong:?}");
+            // And it is no weaker than it has to be: one outcome more would be too many.
+            let most = (0..=n).rev().find(|&s| verdict(Counts { successes: s, failures: n - s }, goal, ALPHA) != Verdict::Met);
+            let next = most.map(|s| chance_of_as_many(Counts { successes: s, failures: n - s }, goal));
+            assert!(next.is_none_or(|chance| chance > ALPHA), "goal {goal}, n = {n}");
+        }
+    }
+}
+
+/// The probability of each outcome, from none to `n`. Begun at the end where it does not vanish.
+fn binomial(n: u64, p: f64) -> Vec<f64> {
+    let (p, is_turned) = if p > 0.5 { (1.0 - p, true) } else { (p, false) };
+    let first = (1.0 - p).powi(n as i32);
+    let next = |(k, probability): &(u64, f64)| Some((k + 1, probability * (n - k) as f64 / (k + 1) as f64 * p / (1.0 - p)));
+    let mut all: Vec<f64> = std::iter::successors(Some((0, first)), next).take(n as usize + 1).map(|(_, p)| p).collect();
+    if is_turned {
+        all.reverse();
+    }
+    assert!((all.iter().sum::<f64>() - 1.0).abs() < 1e-9, "the outcomes are all there are");
+    all
 }
 
 /// `P(Binomial(n, p) <= k)` by summing, for small `n`.

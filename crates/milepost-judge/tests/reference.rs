@@ -6,8 +6,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a missing reference value must fail the test")]
 
+use milepost_judge::Verdict;
 use milepost_judge::always_valid::{Counts, at_least_more, ln_e_above, ln_e_below, ln_threshold, projected_more, rate_interval};
-use milepost_judge::quantile::{Quantile, lower_rank, peeking_ranks, rank, smallest_exam, two_sided_ranks, type1, type7, upper_rank};
+use milepost_judge::fixed_sample::{smallest_size, verdict};
+use milepost_judge::quantile::{Quantile, lower_rank, peeking_ranks, rank, two_sided_ranks, type1, type7, upper_rank};
 use milepost_judge::rate::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, jeffreys, wilson, zero_failures_upper};
 use serde_json::Value;
 
@@ -32,11 +34,13 @@ fn quantiles_of_section_1() {
             "one_sided_95_upper_rank_P95" => {
                 each(rows, |n, value| {
                     assert_eq!(upper_rank(count(n), Quantile::P95, CONFIDENCE), value.as_u64(), "n = {n}");
+                    met_from(count(n), value.as_u64(), 0.95);
                 });
             }
             "one_sided_95_lower_rank_P95" => {
                 each(rows, |n, value| {
                     assert_eq!(lower_rank(count(n), Quantile::P95, CONFIDENCE), value.as_u64(), "n = {n}");
+                    missed_before(count(n), value.as_u64(), 0.95);
                 });
             }
             "two_sided_95_ranks_P50" => {
@@ -64,13 +68,14 @@ fn quantiles_of_section_1() {
             "min_n_no_exceedance" => each(rows, |claim, value| {
                 let (percent, confidence) = claim.strip_prefix('P').unwrap().split_once('@').unwrap();
                 let q = Quantile::from_basis_points(percent.parse::<u16>().unwrap() * 100).unwrap();
-                assert_eq!(Some(smallest_exam(q, confidence.parse().unwrap(), 0)), value.as_u64(), "{claim}");
+                let alpha = 1.0 - confidence.parse::<f64>().unwrap();
+                first_proof(q.as_fraction(), alpha, 0, value);
             }),
             "min_n_P95_95_with_m_exceedances" => each(rows, |exceedances, value| {
-                let smallest = smallest_exam(Quantile::P95, CONFIDENCE, count(exceedances));
-                assert_eq!(Some(smallest), value.as_u64(), "{exceedances} exceedances");
+                first_proof(0.95, ALPHA, count(exceedances), value);
             }),
-            // Types that this crate does not have, a defect of the first program, and sketches, which do not judge.
+            // Types that this crate does not have, a defect of the first program, and sketches, which do not judge. All rows
+            // of exams are held above, as ranks and as verdicts.
             "type2" | "type6" | "type8" | "seed_python_exclusive_n20_idx18" | "ddsketch_1..1000_alpha0.01" => {}
             _ => panic!("nobody checks {key}"),
         }
@@ -82,7 +87,10 @@ fn rates_of_section_2() {
     for (key, rows) in entries(&section("2_rates")) {
         match key {
             "rule_of_three_exact_upper" => {
-                each(rows, |n, value| close(zero_failures_upper(count(n), ALPHA).unwrap(), number(value), FORMULA));
+                each(rows, |n, value| {
+                    close(zero_failures_upper(count(n), ALPHA).unwrap(), number(value), FORMULA);
+                    turns_at(Counts { successes: count(n), failures: 0 }, Verdict::Met, 1.0 - number(value));
+                });
             }
             "coverage_at_p" => each(rows, coverage),
             // Comparisons of two periods are not the business of these modules.
@@ -107,11 +115,48 @@ fn intervals(key: &str, row: &Value) {
             }
             "cp_lower_one_sided_95" => {
                 close(clopper_pearson_lower(counts, CONFIDENCE).unwrap(), number(value), FORMULA);
+                turns_at(counts, Verdict::Met, number(value));
             }
             "cp_upper_one_sided_95" => {
                 close(clopper_pearson_upper(counts, CONFIDENCE).unwrap(), number(value), FORMULA);
+                turns_at(counts, Verdict::Missed, number(value));
             }
             _ => panic!("nobody checks {method} of {key}"),
+        }
+    }
+}
+
+/// Of `n` runs, so many within the limit are the fewest that meet the goal; none are enough where there is no rank.
+#[track_caller]
+fn met_from(n: u64, rank: Option<u64>, goal: f64) {
+    let met = |successes| verdict(Counts { successes, failures: n - successes }, goal, ALPHA) == Verdict::Met;
+    assert_eq!((0..=n).find(|&successes| met(successes)), rank.filter(|_| n > 0), "n = {n}");
+}
+
+/// Of `n` runs, fewer within the limit than the rank miss the goal, and so many do not.
+#[track_caller]
+fn missed_before(n: u64, rank: Option<u64>, goal: f64) {
+    let missed = |successes| verdict(Counts { successes, failures: n - successes }, goal, ALPHA) == Verdict::Missed;
+    let first = (0..=n).find(|&successes| !missed(successes));
+    assert_eq!(first, Some(rank.unwrap_or(0)), "n = {n}");
+}
+
+/// The smallest sample that proves a goal with so many failures in it, and that it is the smallest.
+#[track_caller]
+fn first_proof(goal: f64, alpha: f64, failures: u64, expected: &Value) {
+    let size = smallest_size(goal, alpha, failures);
+    assert_eq!(Some(size), expected.as_u64(), "goal {goal}, alpha {alpha}, {failures} failures");
+    let at = |n: u64| verdict(Counts { successes: n - failures, failures }, goal, alpha);
+    assert_eq!((at(size), at(size - 1)), (Verdict::Met, Verdict::NotProven), "goal {goal}, alpha {alpha}, {failures} failures");
+}
+
+/// An exam is met for goals below the one-sided lower bound, and missed for goals above the upper one.
+#[track_caller]
+fn turns_at(counts: Counts, proven: Verdict, bound: f64) {
+    let inside = if proven == Verdict::Met { -1e-6 } else { 1e-6 };
+    for (goal, is_proven) in [(bound + inside, true), (bound - inside, false)] {
+        if (0.0..1.0).contains(&goal) && goal > 0.0 {
+            assert_eq!(verdict(counts, goal, ALPHA) == proven, is_proven, "{counts:?}, goal {goal}");
         }
     }
 }
@@ -264,6 +309,32 @@ fn tables_of_the_design() {
     for (n, rank) in [(58, None), (59, Some(59)), (93, Some(92)), (100, Some(99)), (200, Some(196))] {
         assert_eq!(upper_rank(n, Quantile::P95, CONFIDENCE), rank, "n = {n}");
     }
+    for (n, k) in [(1000, 962), (10_000, 9537)] {
+        assert_eq!(upper_rank(n, Quantile::P95, CONFIDENCE), Some(k), "n = {n}");
+        met_from(n, Some(k), 0.95);
+    }
+    for (q, n, low, high) in [
+        (Quantile::P95, 100, 90, 100),
+        (Quantile::P95, 1000, 936, 964),
+        (Quantile::P50, 6, 1, 6),
+        (Quantile::P50, 19, 5, 15),
+        (Quantile::P50, 100, 40, 61),
+    ] {
+        assert_eq!(two_sided_ranks(n, q, CONFIDENCE), (Some(low), Some(high)), "n = {n}");
+    }
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|failures| smallest_size(0.95, ALPHA, failures)), [59, 93, 124, 153, 181, 208]);
+    let p90 = Quantile::from_basis_points(9000).unwrap();
+    for (q, confidence, n) in
+        [(Quantile::P50, 0.95, 5), (p90, 0.95, 29), (Quantile::P95, 0.99, 90), (Quantile::P99, 0.95, 299), (Quantile::P99, 0.99, 459)]
+    {
+        first_proof(q.as_fraction(), 1.0 - confidence, 0, &Value::from(n));
+    }
+    for (successes, failures, low) in [(0, 1, 0.0), (1, 0, 0.05), (59, 0, 0.95049), (95, 5, 0.89775), (970, 30, 0.95953)] {
+        close(clopper_pearson_lower(counts(successes, failures), CONFIDENCE).unwrap(), low, 1e-5);
+    }
+    for (n, high) in [(10, 0.25887), (59, 0.04951), (100, 0.02951), (300, 0.00994)] {
+        close(zero_failures_upper(n, ALPHA).unwrap(), high, 1e-3);
+    }
     assert!(clopper_pearson_lower(counts(58, 0), CONFIDENCE).unwrap() < 0.95);
     assert!(clopper_pearson_lower(counts(59, 0), CONFIDENCE).unwrap() > 0.95);
 
@@ -278,6 +349,7 @@ fn tables_of_the_design() {
     assert_eq!(rate_interval(nothing, ALPHA), [0.0, 1.0]);
     assert_eq!(projected_more(nothing, 0.95, ALPHA), None);
     assert_eq!((wilson(nothing, CONFIDENCE), clopper_pearson(nothing, CONFIDENCE)), (None, None));
+    assert_eq!(verdict(nothing, 0.95, ALPHA), Verdict::NoData);
     assert_eq!((jeffreys(nothing, CONFIDENCE), zero_failures_upper(0, ALPHA)), (None, None));
     assert_eq!((rank(0, Quantile::P95), type1(&[], Quantile::P95), type7(&[], Quantile::P95)), (None, None, None));
     assert_eq!(two_sided_ranks(0, Quantile::P95, CONFIDENCE), (None, None));

@@ -308,6 +308,14 @@ facts! {
             from: Timestamp,
             /// End of the period that it is about.
             to: Timestamp,
+            /// Id of the fixed sample that it announces; the operations of the sample carry the same.
+            sample: String,
+            /// The operation that the sample measures.
+            operation: String,
+            /// The implementation that does the work in the sample.
+            backend: String,
+            /// How many operations, neither more nor fewer, make the sample complete.
+            size: u64,
         }
     }
 
@@ -422,6 +430,8 @@ words! {
         Decision = "decision",
         /// A period that does not count, and why.
         Exclude = "exclude",
+        /// A fixed sample begins: `sample`, `operation` and `size` say which, of what, and how large it is to be.
+        Sample = "sample",
     }
     /// The five verdicts.
     VerdictWord {
@@ -629,6 +639,8 @@ impl Fact {
                 name("process", memory.process.as_deref())?;
                 at_most("bytes", Some(memory.bytes), limits::MEMORY_BYTES_MAX)?;
                 at_most("every_us", memory.every_us, limits::DURATION_US_MAX)?;
+                at_most("pid", memory.pid, limits::COUNT_MAX)?;
+                at_most("processes", memory.processes, limits::COUNT_MAX)?;
                 at_most("cpu_us", memory.cpu_us, limits::DURATION_US_MAX)
             }
             Self::Interaction(interaction) => {
@@ -636,6 +648,9 @@ impl Fact {
                 name("correct", interaction.correct.as_deref())?;
                 name("arm", interaction.arm.as_deref())?;
                 name("modality", interaction.modality.as_deref())?;
+                at_most("index", interaction.index, limits::COUNT_MAX)?;
+                at_most("words", interaction.words, limits::COUNT_MAX)?;
+                at_most("word_errors", interaction.word_errors, limits::COUNT_MAX)?;
                 long("text", interaction.text.as_deref().unwrap_or_default(), limits::TEXT_BYTES_MAX)
             }
             Self::Label(label) => {
@@ -652,6 +667,7 @@ impl Fact {
             Self::Note(note) => {
                 long("text", note.text.as_deref().unwrap_or_default(), limits::TEXT_BYTES_MAX)?;
                 finite("score", note.score.unwrap_or_default())?;
+                note.check_sample()?;
                 match (note.from, note.to) {
                     (Some(from), Some(to)) if to < from => {
                         Err(Invalid::Absurd { key: "to", value: to.to_string(), why: "it lies before `from`" })
@@ -665,8 +681,31 @@ impl Fact {
             }
             Self::Verdict(verdict) => {
                 name("criterion", Some(&verdict.criterion))?;
+                at_most("n", verdict.n, limits::COUNT_MAX)?;
                 name("evidence_key", Some(&verdict.evidence_key))
             }
+        }
+    }
+}
+
+impl Note {
+    fn check_sample(&self) -> Result<(), Invalid> {
+        for (key, value) in [("sample", &self.sample), ("operation", &self.operation), ("backend", &self.backend)] {
+            name(key, value.as_deref())?;
+        }
+        if self.topic == Topic::Sample {
+            for (key, is_there) in
+                [("sample", self.sample.is_some()), ("operation", self.operation.is_some()), ("size", self.size.is_some())]
+            {
+                if !is_there {
+                    return Err(Invalid::Missing { key });
+                }
+            }
+        }
+        at_most("size", self.size, limits::COUNT_MAX)?;
+        match self.size {
+            Some(0) => Err(Invalid::Absurd { key: "size", value: "0".to_owned(), why: "a sample has at least one event" }),
+            _ => Ok(()),
         }
     }
 }

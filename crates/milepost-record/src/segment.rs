@@ -10,6 +10,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Seek},
     path::{Path, PathBuf},
+    string::FromUtf8Error,
 };
 
 /// What is known of a sealed segment: the text of its `.json` file.
@@ -97,6 +98,17 @@ impl Segment {
         Ok((found != manifest.crc32c).then(|| format!("its CRC32C is {found} and was {} when it was sealed", manifest.crc32c)))
     }
 
+    /// Its digest: CRC32C as its manifest has it, or of its bytes where the manifest cannot be read. With the number it tells
+    /// which of two segments is meant that have the same number, as in a restored backup.
+    ///
+    /// # Errors
+    /// Where the segment cannot be read.
+    pub fn digest(&self) -> Result<String, SpoolError> {
+        let path = self.sequence.map(|sequence| self.path.with_file_name(Manifest::name(sequence)));
+        let manifest = path.and_then(|path| read_small(&path).ok()).and_then(|text| serde_json::from_str::<Manifest>(&text).ok());
+        manifest.map_or_else(|| crc32c(&self.file, &self.path), |manifest| Ok(manifest.crc32c))
+    }
+
     /// The lines that are not empty, each with its offset in bytes.
     ///
     /// A last line without its line feed is torn in a sealed segment; in one that is still written, it is being written.
@@ -126,7 +138,7 @@ impl Segment {
                         Ok(skipped) => offset += skipped as u64,
                         Err(error) => return Some(Err(failed("read", &self.path)(error))),
                     }
-                    return Some(Ok((begin, Line::TooLong)));
+                    return Some(Ok((begin, Line::TooLong(String::from_utf8_lossy(&line).into_owned()))));
                 }
                 if !ended && self.sequence.is_none() {
                     return None;
@@ -134,7 +146,8 @@ impl Segment {
                 if line.is_empty() {
                     continue;
                 }
-                return Some(Ok((begin, String::from_utf8(line).map_or(Line::NotUtf8, Line::Text))));
+                let lossy = |error: FromUtf8Error| Line::NotUtf8(String::from_utf8_lossy(error.as_bytes()).into_owned());
+                return Some(Ok((begin, String::from_utf8(line).map_or_else(lossy, Line::Text))));
             }
         })
     }
@@ -145,25 +158,28 @@ impl Segment {
     pub fn events(&self, now: Timestamp) -> impl Iterator<Item = Result<Event, Unreadable>> + '_ {
         let ahead = now.saturating_add(limits::AHEAD_MAX);
         self.lines().map(move |line| {
-            let (offset, line) = line.map_err(|error| self.unreadable(0, error.to_string()))?;
+            let (offset, line) = line.map_err(|error| self.unreadable(0, error.to_string(), String::new()))?;
             let text = match line {
                 Line::Text(text) => text,
-                Line::NotUtf8 => return Err(self.unreadable(offset, "the line is not UTF-8".to_owned())),
-                Line::TooLong => {
+                Line::NotUtf8(text) => return Err(self.unreadable(offset, "the line is not UTF-8".to_owned(), text)),
+                Line::TooLong(text) => {
                     let reason = format!("the line is longer than {} bytes", limits::LINE_BYTES_MAX);
-                    return Err(self.unreadable(offset, reason));
+                    return Err(self.unreadable(offset, reason, text));
                 }
             };
-            let event = Event::from_json(&text).map_err(|invalid| self.unreadable(offset, invalid.to_string()))?;
-            if event.at > ahead {
-                return Err(self.unreadable(offset, format!("it says that it happened at {}, which is in the future", event.at)));
+            match Event::from_json(&text) {
+                Err(invalid) => Err(self.unreadable(offset, invalid.to_string(), text)),
+                Ok(event) if event.at > ahead => {
+                    let reason = format!("it says that it happened at {}, which is in the future", event.at);
+                    Err(self.unreadable(offset, reason, text))
+                }
+                Ok(event) => Ok(event),
             }
-            Ok(event)
         })
     }
 
-    fn unreadable(&self, offset: u64, reason: String) -> Unreadable {
-        Unreadable { segment: self.path.clone(), offset, reason }
+    fn unreadable(&self, offset: u64, reason: String, text: String) -> Unreadable {
+        Unreadable { segment: self.path.clone(), offset, reason, text }
     }
 }
 
@@ -172,14 +188,14 @@ impl Segment {
 pub enum Line {
     /// Its text.
     Text(String),
-    /// It has bytes that are not UTF-8.
-    NotUtf8,
-    /// It is longer than a line may be.
-    TooLong,
+    /// It has bytes that are not UTF-8, replaced here.
+    NotUtf8(String),
+    /// It is longer than a line may be: its beginning.
+    TooLong(String),
 }
 
 /// A line that is no event. It stays where it is, is counted, and stops nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
     /// The segment.
     pub segment: PathBuf,
@@ -187,6 +203,8 @@ pub struct Unreadable {
     pub offset: u64,
     /// What is wrong with it.
     pub reason: String,
+    /// The line, as far as it can be shown.
+    pub text: String,
 }
 
 /// CRC32C of a file's bytes, as eight hexadecimal digits.

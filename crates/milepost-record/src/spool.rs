@@ -17,7 +17,7 @@ use crate::{
     Event, Timestamp,
     files::{SpoolError, create_once, failed, new_file, replace, sync_folder},
     limits,
-    segment::{Manifest, Segment, crc32c},
+    segment::{Manifest, Segment, Unreadable, crc32c},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -31,6 +31,8 @@ use std::{
 const LAYOUT_VERSION: u32 = 1;
 const SHARED: &str = "shared.jsonl";
 const OWN_PREFIX: &str = "own-";
+/// The folder beside the spool that keeps lines which are no event.
+const SET_ASIDE: &str = "set-aside";
 
 /// What an acknowledged event has reached when the call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +165,7 @@ impl Spool {
     /// Where the operating system refused. What was sealed before stays sealed.
     pub fn seal(&self) -> Result<usize, SpoolError> {
         let _sealing = self.seal_lock(true)?;
+        self.remove_orphans()?;
         let mut sealed = 0;
         for path in self.open_segments()? {
             let file = match OpenOptions::new().read(true).append(true).open(&path) {
@@ -182,6 +185,19 @@ impl Spool {
             sealed += usize::from(self.seal_locked(&file, &path)?);
         }
         Ok(sealed)
+    }
+
+    /// Removes the manifests that have no segment: whoever sealed or removed it was killed in between.
+    fn remove_orphans(&self) -> Result<(), SpoolError> {
+        let names = self.names()?;
+        for name in names.iter().filter(|name| name.ends_with(".json")) {
+            let is_manifest = name.trim_end_matches(".json").parse::<u64>().is_ok();
+            if is_manifest && !names.contains(&format!("{name}l")) {
+                let path = self.folder.join(name);
+                fs::remove_file(&path).map_err(failed("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Seals the own segment of a living writer, who holds its lock.
@@ -204,15 +220,19 @@ impl Spool {
         }
         file.sync_all().map_err(failed("flush", path))?;
         let sequence = self.next_sequence()?;
-        let manifest =
-            Manifest { version: LAYOUT_VERSION, sequence, bytes: metadata.len(), crc32c: crc32c(file, path)?, sealed_at: Timestamp::now() };
-        let text = serde_json::to_string(&manifest).map_err(|e| failed("write", path)(e.into()))?;
         replace(&self.folder.join("sequence"), sequence.to_string().as_bytes())?;
-        replace(&self.folder.join(Manifest::name(sequence)), text.as_bytes())?;
+        self.write_manifest(file, path, sequence)?;
         let target = self.folder.join(Segment::name(sequence));
         fs::rename(path, &target).map_err(failed("rename", path))?;
         sync_folder(&self.folder)?;
         Ok(true)
+    }
+
+    fn write_manifest(&self, file: &File, path: &Path, sequence: u64) -> Result<(), SpoolError> {
+        let bytes = file.metadata().map_err(failed("read", path))?.len();
+        let manifest = Manifest { version: LAYOUT_VERSION, sequence, bytes, crc32c: crc32c(file, path)?, sealed_at: Timestamp::now() };
+        let text = serde_json::to_string(&manifest).map_err(|error| failed("write", path)(error.into()))?;
+        replace(&self.folder.join(Manifest::name(sequence)), text.as_bytes())
     }
 
     /// One more than any number that a segment, a manifest or the high-water mark shows: segments are deleted once the store
@@ -242,6 +262,73 @@ impl Spool {
         let mut names: Vec<_> = self.names()?.into_iter().filter(|n| n.ends_with(".jsonl")).collect();
         names.sort();
         names.into_iter().map(|name| Segment::open(&self.folder.join(name))).collect()
+    }
+
+    /// Removes a sealed segment that the store holds. Its lines that are no event are kept, with what is wrong with them, in
+    /// `set-aside/SPOOL-SEQUENCE.jsonl` of the data folder.
+    ///
+    /// # Errors
+    /// Where the operating system refused: then the segment is still there.
+    pub fn retire(&self, sequence: u64, unreadable: &[Unreadable]) -> Result<(), SpoolError> {
+        if !unreadable.is_empty() {
+            let folder = self.set_aside()?;
+            let path = folder.join(format!("{}-{}", self.id, Segment::name(sequence)));
+            let mut lines = String::new();
+            for line in unreadable {
+                lines.push_str(&serde_json::to_string(line).map_err(|error| failed("write", &path)(error.into()))?);
+                lines.push('\n');
+            }
+            replace(&path, lines.as_bytes())?;
+            sync_folder(&folder)?;
+        }
+        let _sealing = self.seal_lock(true)?;
+        for name in [Segment::name(sequence), Manifest::name(sequence)] {
+            let path = self.folder.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts a sealed segment as it is now: a copy of it is set aside, and its manifest made anew. What of it can still be read
+    /// counts again. Returns where the copy is.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or written.
+    pub fn accept(&self, sequence: u64) -> Result<PathBuf, SpoolError> {
+        let path = self.folder.join(Segment::name(sequence));
+        let folder = self.set_aside()?;
+        let copy = folder.join(format!("{}-{sequence:020}.damaged", self.id));
+        fs::copy(&path, &copy).map_err(failed("copy", &path))?;
+        let file = File::open(&path).map_err(failed("open", &path))?;
+        self.write_manifest(&file, &path, sequence)?;
+        sync_folder(&folder)?;
+        Ok(copy)
+    }
+
+    /// The folder of what is no event, or is damaged.
+    fn set_aside(&self) -> Result<PathBuf, SpoolError> {
+        let folder = self.folder.with_file_name(SET_ASIDE);
+        if !folder.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
+        }
+        Ok(folder)
+    }
+
+    /// Gives the spool a new random id: where the store knows other segments by its id and their numbers, as after a backup
+    /// was restored.
+    ///
+    /// # Errors
+    /// Where the description of the spool cannot be replaced.
+    pub fn renew(self) -> Result<Self, SpoolError> {
+        let _sealing = self.seal_lock(true)?;
+        let path = self.folder.join("spool.json");
+        let layout = Layout { version: LAYOUT_VERSION, id: uuid::Uuid::now_v7().simple().to_string() };
+        replace(&path, serde_json::to_string(&layout).map_err(|error| failed("write", &path)(error.into()))?.as_bytes())?;
+        sync_folder(&self.folder)?;
+        Ok(Self { id: layout.id, ..self })
     }
 
     fn open_segments(&self) -> Result<Vec<PathBuf>, SpoolError> {

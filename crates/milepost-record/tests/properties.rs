@@ -48,14 +48,14 @@ fn fact() -> impl Strategy<Value = Fact> {
             (fact.peak_bytes, fact.peak_measure) = peak.unzip();
             fact.into()
         });
-    let memory = (name(), 0..=limits::MEMORY_BYTES_MAX, select(Measure::ALL), any::<bool>(), option::of(any::<u64>())).prop_map(
+    let memory = (name(), 0..=limits::MEMORY_BYTES_MAX, select(Measure::ALL), any::<bool>(), option::of(0..=limits::COUNT_MAX)).prop_map(
         |(run, bytes, measure, complete, pid)| {
             let mut fact = Memory::new(run, bytes, measure, complete);
             fact.pid = pid;
             fact.into()
         },
     );
-    let interaction = (option::of(name()), option::of(name()), option::of(any::<u64>()), option::of(any::<String>()))
+    let interaction = (option::of(name()), option::of(name()), option::of(0..=limits::COUNT_MAX), option::of(any::<String>()))
         .prop_map(|(recognized, correct, index, text)| Interaction { recognized, correct, index, text, ..Interaction::new() }.into());
     let measurement = (name(), number(), option::of(name())).prop_map(|(name, value, unit)| {
         let mut fact = Measurement::new(name, value);
@@ -66,6 +66,9 @@ fn fact() -> impl Strategy<Value = Fact> {
         |(topic, text, score, from)| {
             let mut fact = Note::new(topic);
             (fact.text, fact.score, fact.from) = (text, score, from);
+            if topic == Topic::Sample {
+                (fact.sample, fact.operation, fact.size) = (Some("s-1".to_owned()), Some("search".to_owned()), Some(200));
+            }
             fact.into()
         },
     );

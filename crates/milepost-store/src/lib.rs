@@ -1,13 +1,26 @@
-//! Queries over Milepost's events: the only crate that names Arrow and DataFusion.
+//! Milepost's store: the only crate that names Arrow, Parquet, Delta and DataFusion.
 //!
-//! A [`Store`] is the events of a data folder as they were when it was opened, each counted once, as tables that SQL can
-//! read. It answers a [`milepost_record::Question`] with plain data, and says by which SQL.
+//! [`compact`] takes what the spool took in into Delta tables, each event once. A [`Store`] is all events of a data folder as
+//! they were when it was opened, compacted or not, as one table for each kind that SQL can read. It answers a
+//! [`milepost_record::Question`] with plain data, and says by which SQL.
 
 mod answer;
+mod check;
+mod compact;
+mod digests;
+mod events;
+mod identity;
+mod lake;
+mod query;
 mod rows;
 mod sql;
 mod store;
 mod tables;
+mod views;
 
+pub use check::{Finding, check, repair};
+pub use compact::{Compacted, Upkeep, compact};
+pub use query::{Column, ColumnType, QueryError, QueryLimits, SQL_BYTES_MAX, Table};
 pub use rows::Row;
-pub use store::{Store, StoreError, for_each_event};
+pub use store::{Selection, Store, StoreError};
+pub use views::{View, ViewColumn};

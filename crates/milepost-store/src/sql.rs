@@ -1,7 +1,10 @@
 //! Questions as SQL, one statement for each: what a reader of `milepost explain` can run himself.
 
-use milepost_record::{Dimension, EXACT_DURATIONS_MAX, Filter, Limit, Question, READINGS_MAX, ROUNDING, Subject, Timestamp};
-use std::fmt::Write;
+use jiff::{civil::Date, tz::TimeZone};
+use milepost_record::{
+    Dimension, EXACT_DURATIONS_MAX, Filter, Kind, Limit, Origin, Question, READINGS_MAX, ROUNDING, Span, Subject, Timestamp,
+};
+use std::{fmt::Write, time::Duration};
 
 /// The statement that answers a question about a table of `rows` events.
 pub(crate) fn of(question: &Question, rows: u64) -> String {
@@ -17,7 +20,7 @@ pub(crate) fn of(question: &Question, rows: u64) -> String {
                  count(*) FILTER (WHERE ended = 'ok' AND {within}) AS within, min(at) AS oldest, max(at) AS newest\n\
                  FROM (SELECT {group} AS \"group\", {date} AS date, at,\n             \
                  CASE WHEN dry_run THEN 'dry_run' ELSE outcome END AS ended,\n             \
-                 CASE WHEN outcome = 'ok' AND NOT dry_run THEN duration_us END AS duration_us\n      {})\n\
+                 CASE WHEN outcome = 'ok' AND dry_run IS NOT TRUE THEN duration_us END AS duration_us\n      {})\n\
                  GROUP BY 1, 2, 3, 4\nORDER BY 1, 2, 4",
                 from.replace('\n', "\n      ")
             )
@@ -36,7 +39,11 @@ pub(crate) fn of(question: &Question, rows: u64) -> String {
 
 /// The newest events that count for a question.
 pub(crate) fn newest(question: &Question, limit: usize) -> String {
-    format!("SELECT *\nFROM {}\n{}\nORDER BY at DESC, id DESC\nLIMIT {limit}", question.subject.kind().table(), condition(question))
+    format!(
+        "SELECT * EXCEPT (day, attribute_types)\nFROM {}\n{}\nORDER BY at DESC, id DESC\nLIMIT {limit}",
+        question.subject.kind().table(),
+        condition(question)
+    )
 }
 
 /// Operations since a moment, by operation, origin and door.
@@ -48,14 +55,46 @@ pub(crate) fn activity(from: Timestamp) -> String {
     )
 }
 
+/// The events of a kind on one day of UTC, by time.
+pub(crate) fn of_day(kind: Kind, day: Date, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    let from = from.map_or(String::new(), |from| format!(" AND at >= {}", time(from)));
+    let to = to.map_or(String::new(), |to| format!(" AND at < {}", time(to)));
+    format!("SELECT * FROM {} WHERE day = DATE '{day}'{from}{to} ORDER BY at, id", kind.table())
+}
+
 fn condition(question: &Question) -> String {
-    let mut condition = format!("WHERE at >= {} AND at < {}", time(question.span.from), time(question.span.to));
+    let Span { from, to } = question.span;
+    // The days that tables are divided by come first: those outside the span are not read.
+    let mut condition =
+        format!("WHERE day >= DATE '{}' AND day <= DATE '{}'\n  AND at >= {} AND at < {}", day(from), day(to), time(from), time(to));
     if let Subject::Measurement { name } = &question.subject {
         // Writing to a String cannot fail.
         let _ = write!(condition, "\n  AND name = {}", text(name));
     }
     condition.push_str(&filter(&question.filter, question));
+    let is_of_operations = question.subject.kind() == Kind::Operation;
+    if is_of_operations && question.filter.get(&Dimension::Origin).is_none_or(|origins| origins.contains(Origin::Probe.name())) {
+        condition.push_str(&not_of_a_fixed_sample(from));
+    }
     condition
+}
+
+/// A complete fixed sample has a verdict of its own, and is no live evidence: complete are those that were announced once and
+/// first, and have as many judged operations as announced, all of the one announced. The others count as if nothing had been
+/// announced.
+///
+/// None takes longer than a month, so one that ends in the span began in the month before it at the earliest.
+fn not_of_a_fixed_sample(from: Timestamp) -> String {
+    let day = day(from.saturating_sub(Duration::from_secs(31 * 86400)));
+    format!(
+        "
+  AND coalesce(sample, '') NOT IN (
+    SELECT n.sample FROM notes n JOIN operations o ON o.sample = n.sample
+    WHERE n.topic = 'sample' AND n.day >= DATE '{day}' AND o.day >= DATE '{day}' AND o.outcome <> 'cancelled' AND o.dry_run IS NOT TRUE
+    GROUP BY n.sample
+    HAVING count(DISTINCT n.id) = 1 AND count(*) = max(n.size) AND max(n.at) <= min(o.at)
+       AND count(*) = count(*) FILTER (WHERE o.operation = n.operation AND coalesce(o.backend, '') = coalesce(n.backend, '')))"
+    )
 }
 
 fn filter(filter: &Filter, question: &Question) -> String {
@@ -103,7 +142,7 @@ fn within(limit: &Limit) -> String {
 /// The middle of the logarithmic bucket that a duration falls into, as in DDSketch (Masson, Rim and Lee 2019).
 fn rounded(column: &str) -> String {
     let growth = ((1.0 + ROUNDING) / (1.0 - ROUNDING)).ln();
-    format!("CAST(round(exp(round(ln(greatest({column}, 1)) / {growth}) * {growth})) AS BIGINT UNSIGNED)")
+    format!("CAST(round(exp(round(ln(greatest({column}, 1)) / {growth}) * {growth})) AS BIGINT)")
 }
 
 fn date(question: &Question) -> String {
@@ -113,6 +152,10 @@ fn date(question: &Question) -> String {
         // Taken to the local wall clock first: the day of an instant depends on where one stands.
         format!("CAST(to_local_time(at AT TIME ZONE {}) AS DATE)", text(&question.time_zone))
     }
+}
+
+fn day(at: Timestamp) -> Date {
+    at.to_jiff().to_zoned_datetime(TimeZone::UTC).date()
 }
 
 fn time(at: Timestamp) -> String {

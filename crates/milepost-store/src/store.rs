@@ -1,30 +1,104 @@
-//! The store: a snapshot of all events, registered as tables.
+//! The store as its readers see it: the lake, and beside it what the spool took in since, as one table for each kind.
 
-use crate::{answer, rows::Row, sql, tables::Tables};
+use crate::{
+    answer,
+    compact::{Claims, no_claims},
+    events::events,
+    identity::{Identities, of_batch},
+    lake::{self, Lake, SEGMENTS, holds, in_table},
+    query::{self, QueryError, QueryLimits, Table},
+    rows::Row,
+    sql, tables,
+    views::{self, View},
+};
 use datafusion::{
-    arrow::record_batch::RecordBatch,
+    arrow::{
+        array::BooleanArray,
+        compute::filter_record_batch,
+        datatypes::{FieldRef, Schema},
+        error::ArrowError,
+        record_batch::RecordBatch,
+    },
+    common::Column,
+    datasource::MemTable,
     error::DataFusionError,
-    prelude::{SessionConfig, SessionContext},
+    prelude::{DataFrame, Expr, SessionConfig, SessionContext},
+    scalar::ScalarValue,
 };
-use milepost_record::{Answer, Event, Inventory, Kind, Question, Spool, SpoolError, Timestamp, UNREADABLE_MAX};
+use deltalake_core::{DeltaTable, DeltaTableError};
+use jiff::{ToSpan, civil::Date};
+use milepost_record::{Answer, Event, Invalid, Inventory, Kind, Question, Segment, Spool, SpoolError, Subject, Timestamp, UNREADABLE_MAX};
 use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    path::Path,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// Why the store cannot answer.
+/// How many events of the spool make one batch.
+const BATCH: usize = 8192;
+
+/// Why the store cannot answer, or take in what was recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The spool cannot be read.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file of the layout does not say what it has to.
+    #[error("{}: {what}", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        what: String,
+    },
+    /// A table cannot be read or written.
+    #[error("the table `{table}` cannot be used: {source}; see `milepost doctor`")]
+    Table {
+        /// Its name.
+        table: String,
+        /// What Delta said.
+        source: Box<DeltaTableError>,
+    },
+    /// Somebody else is compacting.
+    #[error("another Milepost is writing the store at this moment")]
+    Busy,
+    /// A sealed segment is not as it was sealed, and nothing after it can be taken in.
+    #[error("{0}; what comes after it waits: see `milepost doctor --repair`")]
+    Damaged(String),
     /// The query engine failed.
     #[error("the query engine failed: {0}")]
     Engine(#[from] DataFusionError),
     /// The engine's answer has not the shape that its question asked for.
     #[error("the query engine answered without a column `{0}` of the expected type: this is a mistake in Milepost, please report it")]
     Shape(&'static str),
+    /// A table has a column that no event can have.
+    #[error("the column `{name}` has the type {found}, which no event has: did something else write the table?")]
+    Column {
+        /// The column.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A row is no event.
+    #[error("a row of the store is no event: {0}; did something else write the table?")]
+    Event(Invalid),
+}
+
+impl From<ArrowError> for StoreError {
+    fn from(error: ArrowError) -> Self {
+        Self::Engine(error.into())
+    }
 }
 
 /// All events of a data folder as they were when it was opened, each counted once.
@@ -32,27 +106,103 @@ pub struct Store {
     engine: SessionContext,
     inventory: Inventory,
     past: Vec<Event>,
+    days: BTreeMap<Kind, BTreeSet<Date>>,
+}
+
+/// Which events are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Of these kinds; of all where there are none.
+    pub kinds: Vec<Kind>,
+    /// At or after this moment.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub to: Option<Timestamp>,
 }
 
 impl Store {
-    /// Reads the events of a data folder. `now` is the moment of receipt against which events of the future are set aside.
+    /// Opens the store of a data folder; one without events has none. `now` is the moment of receipt against which events of the
+    /// future are set aside.
+    ///
+    /// The spool is opened first, then the tables, and what a table holds is left out of what the spool has: in the other order,
+    /// what is compacted meanwhile would be in neither.
     ///
     /// # Errors
-    /// Where the spool cannot be read.
-    pub fn open(data: &Path, now: Timestamp) -> Result<Self, StoreError> {
-        let mut tables = Tables::default();
-        let mut past = Vec::new();
-        let inventory = for_each_event(data, now, |event| {
-            if matches!(event.kind(), Kind::Criterion | Kind::Verdict) {
-                past.push(event.clone());
+    /// Where the spool or a table cannot be read.
+    pub async fn open(data: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        let spool = if data.join("spool").is_dir() { Some(Spool::open(data)?) } else { None };
+        let segments = spool.as_ref().map_or(Ok(Vec::new()), Spool::segments)?;
+        let lake = Lake::find(data)?;
+        let mut stored = BTreeMap::new();
+        if let Some(lake) = &lake {
+            for kind in Kind::ALL {
+                if let Some(table) = lake.open(kind.table()).await? {
+                    let held = match &spool {
+                        Some(spool) if !segments.is_empty() => holds(kind.table(), &table, spool.id()).await?,
+                        _ => None,
+                    };
+                    stored.insert(*kind, Stored { table, held });
+                }
             }
-            tables.push(event)
-        })?;
-        // One partition: a snapshot of a spool is small, and more would cost planning before they save anything.
+        }
+        let claims = match (&lake, &spool) {
+            (Some(lake), Some(spool)) if segments.iter().any(|s| s.sequence().is_some()) => Claims::of(lake, spool.id()).await?,
+            _ => Claims::default(),
+        };
+        let mut live = Live::read(segments, &stored, &claims, now)?;
+        for (kind, of_kind) in &stored {
+            live.leave_out(*kind, &of_kind.table).await?;
+        }
+        let segments = match &lake {
+            Some(lake) => lake.open(SEGMENTS).await?,
+            None => None,
+        };
+        let mut store = Self::of(stored, live, segments).await?;
+        store.past = store.read_past().await?;
+        Ok(store)
+    }
+
+    async fn of(stored: BTreeMap<Kind, Stored>, mut live: Live, segments: Option<DeltaTable>) -> Result<Self, StoreError> {
+        // One partition: what a question reads is small or comes from few files, and more would cost planning.
         let config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
         let engine = SessionContext::new_with_config(config);
-        tables.register(&engine)?;
-        Ok(Self { engine, inventory, past })
+        let mut days: BTreeMap<Kind, BTreeSet<Date>> = BTreeMap::new();
+        let mut inventory = live.inventory;
+        for kind in Kind::ALL {
+            let batches = live.batches.remove(kind).unwrap_or_default();
+            let of_kind = days.entry(*kind).or_default();
+            of_kind.extend(live.days.remove(kind).unwrap_or_default().into_iter().filter_map(date));
+            let schema = tables::batch(*kind, &[])?.schema();
+            let spooled = (!batches.is_empty() || !stored.contains_key(kind))
+                .then(|| MemTable::try_new(schema.clone(), vec![batches]))
+                .transpose()?
+                .map(|table| engine.read_table(Arc::new(table)))
+                .transpose()?;
+            let kept = match stored.get(kind) {
+                Some(Stored { table, .. }) => {
+                    of_kind.extend(lake::days(table).map_err(in_table(kind.table()))?.iter().filter_map(|day| day.parse::<Date>().ok()));
+                    *inventory.events.entry(*kind).or_default() += lake::rows(table).map_err(in_table(kind.table()))?;
+                    Some(engine.read_table(table.table_provider().await?)?)
+                }
+                None => None,
+            };
+            let both = match (kept, spooled) {
+                (Some(kept), Some(spooled)) => kept.union_by_name(spooled)?,
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => continue,
+            };
+            let columns = columns(&both, &schema)?;
+            engine.register_table(kind.table(), both.select(columns)?.into_view())?;
+        }
+        let none = no_claims()?;
+        let segments = match segments {
+            Some(table) => engine.read_table(table.table_provider().await?)?,
+            None => engine.read_batch(none.clone())?,
+        };
+        let columns = columns(&segments, &none.schema())?;
+        engine.register_table(SEGMENTS, segments.select(columns)?.into_view())?;
+        inventory.events.retain(|_, n| *n > 0);
+        Ok(Self { engine, inventory, past: Vec::new(), days })
     }
 
     /// What the events hold as a whole.
@@ -61,10 +211,33 @@ impl Store {
         &self.inventory
     }
 
-    /// The `criterion` and `verdict` events: what was decided and judged before.
+    /// What was decided and judged before: every `criterion` event, and of `verdict` events the newest of each criterion,
+    /// definition and verdict.
     #[must_use]
     pub fn past(&self) -> &[Event] {
         &self.past
+    }
+
+    async fn read_past(&self) -> Result<Vec<Event>, StoreError> {
+        let mut past = Vec::new();
+        let there = |kind| self.inventory.events.contains_key(&kind);
+        if there(Kind::Criterion) {
+            past.extend(self.events(Kind::Criterion, "SELECT * FROM criteria ORDER BY at, id").await?);
+        }
+        if there(Kind::Verdict) {
+            let sql = "SELECT DISTINCT ON (criterion, evidence_key, verdict) * FROM verdicts \
+                       ORDER BY criterion, evidence_key, verdict, at DESC, id DESC";
+            past.extend(self.events(Kind::Verdict, sql).await?);
+        }
+        Ok(past)
+    }
+
+    async fn events(&self, kind: Kind, sql: &str) -> Result<Vec<Event>, StoreError> {
+        let mut found = Vec::new();
+        for batch in self.run(sql).await? {
+            found.extend(events(kind, &batch)?);
+        }
+        Ok(found)
     }
 
     /// Answers a question.
@@ -73,8 +246,21 @@ impl Store {
     /// Where the engine fails.
     pub async fn answer(&self, question: &Question) -> Result<Answer, StoreError> {
         let sql = sql::of(question, self.inventory.events.get(&question.subject.kind()).copied().unwrap_or(0));
-        let batches = self.query(&sql).await?;
+        let batches = self.run(&sql).await?;
         Ok(Answer { evidence: answer::of(question, &batches)?, sql })
+    }
+
+    /// How the engine would answer a question, in its own words.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn plan(&self, question: &Question) -> Result<String, StoreError> {
+        let rows = match question.subject {
+            Subject::Operations { .. } => self.inventory.events.get(&Kind::Operation).copied().unwrap_or(0),
+            _ => 0,
+        };
+        let plan = self.engine.sql(&sql::of(question, rows)).await?.create_physical_plan().await?;
+        Ok(datafusion::physical_plan::displayable(plan.as_ref()).indent(true).to_string())
     }
 
     /// The newest events that count for a question, at most `limit`: for each the columns that have a value.
@@ -82,7 +268,7 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn newest(&self, question: &Question, limit: usize) -> Result<Vec<Row>, StoreError> {
-        crate::rows::rows(&self.query(&sql::newest(question, limit)).await?)
+        crate::rows::rows(&self.run(&sql::newest(question, limit)).await?)
     }
 
     /// How many operations there are since a moment, by operation, origin and door.
@@ -90,57 +276,187 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn activity(&self, from: Timestamp) -> Result<Vec<Row>, StoreError> {
-        crate::rows::rows(&self.query(&sql::activity(from)).await?)
+        crate::rows::rows(&self.run(&sql::activity(from)).await?)
     }
 
-    async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {
+    /// Visits the events of a selection, each once, in the order of time.
+    ///
+    /// # Errors
+    /// Where the engine or `visit` fails.
+    pub async fn for_each_event<E: From<StoreError>>(
+        &self,
+        selection: &Selection,
+        mut visit: impl FnMut(Event) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let wanted = |kind: &&Kind| selection.kinds.is_empty() || selection.kinds.contains(kind);
+        let kinds: Vec<_> = Kind::ALL.iter().filter(wanted).collect();
+        let days: BTreeSet<_> = kinds.iter().filter_map(|kind| self.days.get(kind)).flatten().collect();
+        for day in days {
+            let mut of_day = Vec::new();
+            for kind in kinds.iter().filter(|kind| self.days.get(kind).is_some_and(|days| days.contains(day))) {
+                let batches = self.run(&sql::of_day(**kind, *day, selection.from, selection.to)).await?;
+                of_day.push(InOrder { kind: **kind, batches: batches.into_iter(), next: VecDeque::new() });
+            }
+            loop {
+                for of_kind in &mut of_day {
+                    of_kind.fill()?;
+                }
+                // Of two that happened in one microsecond, the kind that comes first in the documentation.
+                let Some(first) = of_day.iter_mut().filter(|of_kind| !of_kind.next.is_empty()).min_by_key(|of_kind| of_kind.at()) else {
+                    break;
+                };
+                if let Some(event) = first.next.pop_front() {
+                    visit(event)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers SQL: one statement that reads, on a runtime that has a timer.
+    ///
+    /// # Errors
+    /// Where the statement is wrong, does not only read, or reaches a limit but that of rows.
+    pub async fn query(&self, sql: &str, limits: &QueryLimits) -> Result<Table, QueryError> {
+        query::query(&self.engine, sql, limits).await
+    }
+
+    /// The views that SQL can read.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn views(&self) -> Result<Vec<View>, StoreError> {
+        views::views(&self.engine).await
+    }
+
+    pub(crate) async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {
         Ok(self.engine.sql(sql).await?.collect().await?)
     }
 }
 
-/// Visits each event of a data folder once, in the order of the spool, and says what there is. A folder without a spool has
-/// no events.
-///
-/// # Errors
-/// Where the spool cannot be read, or `visit` fails.
-pub fn for_each_event<E: From<SpoolError>>(
-    data: &Path,
-    now: Timestamp,
-    mut visit: impl FnMut(Event) -> Result<(), E>,
-) -> Result<Inventory, E> {
-    let mut inventory = Inventory::default();
-    if !data.join("spool").is_dir() {
-        return Ok(inventory);
+/// The events of one kind, by time, a batch at a time.
+struct InOrder {
+    kind: Kind,
+    batches: std::vec::IntoIter<RecordBatch>,
+    next: VecDeque<Event>,
+}
+
+impl InOrder {
+    fn fill(&mut self) -> Result<(), StoreError> {
+        while self.next.is_empty() {
+            let Some(batch) = self.batches.next() else { break };
+            self.next.extend(events(self.kind, &batch)?);
+        }
+        Ok(())
     }
-    let mut seen = HashSet::new();
-    for segment in Spool::open(data)?.segments()? {
-        inventory.segments.0 += 1;
-        inventory.segments.1 += segment.bytes();
-        for event in segment.events(now) {
-            match event {
-                Ok(event) if seen.insert(identity(&event)) => {
-                    *inventory.events.entry(event.kind()).or_default() += 1;
-                    visit(event)?;
-                }
-                Ok(_) => inventory.repeated += 1,
-                Err(unreadable) => {
-                    inventory.unreadable += 1;
-                    if inventory.first_unreadable.len() < UNREADABLE_MAX {
-                        inventory.first_unreadable.push(unreadable);
+
+    fn at(&self) -> Option<Timestamp> {
+        self.next.front().map(|event| event.at)
+    }
+}
+
+/// A day that is counted from 1970.
+fn date(day: i32) -> Option<Date> {
+    Date::constant(1970, 1, 1).checked_add(i64::from(day).days()).ok()
+}
+
+/// The columns of a schema in its order: a table that grew has them in another, and one that it lacks is null.
+fn columns(table: &DataFrame, schema: &Schema) -> Result<Vec<Expr>, StoreError> {
+    let of = |field: &FieldRef| {
+        let name = field.name().as_str();
+        if table.schema().has_column_with_unqualified_name(name) {
+            return Ok(Expr::Column(Column::from_name(name)));
+        }
+        Ok(Expr::Literal(ScalarValue::try_from(field.data_type())?, None).alias(name))
+    };
+    schema.fields().iter().map(of).collect()
+}
+
+/// The table of a kind.
+struct Stored {
+    table: DeltaTable,
+    /// The last segment of the spool that it holds.
+    held: Option<u64>,
+}
+
+/// What the spool holds and no table does.
+#[derive(Default)]
+struct Live {
+    batches: BTreeMap<Kind, Vec<RecordBatch>>,
+    identities: Identities,
+    days: BTreeMap<Kind, BTreeSet<i32>>,
+    inventory: Inventory,
+}
+
+impl Live {
+    fn read(segments: Vec<Segment>, stored: &BTreeMap<Kind, Stored>, claims: &Claims, now: Timestamp) -> Result<Self, StoreError> {
+        let mut live = Self::default();
+        let mut waiting: BTreeMap<Kind, Vec<Event>> = BTreeMap::new();
+        for segment in segments {
+            live.inventory.segments.0 += 1;
+            live.inventory.segments.1 += segment.bytes();
+            // A segment that the store knows by this number as another one is held by no table.
+            let sequence = match segment.sequence() {
+                Some(sequence) => (!claims.are_foreign_to(sequence, &segment.digest()?)).then_some(sequence),
+                None => None,
+            };
+            for event in segment.events(now) {
+                let event = match event {
+                    Ok(event) => event,
+                    Err(unreadable) => {
+                        live.inventory.unreadable += 1;
+                        if live.inventory.first_unreadable.len() < UNREADABLE_MAX {
+                            live.inventory.first_unreadable.push(unreadable);
+                        }
+                        continue;
                     }
+                };
+                let kind = event.kind();
+                if sequence.is_some() && stored.get(&kind).is_some_and(|stored| stored.held >= sequence) {
+                    continue;
+                }
+                if !live.identities.admit(&event) {
+                    live.inventory.repeated += 1;
+                    continue;
+                }
+                live.days.entry(kind).or_default().insert(tables::day(event.at));
+                let waiting = waiting.entry(kind).or_default();
+                waiting.push(event);
+                if waiting.len() >= BATCH {
+                    live.push(kind, &std::mem::take(waiting))?;
                 }
             }
         }
+        for (kind, events) in waiting {
+            live.push(kind, &events)?;
+        }
+        Ok(live)
     }
-    Ok(inventory)
-}
 
-/// 128 bits that stand for (kind, id). Two of a billion events are mistaken for one with a chance below 10⁻²⁰.
-fn identity(event: &Event) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, event.kind(), &event.id).hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
+    fn push(&mut self, kind: Kind, events: &[Event]) -> Result<(), StoreError> {
+        if !events.is_empty() {
+            *self.inventory.events.entry(kind).or_default() += events.len() as u64;
+            self.batches.entry(kind).or_default().push(tables::batch(kind, &events.iter().collect::<Vec<_>>())?);
+        }
+        Ok(())
+    }
+
+    /// Leaves out the events whose ids a table already has: a sender tried again, or a spool was restored.
+    async fn leave_out(&mut self, kind: Kind, table: &DeltaTable) -> Result<(), StoreError> {
+        let stored = self.identities.stored(kind, table).await?;
+        if stored.is_empty() {
+            return Ok(());
+        }
+        for batch in self.batches.entry(kind).or_default() {
+            let keep: BooleanArray = of_batch(kind, batch)?.into_iter().map(|id| Some(id.is_none_or(|id| !stored.contains(&id)))).collect();
+            let left = filter_record_batch(batch, &keep)?;
+            let gone = (batch.num_rows() - left.num_rows()) as u64;
+            self.inventory.repeated += gone;
+            if let Some(n) = self.inventory.events.get_mut(&kind) {
+                *n -= gone;
+            }
+            *batch = left;
+        }
+        Ok(())
+    }
 }

@@ -1,58 +1,37 @@
-//! Events as tables: one for each kind, named by the plural, its columns named as the wire's keys.
+//! Events as columns: those of a kind are one table, named by the plural, its columns named as the wire's keys.
+//!
+//! Types are those that a Delta table has, so that an event looks the same before and after it is compacted. What has no column
+//! of its own type is kept beside: `attribute_types` says which attributes are no text, so that an event comes back as it was.
 
 use crate::StoreError;
 use datafusion::{
     arrow::{
         array::{
-            ArrayRef, BooleanArray, Float64Array, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder,
-            TimestampMicrosecondArray, UInt64Array,
+            ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder,
+            TimestampMicrosecondArray,
         },
         record_batch::RecordBatch,
     },
-    datasource::MemTable,
     error::DataFusionError,
-    prelude::SessionContext,
 };
 use milepost_record::{Event, Fact, Kind, Scalar, Timestamp};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-/// How many events make one batch.
-const BATCH: usize = 8192;
+/// The column that tables are divided by: the day of `at` in UTC.
+pub(crate) const DAY: &str = "day";
 
-/// Events on their way into tables.
-#[derive(Default)]
-pub(crate) struct Tables {
-    waiting: BTreeMap<Kind, Vec<Event>>,
-    batches: BTreeMap<Kind, Vec<RecordBatch>>,
+/// The days since 1970 of a moment, in UTC.
+pub(crate) fn day(at: Timestamp) -> i32 {
+    // From the year 1 to 9999, so it always fits.
+    i32::try_from(at.as_microseconds().div_euclid(86_400_000_000)).unwrap_or(0)
 }
 
-impl Tables {
-    pub(crate) fn push(&mut self, event: Event) -> Result<(), StoreError> {
-        let kind = event.kind();
-        let waiting = self.waiting.entry(kind).or_default();
-        waiting.push(event);
-        if waiting.len() >= BATCH {
-            let full = std::mem::take(waiting);
-            self.batches.entry(kind).or_default().push(batch(kind, &full)?);
-        }
-        Ok(())
-    }
-
-    /// Makes a table of every kind, also of those without events.
-    pub(crate) fn register(mut self, engine: &SessionContext) -> Result<(), StoreError> {
-        for kind in Kind::ALL {
-            let rest = batch(*kind, &self.waiting.remove(kind).unwrap_or_default())?;
-            let schema = rest.schema();
-            let mut batches = self.batches.remove(kind).unwrap_or_default();
-            batches.push(rest);
-            engine.register_table(kind.table(), Arc::new(MemTable::try_new(schema, vec![batches])?))?;
-        }
-        Ok(())
-    }
-}
+/// The columns of a kind that tell of a person: their smallest and largest values are not kept beside the data, where forgetting
+/// somebody would not reach them.
+pub(crate) const PERSONAL: &[&str] = &["user", "session", "persona", "attributes", "attribute_types", "error_text", "text"];
 
 /// One batch of events of one kind.
-fn batch(kind: Kind, events: &[Event]) -> Result<RecordBatch, StoreError> {
+pub(crate) fn batch(kind: Kind, events: &[&Event]) -> Result<RecordBatch, StoreError> {
     macro_rules! columns {
         ($Fact:ident) => {
             Columns::new(events, |fact| if let Fact::$Fact(fact) = fact { Some(fact) } else { None })
@@ -70,7 +49,7 @@ fn batch(kind: Kind, events: &[Event]) -> Result<RecordBatch, StoreError> {
             .unsigned("cpu_us", |f| f.cpu_us)
             .unsigned("peak_bytes", |f| f.peak_bytes)
             .text("peak_measure", |f| f.peak_measure.map(milepost_record::Measure::name))
-            .boolean("dry_run", |f| Some(f.dry_run.unwrap_or(false)))
+            .boolean("dry_run", |f| f.dry_run)
             .text("sample", |f| f.sample.as_deref())
             .finish(),
         Kind::Session => columns!(Session).finish(),
@@ -109,8 +88,16 @@ fn batch(kind: Kind, events: &[Event]) -> Result<RecordBatch, StoreError> {
             .number("score", |f| f.score)
             .time("from", |f| f.from)
             .time("to", |f| f.to)
+            .text("sample", |f| f.sample.as_deref())
+            .text("operation", |f| f.operation.as_deref())
+            .text("backend", |f| f.backend.as_deref())
+            .unsigned("size", |f| f.size)
             .finish(),
-        Kind::Criterion => columns!(Criterion).text("name", |f| Some(&f.name)).text("evidence_key", |f| Some(&f.evidence_key)).finish(),
+        Kind::Criterion => columns!(Criterion)
+            .text("name", |f| Some(&f.name))
+            .text("evidence_key", |f| Some(&f.evidence_key))
+            .json("definition", |f| f.definition.as_ref())
+            .finish(),
         Kind::Verdict => columns!(Verdict)
             .text("criterion", |f| Some(&f.criterion))
             .text("evidence_key", |f| Some(&f.evidence_key))
@@ -130,9 +117,10 @@ struct Columns<'a, F> {
 }
 
 impl<'a, F> Columns<'a, F> {
-    fn new(events: &'a [Event], of_kind: fn(&'a Fact) -> Option<&'a F>) -> Self {
-        let text = |get: fn(&Event) -> Option<&str>| -> ArrayRef { Arc::new(events.iter().map(get).collect::<StringArray>()) };
+    fn new(events: &[&'a Event], of_kind: fn(&'a Fact) -> Option<&'a F>) -> Self {
+        let text = |get: fn(&Event) -> Option<&str>| -> ArrayRef { Arc::new(events.iter().map(|e| get(e)).collect::<StringArray>()) };
         let columns = vec![
+            (DAY, Arc::new(events.iter().map(|e| Some(day(e.at))).collect::<Date32Array>()) as ArrayRef),
             ("id", text(|e| e.id.as_deref())),
             ("at", times(events.iter().map(|e| Some(e.at)))),
             ("origin", text(|e| e.origin.map(milepost_record::Origin::name))),
@@ -142,7 +130,8 @@ impl<'a, F> Columns<'a, F> {
             ("version", text(|e| e.version.as_deref())),
             ("commit", text(|e| e.commit.as_deref())),
             ("host", text(|e| e.host.as_deref())),
-            ("attributes", attributes(events)),
+            ("attributes", map(events, |value| Some(plain(value)))),
+            ("attribute_types", map(events, type_name)),
         ];
         Self { facts: events.iter().filter_map(|e| of_kind(&e.fact)).collect(), columns }
     }
@@ -158,7 +147,8 @@ impl<'a, F> Columns<'a, F> {
     }
 
     fn unsigned(self, name: &'static str, get: impl Fn(&F) -> Option<u64>) -> Self {
-        let array = self.facts.iter().map(|f| get(f)).collect::<UInt64Array>();
+        // An event is checked to be far below what would not fit.
+        let array = self.facts.iter().map(|f| get(f).and_then(|value| i64::try_from(value).ok())).collect::<Int64Array>();
         self.with(name, Arc::new(array))
     }
 
@@ -177,6 +167,11 @@ impl<'a, F> Columns<'a, F> {
         self.with(name, Arc::new(array))
     }
 
+    fn json(self, name: &'static str, get: impl Fn(&'a F) -> Option<&'a serde_json::Map<String, serde_json::Value>>) -> Self {
+        let array = self.facts.iter().map(|f| get(f).and_then(|map| serde_json::to_string(map).ok())).collect::<StringArray>();
+        self.with(name, Arc::new(array))
+    }
+
     fn time(self, name: &'static str, get: impl Fn(&F) -> Option<Timestamp>) -> Self {
         let array = times(self.facts.iter().map(|f| get(f)));
         self.with(name, array)
@@ -192,19 +187,40 @@ fn times(values: impl Iterator<Item = Option<Timestamp>>) -> ArrayRef {
     Arc::new(array.with_timezone("UTC"))
 }
 
-/// Attributes by name, every value as text.
-fn attributes(events: &[Event]) -> ArrayRef {
-    let names = MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
+fn plain(value: &Scalar) -> String {
+    match value {
+        Scalar::Boolean(value) => value.to_string(),
+        Scalar::Integer(value) => value.to_string(),
+        Scalar::Number(value) => value.to_string(),
+        Scalar::Text(value) => value.clone(),
+    }
+}
+
+/// The type of an attribute that is not text.
+fn type_name(value: &Scalar) -> Option<String> {
+    let name = match value {
+        Scalar::Boolean(_) => BOOLEAN,
+        Scalar::Integer(_) => INTEGER,
+        Scalar::Number(_) => NUMBER,
+        Scalar::Text(_) => return None,
+    };
+    Some(name.to_owned())
+}
+
+pub(crate) const BOOLEAN: &str = "boolean";
+pub(crate) const INTEGER: &str = "integer";
+pub(crate) const NUMBER: &str = "number";
+
+/// Something of each attribute by its name.
+fn map(events: &[&Event], of: fn(&Scalar) -> Option<String>) -> ArrayRef {
+    // The names that Delta gives the parts of a map.
+    let names = MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
     let mut map = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
     for event in events {
-        for (name, value) in &event.attributes {
+        let entries = event.attributes.iter().filter_map(|(name, value)| Some((name, of(value)?)));
+        for (name, value) in entries {
             map.keys().append_value(name);
-            map.values().append_value(match value {
-                Scalar::Boolean(value) => value.to_string(),
-                Scalar::Integer(value) => value.to_string(),
-                Scalar::Number(value) => value.to_string(),
-                Scalar::Text(value) => value.clone(),
-            });
+            map.values().append_value(value);
         }
         // Fails only where keys and values differ in number, which they do not.
         let _ = map.append(true);

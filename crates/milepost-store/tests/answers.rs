@@ -2,11 +2,12 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Count, Dimension, Durability, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Operation,
-    OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp,
+    Count, Dimension, Durability, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Note,
+    Operation, OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
 };
 use milepost_store::Store;
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use tokio::runtime::{Builder, Runtime};
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -33,11 +34,13 @@ fn spooled(data: &Path, events: &[Event]) -> Store {
         event.id.get_or_insert_with(|| format!("id-{index}"));
         spool.append(&event, Durability::Written).expect("appended");
     }
-    Store::open(data, at(NOW)).expect("a store")
+    wait(Store::open(data, at(NOW))).expect("a store")
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"));
+    RUNTIME.block_on(future)
 }
 
 fn ask(store: &Store, question: &Question) -> Evidence {
@@ -208,7 +211,7 @@ fn memory_comes_by_run_and_measurements_in_order() {
 #[test]
 fn a_folder_without_a_spool_has_no_events_and_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), at(NOW)).expect("a store");
+    let store = wait(Store::open(folder.path(), at(NOW))).expect("a store");
     assert_eq!(operations(&store, &about(below(1))).groups, BTreeMap::new());
     assert!(!folder.path().join("spool").exists());
 }
@@ -243,4 +246,50 @@ fn groups_beyond_the_limit_are_counted_and_the_largest_stay() {
     let Groups { groups, folded } = operations(&store, &question);
     assert_eq!((groups.len(), folded), (GROUPS_MAX, 5));
     assert_eq!(groups[&Some(format!("u-{:04}", GROUPS_MAX + 4))][0].ok, 2);
+}
+
+/// The modes are never mixed: a complete fixed sample is no live evidence, and one that is void is nothing else.
+#[test]
+fn only_a_complete_fixed_sample_is_left_out() {
+    let announced = |when: &str, sample: &str, size: u64, backend: Option<&str>| {
+        let mut note = Note::new(Topic::Sample);
+        (note.sample, note.operation, note.size) = (Some(sample.to_owned()), Some("search".to_owned()), Some(size));
+        note.backend = backend.map(str::to_owned);
+        Event::at(at(when), note)
+    };
+    let run = |second: u8, name: &str, outcome: Outcome, sample: &str| {
+        operation(&format!("2026-11-20T10:00:{second:02}Z"), name, outcome, 100, |event, operation| {
+            event.origin = Some(Origin::Probe);
+            operation.sample = Some(sample.to_owned());
+        })
+    };
+    let (first, late) = ("2026-11-20T10:00:00Z", "2026-11-20T10:00:30Z");
+    let (ok, failed) = (Outcome::Ok, Outcome::Failed);
+    let cases: [(&str, Vec<Event>, usize); 10] = [
+        ("complete", vec![announced(first, "s", 2, None), run(1, "search", ok, "s"), run(2, "search", failed, "s")], 0),
+        ("beside live ones", vec![announced(first, "s", 1, None), run(1, "search", ok, "s"), run(2, "search", ok, "t")], 1),
+        (
+            "a cancelled one goes with it",
+            vec![announced(first, "s", 1, None), run(1, "search", ok, "s"), run(2, "search", Outcome::Cancelled, "s")],
+            0,
+        ),
+        ("stopped early", vec![announced(first, "s", 3, None), run(1, "search", ok, "s"), run(2, "search", ok, "s")], 2),
+        ("extended", vec![announced(first, "s", 1, None), run(1, "search", ok, "s"), run(2, "search", ok, "s")], 2),
+        ("never announced", vec![run(1, "search", ok, "s")], 1),
+        ("announced after", vec![run(1, "search", ok, "s"), announced(late, "s", 1, None)], 1),
+        ("announced twice", vec![announced(first, "s", 1, None), announced(first, "s", 2, None), run(1, "search", ok, "s")], 1),
+        ("of another operation", vec![announced(first, "s", 1, None), run(1, "list", ok, "s")], 1),
+        ("by another backend", vec![announced(first, "s", 1, Some("native")), run(1, "search", ok, "s")], 1),
+    ];
+    for (what, events, live) in cases {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = spooled(folder.path(), &events);
+        let mut question = about(below(500_000));
+        question.filter.insert(Dimension::Origin, ["probe".to_owned()].into());
+        let answered = operations(&store, &question);
+        let counted: u64 = answered.groups.values().flatten().map(|day| day.ok + day.failed + day.cancelled).sum();
+        assert_eq!(counted, live as u64, "{what}");
+        question.filter.clear();
+        assert_eq!(operations(&store, &question), answered, "{what}, of all origins");
+    }
 }

@@ -5,10 +5,15 @@ mod collect_memory;
 mod doctor;
 mod explain;
 mod export;
+mod files;
 mod init;
+mod probe;
+mod probe_sample;
+mod query;
 mod record;
 mod run;
 mod scorecard;
+mod track;
 
 use crate::{
     cli::{Cli, Collect, Command, RunAlone, SchemaOf},
@@ -62,12 +67,15 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Record(record)) => record::record(record, &at(&cli.config)?),
         Some(Command::Collect(Collect::Memory(memory))) => collect::memory(&memory, &at(&cli.config)?),
+        Some(Command::Probe(probe)) => probe_sample::probe(&probe, &at(&cli.config)?),
         Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),
         Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
+        Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),
+        Some(Command::Track(wishes)) => track::track(&wishes, &at(&cli.config)?),
         Some(Command::Export(export)) => export::export(&export, &at(&cli.config)?),
-        Some(Command::Doctor) => doctor::doctor(cli.config.as_deref()),
+        Some(Command::Doctor(doctor)) => doctor::doctor(&doctor, cli.config.as_deref()),
         Some(Command::Schema(schema)) => {
             let schema = match schema.of {
                 SchemaOf::Event => milepost_record::schema(),

@@ -18,6 +18,7 @@ Record
   run          Run a command, unchanged, and record how it went
   record       Record one event, or JSON lines from standard input
   collect      Record what is measured: the memory of a running product
+  probe        Measure an operation with a fixed number of samples
 
 Judge
   status       Show how every criterion stands
@@ -27,7 +28,11 @@ Judge
 Report
   dashboard    Write the scorecard as one HTML file
 
+Automate
+  track        Do all that is due: probe, collect, judge, publish
+
 Data
+  query        Read the events with SQL
   export       Write events as JSON lines
   doctor       Check configuration, data and clock; say what nothing feeds
   schema       Print the JSON Schema of a format
@@ -80,6 +85,13 @@ pub enum Command {
     /// Record what is measured
     #[command(subcommand)]
     Collect(Collect),
+    /// Measure an operation with a fixed number of samples
+    ///
+    /// The number is recorded first; then the command of its [[probe]] runs so often, one run after the other, and the verdict is
+    /// computed once, at the end. Stopped early, the sample is void as proof.
+    ///
+    /// Exit codes: 0 the sample is complete, whatever the verdict; 128 + signal it was stopped.
+    Probe(Probe),
     /// Show how every criterion stands
     Status(Status),
     /// Exit with 0 only if every must criterion is met
@@ -91,10 +103,24 @@ pub enum Command {
     Explain(Explain),
     /// Write the scorecard as one HTML file that needs no network
     Dashboard(Dashboard),
+    /// Read the events with SQL
+    ///
+    /// One statement that reads: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE. Without one, the views and their columns.
+    /// It sees nothing but these views, and changes nothing.
+    Query(Query),
+    /// Do all that is due: probe, collect, judge, publish
+    ///
+    /// Runs the probes and collects of the configuration whose time has come, keeps the data in order, judges, and publishes the
+    /// scorecard as JSON and as a page. Made to be called every hour, by cron or by a person.
+    ///
+    /// Exit codes: 0 done, whatever the verdicts are, 2 wrong usage or configuration, 4 Milepost failed at something.
+    Track(Track),
     /// Write events as JSON lines, each once
     Export(Export),
     /// Check configuration, data and clock, and say which criteria nothing feeds
-    Doctor,
+    ///
+    /// Every sealed file is compared with the digest that it was written with.
+    Doctor(Doctor),
     /// Print the JSON Schema of a format
     Schema(Schema),
     /// Print completions for a shell
@@ -332,7 +358,7 @@ pub enum RecordKind {
         #[command(flatten)]
         stamp: Stamp,
         /// What it is about
-        #[arg(long, value_name = "release|feedback|decision|exclude")]
+        #[arg(long, value_name = "release|feedback|decision|exclude|sample")]
         topic: Topic,
         /// The note; feedback is stored only if the configuration allows it
         #[arg(long)]
@@ -346,6 +372,18 @@ pub enum RecordKind {
         /// End of the period that it is about
         #[arg(long)]
         to: Option<Timestamp>,
+        /// Id of the fixed sample that it announces
+        #[arg(long)]
+        sample: Option<String>,
+        /// The operation that the sample measures
+        #[arg(long)]
+        operation: Option<String>,
+        /// The implementation that does the work in the sample
+        #[arg(long)]
+        backend: Option<String>,
+        /// How many operations make the sample complete
+        #[arg(long)]
+        size: Option<u64>,
     },
 }
 
@@ -371,6 +409,30 @@ pub struct CollectMemory {
     /// Time between two readings
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "DURATION")]
     pub every: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// The operation, as its [[probe]] in milepost.toml names it
+    pub operation: String,
+    /// The implementation, where several have a probe
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<String>,
+    /// How many runs, 1 to 100000; 59 are the least that can prove a P95
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=SAMPLES_MAX), value_name = "N")]
+    pub samples: u64,
+    /// How to show what comes out
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+}
+
+/// The most runs of one sample.
+const SAMPLES_MAX: u64 = 100_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Table,
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -439,6 +501,66 @@ pub struct Dashboard {
     /// The file to write; - is standard output
     #[arg(long, default_value = "milepost.html", value_name = "FILE")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Set aside what is damaged, so that the rest goes on
+    #[arg(long)]
+    pub repair: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Query {
+    /// The statement; - reads it from standard input [default: show the views and their columns]
+    pub sql: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub format: RowFormat,
+    /// Show at most so many rows
+    #[arg(long, value_parser = at_least_one, default_value = "1000", value_name = "N")]
+    pub max_rows: usize,
+    /// End the query where it needs more memory
+    #[arg(long, value_parser = some_bytes, default_value = "512MB", value_name = "AMOUNT")]
+    pub max_memory: usize,
+    /// End the query where it takes longer
+    #[arg(long, value_parser = some_time, default_value = "60s", value_name = "DURATION")]
+    pub max_time: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    Table,
+    Json,
+    Csv,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| "write a whole number, as 1000".to_owned())?;
+    if number == 0 { Err("at least one".to_owned()) } else { Ok(number) }
+}
+
+fn some_bytes(text: &str) -> Result<usize, String> {
+    match bytes(text)? {
+        0 => Err("nothing is too little".to_owned()),
+        // Where memory has fewer addresses than that, it has them all.
+        some => Ok(usize::try_from(some).unwrap_or(usize::MAX)),
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() { Err("nothing is too little".to_owned()) } else { Ok(time) }
+}
+
+#[derive(Debug, Args)]
+pub struct Track {
+    /// The folder to publish into [default: `output` under [track], else reports in the folder of the data]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Run every probe and collect, whether or not it is due
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -19,18 +19,20 @@ pub use wrong::Wrong;
 use jiff::tz::TimeZone;
 use milepost_judge::Criteria;
 use milepost_record::Texts;
+use nix::unistd::geteuid;
 use schemars::{Schema, generate::SchemaSettings, transform::transform_subschemas};
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::Read,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 /// The largest configuration that is read, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// The most criteria, and the most probes.
+/// The most criteria, the most probes, and the most collects.
 pub const CRITERIA_MAX: usize = 1000;
 /// The most parts of one criterion.
 pub const PARTS_MAX: usize = 16;
@@ -48,12 +50,20 @@ pub struct Config {
     pub criteria: Criteria,
     /// The commands that Milepost runs itself.
     pub probes: Vec<Probe>,
+    /// What Milepost collects itself.
+    pub collects: Vec<Collect>,
     /// The texts that may be stored.
     pub texts: Texts,
     /// Rules for errors, the first that fits decides; they come before those that Milepost has.
     pub error_categories: Vec<ErrorCategory>,
     /// Where the data are, if the file says so.
     pub store: Option<PathBuf>,
+    /// How long events are kept at least; for ever where it is absent.
+    pub retention: Option<Duration>,
+    /// The folder that `milepost track` publishes into, if the file says so.
+    pub output: Option<PathBuf>,
+    /// Why Milepost must not run what the file says, if it must not.
+    pub untrusted: Option<Untrusted>,
 }
 
 /// A command that Milepost runs itself to measure an operation.
@@ -67,6 +77,63 @@ pub struct Probe {
     pub command: Vec<String>,
     /// When it is ended.
     pub timeout: Duration,
+    /// How often it runs.
+    pub every: Duration,
+}
+
+/// Something that Milepost collects itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collect {
+    /// What it is.
+    pub what: Collected,
+    /// How often it is collected.
+    pub every: Duration,
+}
+
+/// What can be collected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Collected {
+    /// The memory of a running product.
+    Memory {
+        /// Name of its process.
+        process: String,
+        /// How long it is observed.
+        lasting: Duration,
+        /// Time between two readings.
+        readings: Duration,
+    },
+}
+
+/// Why a file must not make Milepost run anything: somebody else could have written it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untrusted {
+    /// Neither we nor root own it.
+    #[error("it belongs to another user, whose id is {uid}")]
+    Owner {
+        /// Who owns it.
+        uid: u32,
+    },
+    /// Its group or everybody may write to it.
+    #[error("others than its owner may write to it; take that from them with chmod go-w")]
+    Writable,
+}
+
+impl Untrusted {
+    /// Looks at the file that is open, whatever becomes of its name.
+    fn of(file: &File) -> io::Result<Option<Self>> {
+        let metadata = file.metadata()?;
+        Ok(Self::judge(metadata.uid(), metadata.mode(), geteuid().as_raw()))
+    }
+
+    const fn judge(uid: u32, mode: u32, ours: u32) -> Option<Self> {
+        if uid != 0 && uid != ours {
+            Some(Self::Owner { uid })
+        } else if mode & 0o022 != 0 {
+            Some(Self::Writable)
+        } else {
+            None
+        }
+    }
 }
 
 /// A rule that puts an error's text into a category; `milepost_collect` takes it as it is.
@@ -92,9 +159,13 @@ impl Default for Config {
                 criteria: Vec::new(),
             },
             probes: Vec::new(),
+            collects: Vec::new(),
             texts: Texts::default(),
             error_categories: Vec::new(),
             store: None,
+            retention: None,
+            output: None,
+            untrusted: None,
         }
     }
 }
@@ -107,9 +178,11 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let mut bytes = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        let untrusted = Untrusted::of(&file).map_err(unreadable)?;
         // One byte more than is allowed, to see whether there is one. The length that the system tells is none for a pipe.
-        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-        Self::read(path, &bytes)
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(Self { untrusted, ..Self::read(path, &bytes)? })
     }
 
     /// Reads `bytes`, what the file at `path` holds.
@@ -161,4 +234,24 @@ pub fn schema() -> Schema {
         }
     }
     SchemaSettings::draft2020_12().with_transform(for_toml).into_generator().into_root_schema_for::<file::File>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_somebody_else_could_have_written_is_not_trusted() {
+        for (uid, mode, ours, untrusted) in [
+            (1000, 0o100_644, 1000, None),
+            (0, 0o100_644, 1000, None),
+            (1000, 0o100_644, 0, Some(Untrusted::Owner { uid: 1000 })),
+            (1001, 0o100_600, 1000, Some(Untrusted::Owner { uid: 1001 })),
+            (1000, 0o100_664, 1000, Some(Untrusted::Writable)),
+            (1000, 0o100_646, 1000, Some(Untrusted::Writable)),
+            (0, 0o100_622, 1000, Some(Untrusted::Writable)),
+        ] {
+            assert_eq!(Untrusted::judge(uid, mode, ours), untrusted, "{uid} {mode:o} {ours}");
+        }
+    }
 }

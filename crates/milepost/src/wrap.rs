@@ -14,6 +14,8 @@
 //!   a signal from one that was sent to the wrapper alone.
 //! - Signals that cannot be caught (`KILL`, `STOP`) or are not worth it (real-time signals, `ABRT`, …) are not handed on.
 //! - A job stopped by Ctrl-Z shows as stopped by `SIGSTOP` (147), not `SIGTSTP` (148).
+//!
+//! A command that nobody asked for at this moment runs [apart](Command::apart) instead, as under cron.
 
 use std::ffi::OsString;
 use std::io;
@@ -28,6 +30,8 @@ use nix::sys::time::TimeVal;
 use self::signals::Signals;
 use self::stderr::Observer;
 use self::watch::{Clock, Limit, Watch};
+
+pub use self::signals::told_to_end;
 
 mod processes;
 mod signals;
@@ -53,12 +57,15 @@ pub struct Command {
     pub ok_codes: Vec<i32>,
     /// Keep the end of what the command writes to its standard error.
     pub observe_stderr: bool,
+    /// Run it in a session of its own, hence without our terminal, with nothing to read, and without showing what it
+    /// writes. Signals that end the wrapper reach it and its process group all the same.
+    pub apart: bool,
 }
 
 impl Command {
-    /// A command without arguments and timeout, successful with exit code 0, its standard error its own.
+    /// A command without arguments and timeout, successful with exit code 0, its standard streams its own.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), timeout: None, ok_codes: vec![0], observe_stderr: false }
+        Self { program: program.into(), args: Vec::new(), timeout: None, ok_codes: vec![0], observe_stderr: false, apart: false }
     }
 }
 
@@ -145,13 +152,13 @@ pub enum RunError {
 /// Starts the command, waits for its end and tells what was seen. Prints nothing.
 ///
 /// Signals stay caught afterwards, and without effect: a second Ctrl-C does not cost the record of the run that the
-/// first one ended. So the caller should only write that down and exit. After a timeout, all child processes of the
-/// caller count as the command's.
+/// first one ended. So the caller should only write that down and exit, or have handlers of its own. After a timeout, all
+/// child processes of the caller count as the command's.
 pub fn run(command: &Command) -> Result<Observed, RunError> {
     // Before the start, so that no SIGCHLD is lost.
-    let mut signals = Signals::catch().map_err(RunError::Signals)?;
+    let mut signals = Signals::catch(command.apart).map_err(RunError::Signals)?;
     let (observer, stderr) = match command.observe_stderr {
-        true => Observer::start().map(|(observer, stderr)| (Some(observer), Some(stderr))).map_err(RunError::Stderr)?,
+        true => Observer::start(command.apart).map(|(observer, stderr)| (Some(observer), Some(stderr))).map_err(RunError::Stderr)?,
         false => (None, None),
     };
     let before = children_usage()?;
@@ -162,7 +169,7 @@ pub fn run(command: &Command) -> Result<Observed, RunError> {
     // After the start: what the command inherited is what the wrapper had until then.
     let inherited_peak_bytes = own_peak_bytes().max(peak_bytes(&before));
 
-    let watch = Watch::new(child, clock, command.timeout);
+    let watch = Watch::new(child, clock, command);
     let end = watch.until_end(&mut signals, observer.as_ref()).map_err(RunError::Wait)?;
 
     let after = children_usage()?;

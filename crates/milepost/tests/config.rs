@@ -3,7 +3,9 @@
 //! `config/faults.txt` holds pairs of a file and its report. `UPDATE_FAULTS=1 cargo test --test config` writes the reports
 //! anew; read the difference before you keep it.
 
-use milepost::config::{self, Config, ConfigError, ErrorCategory, Preset, Probe, Surroundings, blank, data_folder, find, folder_name};
+use milepost::config::{
+    self, Collect, Collected, Config, ConfigError, ErrorCategory, Preset, Probe, Surroundings, blank, data_folder, find, folder_name,
+};
 use milepost_judge::{Criterion, Failures, Metric, Relation, Since, Tier, Verdict, judge, questions};
 use milepost_record::{Dimension, Texts, Timestamp};
 use proptest::{prelude::*, sample::Index};
@@ -152,6 +154,9 @@ fn what_is_typed_becomes_what_is_meant() {
         version = "1.3.0"
         [store]
         path = "data"
+        retention = "400d"
+        [track]
+        output = "metrics"
         [privacy]
         texts = ["error", "feedback"]
         [aliases]
@@ -164,9 +169,19 @@ fn what_is_typed_becomes_what_is_meant() {
         backend = "subprocess"
         command = ["nix", "search", ""]
         timeout = "2min"
+        every = "1.5d"
         [[probe]]
         operation = "search"
         command = ["nix"]
+        [[collect]]
+        kind = "memory"
+        process = "nix"
+        for = "1h"
+        readings = "10s"
+        every = "30min"
+        [[collect]]
+        kind = "memory"
+        process = "other"
         [[criterion]]
         name = "One"
         metric = "latency.p99"
@@ -198,13 +213,20 @@ fn what_is_typed_becomes_what_is_meant() {
     assert_eq!(config.texts, Texts { error: true, interaction: false, feedback: true });
     assert_eq!(config.store.as_deref(), Some(Path::new("data")));
     assert_eq!(config.error_categories, [ErrorCategory { category: "disk_full".into(), any: vec!["No space left".into()] }]);
-    let probe = |backend: Option<&str>, command: &[&str], seconds| Probe {
+    assert_eq!((config.retention, config.output.as_deref()), (Some(Duration::from_secs(400 * 86400)), Some(Path::new("metrics"))));
+    let probe = |backend: Option<&str>, command: &[&str], seconds, every| Probe {
         operation: "search".into(),
         backend: backend.map(str::to_owned),
         command: command.iter().map(|&part| part.to_owned()).collect(),
         timeout: Duration::from_secs(seconds),
+        every: Duration::from_secs(every),
     };
-    assert_eq!(config.probes, [probe(Some("subprocess"), &["nix", "search", ""], 120), probe(None, &["nix"], 30)]);
+    assert_eq!(config.probes, [probe(Some("subprocess"), &["nix", "search", ""], 120, 36 * 3600), probe(None, &["nix"], 30, 3600)]);
+    let memory = |process: &str, [lasting, readings, every]: [u64; 3]| Collect {
+        what: Collected::Memory { process: process.into(), lasting: Duration::from_secs(lasting), readings: Duration::from_secs(readings) },
+        every: Duration::from_secs(every),
+    };
+    assert_eq!(config.collects, [memory("nix", [3600, 10, 1800]), memory("other", [30, 1, 3600])]);
 
     let [one, two] = config.criteria.criteria.as_slice() else { panic!("two criteria") };
     assert_eq!((one.name.as_str(), one.tier, one.alpha), ("One", Some(Tier::Nice), 0.01));
@@ -371,13 +393,14 @@ fn a_first_configuration_takes_any_name_and_what_it_suggests_works() {
         assert_eq!(config.criteria.criteria.len(), 2);
     }
     let text = blank("p");
-    assert!(text.lines().count() < 60);
+    assert!(text.lines().count() < 80);
     // Every line that is commented out and looks like TOML, taken in.
     let is_toml = |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
     let all: Vec<_> = text.lines().map(|line| line.strip_prefix("# ").filter(|rest| is_toml(rest)).unwrap_or(line)).collect();
     let config = read(&all.join("\n")).unwrap();
     assert_eq!(config.criteria.criteria.len(), 4);
     assert_eq!(config.texts, Texts { error: true, interaction: true, feedback: true });
+    assert_eq!((config.probes.len(), config.collects.len(), config.output.is_some(), config.retention.is_some()), (1, 1, true, true));
 }
 
 // Schema
@@ -521,6 +544,13 @@ fn toml_like() -> impl Strategy<Value = String> {
         "operation",
         "command",
         "timeout",
+        "every",
+        "kind",
+        "process",
+        "for",
+        "readings",
+        "retention",
+        "output",
         "category",
         "any",
         "time_zone",
@@ -536,6 +566,8 @@ fn toml_like() -> impl Strategy<Value = String> {
         "\"500ms\"",
         "\"95%\"",
         "\"1e9s\"",
+        "\"1h\"",
+        "\"memory\"",
         "\"-3MB\"",
         "\"\"",
         "0",
@@ -569,6 +601,8 @@ fn toml_like() -> impl Strategy<Value = String> {
         "[aliases]\n",
         "[[error_category]]\n",
         "[[probe]]\n",
+        "[[collect]]\n",
+        "[track]\n",
         "[[criterion]]\n",
         "[criterion]\n",
         "[criterion.limits]\n",

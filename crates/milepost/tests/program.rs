@@ -229,7 +229,7 @@ fn what_is_exported_can_be_recorded_elsewhere_without_loss() {
     assert_eq!(there.ok(&["export"]), exported);
 
     let only = here.ok(&["export", "--kind", "note,label"]);
-    assert_eq!(only.lines().count(), 5);
+    assert_eq!(only.lines().count(), 7);
     let late = here.ok(&["export", "--from", "2026-11-24T21:13:05Z"]);
     assert_eq!(late.lines().count(), 1, "{late}");
     assert_eq!(here.ok(&["export", "--to", "1971-01-01T00:00:00Z"]).lines().count(), 1);

@@ -168,6 +168,34 @@ fn reading_the_terminal_in_the_background_stops_until_fg() {
     shell.end();
 }
 
+/// Under cron a probe has no terminal; where a person calls, it has none either. Ctrl-C ends it with all that it started.
+#[test]
+fn a_probe_has_no_terminal_and_ctrl_c_ends_it_and_milepost() {
+    let milepost = Milepost::new("probe");
+    let mut track = milepost.with_environment(env!("CARGO_BIN_EXE_milepost"));
+    let [file, pid] = ["milepost.toml", "pid"].map(|name| milepost.folder.join(name));
+    let probe = |name: &str, script: &str| format!("[[probe]]\noperation = \"{name}\"\ncommand = [\"bash\", \"-c\", '{script}']\n");
+    let probes = [
+        probe("terminal", "echo seen >&2; if echo seen >/dev/tty; then exit 0; else exit 7; fi"),
+        probe("long", &format!("echo $$ >{0}.new; mv {0}.new {0}; sleep 600; exit 5", pid.display())),
+        probe("never", "exit 0"),
+    ];
+    fs::write(file, format!("[project]\nname = \"probe\"\n{}", probes.concat())).unwrap();
+    track.arg("track");
+    let mut track = Running::in_terminal(track);
+    until(|| pid.exists());
+    track.type_in(CTRL_C);
+    assert_eq!(track.end().signal(), Some(Signal::SIGINT as i32));
+    assert_eq!(track.count("seen"), 0);
+    track.expect("asked to stop");
+    let mut export = milepost.with_environment(env!("CARGO_BIN_EXE_milepost"));
+    export.arg("export");
+    let events = text(&output(export).stdout);
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ends: Vec<_> = events.map(|event| format!("{} {} {}", event["operation"], event["outcome"], event["exit_code"])).collect();
+    assert_eq!(ends, [r#""terminal" "failed" 7"#, r#""long" "cancelled" null"#]);
+}
+
 #[test]
 fn a_changed_window_size_reaches_the_command() {
     for (options, size) in [(&[][..], "stty size"), (&["--stderr", "observe"], "stty size <&2")] {

@@ -32,7 +32,18 @@ fn the_event_schema_agrees_with_the_test_vectors() {
         assert_eq!(problems(&schema, &event), Vec::<String>::new(), "{event}");
     }
     // What a schema cannot say: it sees no text that is no JSON, no key that stands twice, and compares no two values.
-    let beyond = ["before 1970", "too large to be true", "duplicate field", "`session` is missing", "before `from`", "is empty"];
+    let beyond = [
+        "before 1970",
+        "too large to be true",
+        "duplicate field",
+        "`session` is missing",
+        "`sample` is missing",
+        "`operation` is missing",
+        "`size` is missing",
+        "at least one event",
+        "before `from`",
+        "is empty",
+    ];
     let mut refused = 0;
     for pair in lines("invalid.jsonl") {
         let Ok(event) = serde_json::from_str::<Value>(pair["line"].as_str().expect("a line")) else { continue };

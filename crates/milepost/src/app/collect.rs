@@ -7,7 +7,10 @@ use super::{
     run::fill,
     say,
 };
-use crate::{cli::CollectMemory, process_tree::Target};
+use crate::{
+    cli::{CollectMemory, Context},
+    process_tree::Target,
+};
 use milepost_judge::{Quantity, Unit};
 use milepost_record::{Door, Durability, Event, Spool, Timestamp, recording_is_off};
 use std::process::ExitCode;
@@ -26,26 +29,29 @@ pub(super) fn memory(collect: &CollectMemory, workplace: &Workplace) -> Result<E
     let run = format!("r-{}", milepost_record::random_id());
     let options = Options { target, every: collect.every, lasting: collect.lasting, run };
     let stop = collect_memory::stop_on_signals().map_err(|error| Failure::internal(format!("cannot catch signals: {error}")))?;
-    let summary = collect_memory::collect(&options, &stop, |event| keep(event, collect, &spool, &door)).map_err(|error| match error {
-        CollectError::Record(failure) => failure,
-        CollectError::Every { .. } | CollectError::Find(_) => Failure::usage(error.to_string()),
-        CollectError::Unreadable(_) => Failure::internal(error.to_string()),
-    })?;
+    let summary =
+        collect_memory::collect(&options, &stop, |event| keep(event, &collect.context, &spool, &door)).map_err(|error| match error {
+            CollectError::Record(failure) => failure,
+            CollectError::Every { .. } | CollectError::Find(_) => Failure::usage(error.to_string()),
+            CollectError::Unreadable(_) => Failure::internal(error.to_string()),
+        })?;
     for line in report(&summary) {
         say(&line);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn keep(mut event: Event, collect: &CollectMemory, spool: &Spool, door: &Door) -> Result<(), Failure> {
+/// Records a reading with what is known of its surroundings.
+pub(super) fn keep(mut event: Event, context: &Context, spool: &Spool, door: &Door) -> Result<(), Failure> {
     let attributes = std::mem::take(&mut event.attributes);
-    fill(&mut event, &collect.context, door)?;
+    fill(&mut event, context, door)?;
     event.attributes.extend(attributes);
     let admitted = door.admit(event, Timestamp::now()).map_err(|invalid| Failure::usage(invalid.to_string()))?;
     Ok(spool.append(&admitted.event, Durability::Written)?)
 }
 
-fn report(summary: &Summary) -> Vec<String> {
+/// What an observation gave, in lines for people.
+pub(super) fn report(summary: &Summary) -> Vec<String> {
     let amount = |bytes: Option<u64>| {
         bytes.map_or("unknown".to_owned(), |bytes| Quantity::new(Unit::MEGABYTE.of_base(bytes as f64), Unit::MEGABYTE).to_string())
     };

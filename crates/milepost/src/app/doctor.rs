@@ -6,6 +6,7 @@ use super::{
     scorecard::{Judged, judged, wait},
 };
 use crate::{
+    cli::Doctor,
     config::{self, Surroundings},
     render::terminal::{fact, width},
 };
@@ -22,7 +23,7 @@ use std::{
 /// How many broken lines are shown one by one.
 const SHOWN: usize = 5;
 
-pub(super) fn doctor(flag: Option<&Path>) -> Result<ExitCode, Failure> {
+pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, Failure> {
     let mut report = Report { text: String::new(), width: width(), troubles: 0 };
     report.fact("Version", &format!("milepost {}, event format {}", env!("CARGO_PKG_VERSION"), milepost_record::WIRE_VERSION));
     let place = match Workplace::find(flag) {
@@ -50,21 +51,45 @@ pub(super) fn doctor(flag: Option<&Path>) -> Result<ExitCode, Failure> {
     } else {
         spool(&mut report, data)?;
     }
-    let judged = judged(&place)?;
-    events(&mut report, &judged)?;
-    unfed(&mut report, &judged);
+    damage(&mut report, data, doctor.repair)?;
+    match judged(&place) {
+        Ok(judged) => {
+            events(&mut report, &judged)?;
+            unfed(&mut report, &judged);
+        }
+        Err(failure) => report.trouble("Events", &printable(&failure.to_string())),
+    }
     report.finish()
+}
+
+/// What is not as it was written, and what was done about it.
+fn damage(report: &mut Report, data: &Path, repair: bool) -> Result<(), Failure> {
+    let found = wait(async { Ok(if repair { milepost_store::repair(data).await? } else { milepost_store::check(data).await? }) })?;
+    for finding in &found {
+        let what = printable(&format!("{}: {}", finding.path.display(), finding.what));
+        match &finding.repaired {
+            Some(repaired) => report.fact("Repaired", &format!("{what}; {}", printable(repaired))),
+            None => report.trouble("Damaged", &what),
+        }
+    }
+    if !repair && !found.is_empty() {
+        report.fact("", "`milepost doctor --repair` sets aside what is damaged, so that the rest goes on");
+    }
+    let kept = fs::read_dir(data.join("set-aside")).map_or(0, |folder| folder.flatten().count());
+    if kept > 0 {
+        report.fact("Set aside", &format!("{}: {}", data.join("set-aside").display(), several(kept as u64, "file", "files")));
+    }
+    Ok(())
 }
 
 fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
     let segments = Spool::open(data)?.segments()?;
     let bytes: u64 = segments.iter().map(milepost_record::Segment::bytes).sum();
-    report.fact("Data", &format!("{}: {}, {bytes} bytes", data.display(), several(segments.len() as u64, "segment", "segments")));
-    for segment in &segments {
-        if let Some(damage) = segment.damage()? {
-            report.trouble("Damaged", &format!("{}: {damage}; restore it from a backup", segment.path().display()));
-        }
-    }
+    let stored = size(&data.join("store"));
+    report.fact(
+        "Data",
+        &format!("{}: {}, {bytes} bytes; tables, {stored} bytes", data.display(), several(segments.len() as u64, "segment", "segments")),
+    );
     let path = data.join(SET_ASIDE);
     if let Ok(file) = fs::File::open(&path) {
         let lines = BufReader::new(file).lines().map_while(Result::ok).count();
@@ -77,6 +102,16 @@ fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Where the events are, and how much of it.
+fn size(folder: &Path) -> u64 {
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    fs::read_dir(folder).map_or(0, |entries| entries.flatten().map(of).sum())
 }
 
 fn events(report: &mut Report, judged: &Judged) -> Result<(), Failure> {
@@ -120,7 +155,7 @@ fn unfed(report: &mut Report, judged: &Judged) {
 }
 
 /// A number with its noun.
-fn several(n: u64, one: &str, many: &str) -> String {
+pub(super) fn several(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 

@@ -30,7 +30,8 @@ pub(super) fn init(init: &Init) -> Result<ExitCode, Failure> {
         }
     };
     let path = folder.join("milepost.toml");
-    match OpenOptions::new().write(true).create_new(true).open(&path) {
+    // Whoever else may write to it could make `milepost track` run commands.
+    match OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path) {
         Ok(mut file) => file.write_all(text.as_bytes()).map_err(|error| failed(&path, &error))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(Failure::usage("there is a milepost.toml here already; it is left as it is"));

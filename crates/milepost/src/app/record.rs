@@ -87,9 +87,10 @@ fn fact(kind: RecordKind, workplace: &Workplace) -> Result<(Stamp, Fact), Failur
             (fact.unit, fact.source, fact.scope) = (unit, source, scope);
             (stamp, fact.into())
         }
-        RecordKind::Note { stamp, topic, text, score, from, to } => {
+        RecordKind::Note { stamp, topic, text, score, from, to, sample, operation, backend, size } => {
             let mut fact = Note::new(topic);
             (fact.text, fact.score, fact.from, fact.to) = (text, score, from, to);
+            (fact.sample, fact.operation, fact.backend, fact.size) = (sample, operation, backend, size);
             (stamp, fact.into())
         }
     })

@@ -18,22 +18,23 @@ pub(super) fn run(run: &Run, config: Option<&Path>) -> ExitCode {
         timeout: run.timeout,
         ok_codes: run.ok_codes.clone(),
         observe_stderr: run.stderr == Stderr::Observe,
+        apart: false,
     };
     let seen = wrap::run(&command);
-    let (status, record) = match &seen {
-        Ok(observed) => (observed.status, true),
+    let (status, to_record) = match &seen {
+        Ok(observed) => (observed.status, Some(Ok(observed))),
         Err(error @ RunError::Start { status, .. }) => {
             say(&printable(&error.to_string()));
-            (*status, true)
+            (*status, Some(Err(*status)))
         }
         Err(error) => {
             say(&error.to_string());
-            (4, false)
+            (4, None)
         }
     };
-    if record
+    if let Some(seen) = to_record
         && recording_is_off().is_none()
-        && let Err(failure) = recorded(run, program, &seen, config)
+        && let Err(failure) = recorded(run, program, seen, config)
     {
         // One line: a mistake in the configuration has several, which `doctor` shows.
         let failure = failure.to_string();
@@ -53,7 +54,7 @@ pub(super) fn run(run: &Run, config: Option<&Path>) -> ExitCode {
 /// SIGINT, on every Unix.
 const INTERRUPTED: i32 = 2;
 
-fn recorded(run: &Run, program: &OsStr, seen: &Result<Observed, RunError>, config: Option<&Path>) -> Result<(), Failure> {
+fn recorded(run: &Run, program: &OsStr, seen: Result<&Observed, u8>, config: Option<&Path>) -> Result<(), Failure> {
     let at = Timestamp::now();
     let workplace = Workplace::find(config)?;
     let (spool, door) = workplace.door("run")?;
@@ -64,24 +65,7 @@ fn recorded(run: &Run, program: &OsStr, seen: &Result<Observed, RunError>, confi
     let mut operation = Operation::new(name, Outcome::Failed);
     operation.backend.clone_from(&run.backend);
     operation.dry_run = run.dry_run.then_some(true);
-    let category = match seen {
-        Ok(observed) => {
-            describe(&mut operation, observed);
-            let text = observed.stderr_tail.as_ref().map(|tail| String::from_utf8_lossy(tail).into_owned());
-            match &text {
-                Some(text) => ErrorDetail { category: workplace.error_rules()?.categorize(text).to_owned(), text: Some(text.clone()) },
-                None => from_exit(observed.exit_code, observed.signal),
-            }
-        }
-        Err(RunError::Start { status, .. }) => {
-            operation.exit_code = Some(i64::from(*status));
-            from_exit(Some(i32::from(*status)), None)
-        }
-        Err(_) => return Ok(()),
-    };
-    if matches!(operation.outcome, Outcome::Failed | Outcome::Timeout) {
-        operation.error = Some(category);
-    }
+    describe(&mut operation, seen, |text| Ok(workplace.error_rules()?.categorize(text).to_owned()))?;
     let mut event = Event::at(at, operation);
     fill(&mut event, &run.context, &door)?;
     let admitted = door.admit(event, at).map_err(|invalid| Failure::usage(invalid.to_string()))?;
@@ -89,7 +73,36 @@ fn recorded(run: &Run, program: &OsStr, seen: &Result<Observed, RunError>, confi
     Ok(())
 }
 
-fn describe(operation: &mut Operation, observed: &Observed) {
+/// Puts what was seen of a command into an operation: how it went, or the exit status of one that could not be started.
+/// `categorize` puts what it said into a category.
+pub(super) fn describe(
+    operation: &mut Operation,
+    seen: Result<&Observed, u8>,
+    categorize: impl FnOnce(&str) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let observed = match seen {
+        Ok(observed) => observed,
+        Err(status) => {
+            operation.outcome = Outcome::Failed;
+            operation.exit_code = Some(i64::from(status));
+            operation.error = Some(from_exit(Some(i32::from(status)), None));
+            return Ok(());
+        }
+    };
+    measured(operation, observed);
+    if matches!(operation.outcome, Outcome::Failed | Outcome::Timeout) {
+        operation.error = Some(match &observed.stderr_tail {
+            Some(tail) => {
+                let text = String::from_utf8_lossy(tail).into_owned();
+                ErrorDetail { category: categorize(&text)?, text: Some(text) }
+            }
+            None => from_exit(observed.exit_code, observed.signal),
+        });
+    }
+    Ok(())
+}
+
+fn measured(operation: &mut Operation, observed: &Observed) {
     operation.outcome = match observed.outcome {
         wrap::Outcome::Ok => Outcome::Ok,
         wrap::Outcome::Failed => Outcome::Failed,
@@ -103,7 +116,8 @@ fn describe(operation: &mut Operation, observed: &Observed) {
     operation.peak_measure = observed.peak_bytes.map(|_| Measure::MaxRss);
 }
 
-fn from_exit(exit_code: Option<i32>, signal: Option<i32>) -> ErrorDetail {
+/// The category of an error of which only the end is known.
+pub(super) fn from_exit(exit_code: Option<i32>, signal: Option<i32>) -> ErrorDetail {
     ErrorDetail { category: error_category::from_exit(exit_code, signal).to_owned(), text: None }
 }
 

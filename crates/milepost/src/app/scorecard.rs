@@ -1,6 +1,6 @@
 //! `milepost status`, `check` and `dashboard`: the scorecard of this moment, shown.
 
-use super::{Failure, Workplace, print, say};
+use super::{Failure, Workplace, files::publish, print, say};
 use crate::{
     cli::{Allowed, Check, Dashboard, Format, Status},
     render,
@@ -8,7 +8,8 @@ use crate::{
 use milepost_judge::{Scorecard, Tier, Verdict, conjunction, judge, questions};
 use milepost_record::{Answer, Question, Timestamp};
 use milepost_store::Store;
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, sync::LazyLock};
+use tokio::runtime::{Builder, Runtime};
 
 /// The scorecard with what it rests on.
 pub(super) struct Judged {
@@ -21,10 +22,11 @@ pub(super) struct Judged {
 /// Asks and judges everything, now.
 pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
     let now = Timestamp::now();
-    let store = Store::open(workplace.data()?, now)?;
     let criteria = &workplace.config.criteria;
-    let questions = questions(criteria, store.past(), now);
-    let answers = wait(async {
+    let data = workplace.data()?;
+    wait(async {
+        let store = Store::open(data, now).await?;
+        let questions = questions(criteria, store.past(), now);
         let mut answers = Vec::with_capacity(questions.len());
         for of_criterion in &questions {
             let mut of_goals = Vec::with_capacity(of_criterion.len());
@@ -33,18 +35,19 @@ pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
             }
             answers.push(of_goals);
         }
-        Ok(answers)
-    })?;
-    let scorecard = judge(criteria, &answers, store.past(), now);
-    Ok(Judged { store, scorecard, questions, answers })
+        let scorecard = judge(criteria, &answers, store.past(), now);
+        Ok(Judged { store, scorecard, questions, answers })
+    })
 }
 
-/// Waits for the engine on this thread.
+/// Waits for the engine, which has one runtime for as long as this process lives.
 pub(super) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|error| Failure::internal(format!("cannot start the query engine: {error}")))?;
-    runtime.block_on(work)
+    static RUNTIME: LazyLock<std::io::Result<Runtime>> =
+        LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build());
+    match &*RUNTIME {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(Failure::internal(format!("cannot start the query engine: {error}"))),
+    }
 }
 
 /// `milepost` alone.
@@ -74,7 +77,8 @@ pub(super) fn configured(workplace: &Workplace) -> Result<(), Failure> {
     }
 }
 
-fn shown(scorecard: &Scorecard, format: Format) -> Result<String, Failure> {
+/// The scorecard in one of its formats.
+pub(super) fn shown(scorecard: &Scorecard, format: Format) -> Result<String, Failure> {
     Ok(match format {
         Format::Table => render::terminal::scorecard(scorecard, render::terminal::width()),
         Format::Markdown => render::markdown::scorecard(scorecard),
@@ -123,13 +127,4 @@ pub(super) fn dashboard(dashboard: &Dashboard, workplace: &Workplace) -> Result<
         .map_err(|error| Failure::internal(format!("cannot write {}: {error}", dashboard.output.display())))?;
     say(&format!("wrote {}", dashboard.output.display()));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Replaces a file at once, so that nobody ever sees a part of it.
-fn publish(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    file.persist(path)?;
-    Ok(())
 }

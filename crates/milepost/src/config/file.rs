@@ -19,8 +19,10 @@ pub(crate) struct File {
     /// What is measured.
     #[schemars(required)]
     pub(crate) project: Option<At<Project>>,
-    /// Where the events are kept.
+    /// Where the events are kept, and for how long.
     pub(crate) store: Option<Store>,
+    /// What `milepost track` does with what it finds.
+    pub(crate) track: Option<Track>,
     /// What may be stored of what people wrote.
     pub(crate) privacy: Option<Privacy>,
     /// Other names of operations: `install_package = "install"`. Events of both count as the second.
@@ -32,6 +34,9 @@ pub(crate) struct File {
     /// Commands that Milepost runs itself to measure an operation.
     #[serde(default)]
     pub(crate) probe: Vec<At<Probe>>,
+    /// What Milepost collects itself.
+    #[serde(default)]
+    pub(crate) collect: Vec<At<Collect>>,
     /// What has to hold.
     #[serde(default)]
     pub(crate) criterion: Vec<At<Criterion>>,
@@ -50,12 +55,24 @@ pub(crate) struct Project {
     pub(crate) version: Option<At<String>>,
 }
 
-/// Where the events are kept.
+/// Where the events are kept, and for how long.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Store {
     /// A folder; where it is relative, it begins at the folder of this file.
     pub(crate) path: Option<At<String>>,
+    /// How long events are kept at least, such as `"400d"`: older ones are removed once no criterion needs them. For ever
+    /// unless given.
+    pub(crate) retention: Option<At<Amount>>,
+}
+
+/// What `milepost track` does with what it finds.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Track {
+    /// The folder that it publishes into; where it is relative, it begins at the folder of this file. `reports` in the folder
+    /// of the data unless given.
+    pub(crate) output: Option<At<String>>,
 }
 
 /// What may be stored of what people wrote.
@@ -105,6 +122,34 @@ pub(crate) struct Probe {
     pub(crate) command: Option<At<Vec<At<String>>>>,
     /// When the command is ended: `"30s"` unless given.
     pub(crate) timeout: Option<At<Amount>>,
+    /// How often `milepost track` runs it: `"1h"` unless given. Units: min, h, d.
+    pub(crate) every: Option<At<Amount>>,
+}
+
+/// Something that Milepost collects itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Collect {
+    /// What is collected.
+    #[schemars(required)]
+    pub(crate) kind: Option<At<CollectKind>>,
+    /// Of `memory`: the name of the running product's process.
+    pub(crate) process: Option<At<String>>,
+    /// Of `memory`: how long it is observed, `"30s"` unless given.
+    #[serde(rename = "for")]
+    pub(crate) lasting: Option<At<Amount>>,
+    /// Of `memory`: the time between two readings, `"1s"` unless given.
+    pub(crate) readings: Option<At<Amount>>,
+    /// How often `milepost track` collects it: `"1h"` unless given. Units: min, h, d.
+    pub(crate) every: Option<At<Amount>>,
+}
+
+/// What can be collected.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CollectKind {
+    /// The memory of a running product: of its process and all that descends from it.
+    Memory,
 }
 
 /// One thing that has to hold: a metric within a bound, or several of them together.

@@ -1,9 +1,9 @@
 //! From what is typed to what is meant: everything in the file but the criteria, which have a page of their own.
 
 use super::{
-    CRITERIA_MAX, Config, ErrorCategory, LABEL_BYTES_MAX, PROJECT_BYTES_MAX, Probe,
+    CRITERIA_MAX, Collect, Collected, Config, ErrorCategory, LABEL_BYTES_MAX, PROJECT_BYTES_MAX, Probe,
     fault::Fault,
-    file::{Amount, At, File, Text},
+    file::{Amount, At, CollectKind, File, Text},
     wrong::{Wrong, nearest},
 };
 use jiff::tz::TimeZone;
@@ -24,9 +24,12 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
     // First, since names of operations are checked against them.
     reader.aliases(&file);
     let project = reader.project(&file);
-    let store = file.store.as_ref().and_then(|store| store.path.as_ref()).and_then(|at| reader.store(path, at));
+    let store = file.store.as_ref().and_then(|store| store.path.as_ref()).and_then(|at| reader.folder("path", path, at));
+    let retention = file.store.as_ref().and_then(|store| store.retention.as_ref()).and_then(|at| reader.duration(at, &RETENTION));
+    let output = file.track.as_ref().and_then(|track| track.output.as_ref()).and_then(|at| reader.folder("output", path, at));
     let error_categories = reader.error_categories(&file.error_category);
     let probes = reader.probes(&file.probe);
+    let collects = reader.collects(&file.collect);
     let criteria = reader.criteria(&file.criterion);
     let allowed = |text| file.privacy.as_ref().is_some_and(|privacy| privacy.texts.contains(&text));
     let texts = Texts { error: allowed(Text::Error), interaction: allowed(Text::Interaction), feedback: allowed(Text::Feedback) };
@@ -43,9 +46,13 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
                 criteria,
             },
             probes,
+            collects,
             texts,
             error_categories,
             store,
+            retention,
+            output,
+            untrusted: None,
         }),
         _ => {
             faults.sort_by_key(|fault| fault.span.start);
@@ -164,6 +171,11 @@ impl Reader<'_> {
         }
     }
 
+    /// A duration, or what holds where none is given.
+    fn duration_or(&mut self, at: Option<&At<Amount>>, taken: &Durations, default: Duration) -> Option<Duration> {
+        at.map_or(Some(default), |at| self.duration(at, taken))
+    }
+
     fn aliases(&mut self, file: &File) {
         for (alias, name) in &file.aliases {
             let (Some(other), Some(stands_for)) = (self.event_name("aliases", alias), self.event_name("aliases", name)) else { continue };
@@ -207,10 +219,10 @@ impl Reader<'_> {
         None
     }
 
-    fn store(&mut self, config: &Path, at: &At<String>) -> Option<PathBuf> {
-        let path = self.line("path", at, limits::NAME_BYTES_MAX)?;
+    fn folder(&mut self, key: &'static str, config: &Path, at: &At<String>) -> Option<PathBuf> {
+        let path = self.line(key, at, limits::NAME_BYTES_MAX)?;
         if path.starts_with('~') || path.contains("://") {
-            self.fault(at.span.clone(), Wrong::StorePath { path });
+            self.fault(at.span.clone(), Wrong::NoFolder { path });
             return None;
         }
         Some(config.parent().map_or_else(|| PathBuf::from(&path), |folder| folder.join(&path)))
@@ -280,11 +292,43 @@ impl Reader<'_> {
         }
         let command = self.required(probe.command.as_ref(), table, "command", "command = [\"nix\", \"search\", \"nixpkgs\", \"hello\"]");
         let command = command.and_then(|at| self.command(at));
-        let timeout = match &probe.timeout {
-            Some(at) => self.duration(at, &TIMEOUT),
-            None => Some(TIMEOUT_DEFAULT),
+        let timeout = self.duration_or(probe.timeout.as_ref(), &TIMEOUT, TIMEOUT_DEFAULT);
+        let every = self.duration_or(probe.every.as_ref(), &EVERY, EVERY_DEFAULT);
+        Some(Probe { operation: operation?, backend, command: command?, timeout: timeout?, every: every? })
+    }
+
+    fn collects(&mut self, collects: &[At<super::file::Collect>]) -> Vec<Collect> {
+        if !self.few_enough("collects", collects, CRITERIA_MAX) {
+            return Vec::new();
+        }
+        let mut seen = BTreeMap::new();
+        collects.iter().filter_map(|collect| self.collect(collect, &mut seen)).collect()
+    }
+
+    fn collect(
+        &mut self,
+        At { value: collect, span }: &At<super::file::Collect>,
+        seen: &mut BTreeMap<String, Range<usize>>,
+    ) -> Option<Collect> {
+        let table = ("[[collect]]", span);
+        let kind = self.required(collect.kind.as_ref(), table, "kind", "kind = \"memory\"");
+        let every = self.duration_or(collect.every.as_ref(), &EVERY, EVERY_DEFAULT);
+        let what = match kind?.value {
+            CollectKind::Memory => {
+                let at = self.required(collect.process.as_ref(), table, "process", "process = \"NAME\"");
+                let process = at.and_then(|at| self.event_name("process", at));
+                if let (Some(at), Some(process)) = (at, &process) {
+                    match seen.get(process) {
+                        Some(first) => self.twice("the memory of", process, first.clone(), at.span.clone()),
+                        None => _ = seen.insert(process.clone(), at.span.clone()),
+                    }
+                }
+                let lasting = self.duration_or(collect.lasting.as_ref(), &LASTING, LASTING_DEFAULT);
+                let readings = self.duration_or(collect.readings.as_ref(), &READINGS, READINGS_DEFAULT);
+                Collected::Memory { process: process?, lasting: lasting?, readings: readings? }
+            }
         };
-        Some(Probe { operation: operation?, backend, command: command?, timeout: timeout? })
+        Some(Collect { what, every: every? })
     }
 
     fn command(&mut self, at: &At<Vec<At<String>>>) -> Option<Vec<String>> {
@@ -341,6 +385,41 @@ const TIMEOUT: Durations = Durations {
     range_us: 1e3..=24.0 * 3600e6,
     range: "a time from 1ms to 24h, in ms, s, min or h",
     example: "timeout = \"30s\"",
+};
+
+const EVERY_DEFAULT: Duration = Duration::from_secs(3600);
+const EVERY: Durations = Durations {
+    key: "every",
+    units: &[Unit::MINUTE, Unit::HOUR, Unit::DAY],
+    range_us: 60e6..=31.0 * 86400e6,
+    range: "a time from 1min to 31d, in min, h or d",
+    example: "every = \"1h\"",
+};
+
+const LASTING_DEFAULT: Duration = Duration::from_secs(30);
+const LASTING: Durations = Durations {
+    key: "for",
+    units: &[Unit::SECOND, Unit::MINUTE, Unit::HOUR],
+    range_us: 1e6..=24.0 * 3600e6,
+    range: "a time from 1s to 24h, in s, min or h",
+    example: "for = \"30s\"",
+};
+
+const READINGS_DEFAULT: Duration = Duration::from_secs(1);
+const READINGS: Durations = Durations {
+    key: "readings",
+    units: &[Unit::MILLISECOND, Unit::SECOND, Unit::MINUTE, Unit::HOUR],
+    range_us: 1e4..=3600e6,
+    range: "a time from 10ms to 1h, in ms, s, min or h",
+    example: "readings = \"1s\"",
+};
+
+const RETENTION: Durations = Durations {
+    key: "retention",
+    units: &[Unit::DAY],
+    range_us: 86400e6..=36500.0 * 86400e6,
+    range: "a time from 1d to 36500d, in d",
+    example: "retention = \"400d\"",
 };
 
 /// As much of a text as a line can quote.

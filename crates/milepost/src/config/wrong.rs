@@ -112,7 +112,7 @@ pub enum Wrong {
     },
     /// A path that would not be where it seems.
     #[error("{}", not_a_path(path))]
-    StorePath {
+    NoFolder {
         /// The path.
         path: String,
     },
@@ -342,7 +342,7 @@ impl Wrong {
             Self::ControlCharacter { .. } => "write it on one line, without escapes such as \\n or \\t".to_owned(),
             Self::Twice { .. } => "rename one of the two, or remove it".to_owned(),
             Self::UnknownTimeZone { .. } => "write an IANA name, such as `UTC` or `Europe/Berlin`".to_owned(),
-            Self::StorePath { .. } => "write the path in full, or relative to the folder of this file".to_owned(),
+            Self::NoFolder { .. } => "write the path in full, or relative to the folder of this file".to_owned(),
             Self::AliasOfAlias { .. } => "let both stand for the name that is meant".to_owned(),
             Self::IsAlias { name, .. } => format!("write `{name}`"),
             Self::MetricOrAll { both: true } => "move the metric and its bound into `all`, or remove `all`".to_owned(),
@@ -420,7 +420,7 @@ pub(crate) fn nearest<S: AsRef<str>>(word: &str, known: impl IntoIterator<Item =
 }
 
 fn not_a_path(path: &str) -> &'static str {
-    if path.starts_with('~') { "`~` would be a folder of this name, not your home" } else { "the store is a folder, not a URL" }
+    if path.starts_with('~') { "`~` would be a folder of this name, not your home" } else { "a folder is wanted here, not a URL" }
 }
 
 /// What is better where this relation is the wrong one.

@@ -14,14 +14,20 @@ use textwrap::core::display_width;
 
 /// The narrowest and the widest that text is laid out for.
 const WIDTHS: std::ops::RangeInclusive<usize> = 60..=110;
-const INDENT: usize = 2;
-const VERDICT: usize = 14;
+pub(super) const INDENT: usize = 2;
+pub(super) const VERDICT: usize = 14;
+
+/// For how wide a terminal text is laid out.
+#[must_use]
+pub fn width() -> usize {
+    columns().clamp(*WIDTHS.start(), *WIDTHS.end())
+}
 
 /// How wide the terminal is; 80 columns where there is none.
 #[must_use]
-pub fn width() -> usize {
+pub fn columns() -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    asked.unwrap_or_else(textwrap::termwidth).clamp(*WIDTHS.start(), *WIDTHS.end())
+    asked.unwrap_or_else(textwrap::termwidth)
 }
 
 /// The scorecard as a table, with what to do next below each criterion that is not met.
@@ -62,7 +68,9 @@ fn note(text: &mut String, width: usize, criterion: &CriterionResult) {
     let advice = words::advice(criterion);
     let mut notes = if judgement.verdict == Verdict::NotProven { words::standing(judgement, advice.as_ref()) } else { Vec::new() };
     notes.extend(advice.filter(|advice| !words::says_needs_only(criterion, advice)).map(whole));
-    wrapped(text, width, INDENT + VERDICT, INDENT + VERDICT, &printable(&notes.join(" ")));
+    if !notes.is_empty() {
+        wrapped(text, width, INDENT + VERDICT, INDENT + VERDICT, &printable(&notes.join(" ")));
+    }
 }
 
 fn whole(advice: Advice) -> String {
@@ -73,7 +81,7 @@ fn whole(advice: Advice) -> String {
 }
 
 /// One line: verdict, name, value, target, n. A name that is too long takes a line of its own.
-fn row(text: &mut String, width: usize, judgement: &Judgement, name: &str) {
+pub(super) fn row(text: &mut String, width: usize, judgement: &Judgement, name: &str) {
     let style = style(judgement);
     let verdict = format!("{} {}", sign_of(judgement), word(judgement.verdict));
     let value = judgement.estimate.map(|estimate| amount(estimate, &judgement.unit)).unwrap_or_default();
@@ -215,7 +223,7 @@ pub(crate) fn fact(text: &mut String, width: usize, label: &str, value: &str) {
     }
 }
 
-fn wrapped(text: &mut String, width: usize, first: usize, indent: usize, note: &str) {
+pub(super) fn wrapped(text: &mut String, width: usize, first: usize, indent: usize, note: &str) {
     let (first, indent) = (" ".repeat(first), " ".repeat(indent));
     let options = textwrap::Options::new(width).initial_indent(&first).subsequent_indent(&indent);
     for piece in textwrap::wrap(note, options) {
@@ -223,28 +231,30 @@ fn wrapped(text: &mut String, width: usize, first: usize, indent: usize, note: &
     }
 }
 
-fn padded(text: &str, width: usize) -> String {
+pub(super) fn padded(text: &str, width: usize) -> String {
     format!("{text}{:1$}", "", width.saturating_sub(display_width(text)))
 }
 
-fn left_padded(text: &str, width: usize) -> String {
+pub(super) fn left_padded(text: &str, width: usize) -> String {
     format!("{:1$}{text}", "", width.saturating_sub(display_width(text)))
 }
 
-fn line(text: &mut String, line: &str) {
+pub(super) fn line(text: &mut String, line: &str) {
     // A number and its unit hold together while lines are broken; after that, people copy and search.
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}", line.replace('\u{a0}', " "));
+}
+
+/// Whether a character steers a terminal: beside control characters, those that change the direction of what follows.
+pub(crate) fn steers(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Text from outside, with what would steer a terminal made visible.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        // Beside control characters, those that change the direction of what follows.
-        let steers =
-            character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if steers { shown.extend(character.escape_unicode()) } else { shown.push(character) }
+        if steers(character) { shown.extend(character.escape_unicode()) } else { shown.push(character) }
     }
     shown
 }

@@ -264,7 +264,7 @@ pub(crate) fn seen(judgement: &Judgement) -> String {
     }
 }
 
-const fn left_out(why: LeftOut) -> &'static str {
+pub(crate) const fn left_out(why: LeftOut) -> &'static str {
     match why {
         LeftOut::Cancelled => "cancelled",
         LeftOut::DryRun => "dry runs",

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, atomic::AtomicUsize};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -35,6 +36,20 @@ const CAUGHT: [Signal; 12] = [
 /// By these a person or the system tells a program to end.
 pub(super) const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT];
 
+/// From now on these signals do not end this process: the newest one's number is here instead, 0 while there is none. For
+/// whoever runs one command after the other, and has to know between two of them.
+///
+/// # Errors
+/// Where the system refuses the handlers.
+pub fn told_to_end() -> io::Result<Arc<AtomicUsize>> {
+    let ignored = Ignored::read();
+    let newest = Arc::new(AtomicUsize::new(0));
+    for signal in ENDING.into_iter().filter(|signal| !ignored.contains(*signal)) {
+        signal_hook::flag::register_usize(signal as i32, Arc::clone(&newest), signal as usize)?;
+    }
+    Ok(newest)
+}
+
 /// Who has had a signal beside the wrapper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender {
@@ -50,12 +65,13 @@ pub(super) enum Sender {
 pub(super) struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     leads_session: bool,
+    apart: bool,
 }
 
 impl Signals {
     /// Signals that the wrapper was started with ignored (`nohup`, background jobs of a script) stay so, for the command
-    /// to inherit.
-    pub(super) fn catch() -> io::Result<Self> {
+    /// to inherit. `apart`: the command is in a session of its own, and no terminal sends it anything.
+    pub(super) fn catch(apart: bool) -> io::Result<Self> {
         let ignored = Ignored::read();
         let caught = CAUGHT.into_iter().filter(|signal| !ignored.contains(*signal));
         let (read, write) = UnixStream::pair()?;
@@ -67,6 +83,7 @@ impl Signals {
                 caught.chain([Signal::SIGCHLD]).map(|signal| signal as i32),
             )?,
             leads_session: getsid(None) == Ok(getpid()),
+            apart,
         })
     }
 
@@ -79,10 +96,10 @@ impl Signals {
 
     /// The signals that arrived since the last call; SIGCHLD was only to end the waiting.
     pub(super) fn arrived(&mut self, command: Pid) -> impl Iterator<Item = (Signal, Sender)> + use<> {
-        let leads_session = self.leads_session;
+        let (leads_session, apart) = (self.leads_session, self.apart);
         self.delivery.pending().filter_map(move |origin| {
             let signal = Signal::try_from(origin.signal).ok().filter(|signal| *signal != Signal::SIGCHLD)?;
-            Some((signal, sender(&origin, signal, command, leads_session)))
+            Some((signal, if apart { sender_apart(&origin, command) } else { sender(&origin, signal, command, leads_session) }))
         })
     }
 
@@ -101,6 +118,13 @@ impl Signals {
             Err(Errno::EINTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn sender_apart(origin: &Origin, command: Pid) -> Sender {
+    match (&origin.cause, &origin.process) {
+        (Cause::Sent(_), Some(process)) if processes::descends(Pid::from_raw(process.pid), command) => Sender::Command,
+        _ => Sender::ToUsAlone,
     }
 }
 

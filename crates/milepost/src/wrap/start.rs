@@ -1,22 +1,30 @@
-//! Starts the command by `posix_spawn`, which std uses as long as nothing is asked for that takes a fork.
+//! Starts the command by `posix_spawn`, which std uses as long as nothing is asked for that takes a fork: a session of its
+//! own does.
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use nix::errno::Errno;
+use nix::unistd::setsid;
 
 use super::{Command, RunError};
 
-/// Starts the command with everything inherited, but for the standard error if one is given.
+/// Starts the command with everything inherited, but for the standard error if one is given, and for what it is to run
+/// apart from.
 pub(super) fn start(command: &Command, stderr: Option<OwnedFd>) -> Result<Child, RunError> {
     let spawn = |program: &OsStr, script: Option<&Path>| {
         let mut spawn = std::process::Command::new(program);
         spawn.args(script).args(&command.args);
+        if command.apart {
+            spawn.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            in_session_of_its_own(&mut spawn);
+        }
         if let Some(stderr) = &stderr {
             spawn.stderr(stderr.try_clone()?);
         }
@@ -35,6 +43,14 @@ pub(super) fn start(command: &Command, stderr: Option<OwnedFd>) -> Result<Child,
         status: if cause.kind() == io::ErrorKind::NotFound { 127 } else { 126 },
         cause,
     })
+}
+
+#[expect(unsafe_code, reason = "no stable call of std starts a process in a session of its own")]
+fn in_session_of_its_own(spawn: &mut std::process::Command) {
+    // SAFETY: between fork and exec the closure makes one system call, and neither allocates nor takes a lock.
+    unsafe {
+        spawn.pre_exec(|| Ok(setsid().map(drop)?));
+    }
 }
 
 /// The file that the system took for no program, unless it looks like one for another machine.

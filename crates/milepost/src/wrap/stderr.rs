@@ -4,6 +4,8 @@
 //! accordingly; else a pipe. A thread copies, so that a reader who does not read stops the command, as ever, but not
 //! the wrapper's dealing with signals.
 //!
+//! Of a command that runs apart only the end is kept, and nothing is copied.
+//!
 //! What the command can still notice: its standard error and its standard output are no longer the same file, so their
 //! order on the screen may differ; a descendant that outlives the command loses its standard error with the wrapper.
 
@@ -31,7 +33,7 @@ const TAIL_BYTES: usize = 8 * 1024;
 /// More than a pipe or a terminal can hold, hence more than a command can have left behind unread at its end.
 const LEFT_BEHIND_BYTES_MAX: usize = 1 << 20;
 
-/// Copies the command's standard error to ours.
+/// Copies the command's standard error to ours, unless that is to be apart, and keeps its end.
 pub(super) struct Observer {
     tail: Arc<Mutex<Tail>>,
     /// Closed for writing, it tells the thread that the command has ended; closed by the thread, that all is copied.
@@ -42,8 +44,8 @@ pub(super) struct Observer {
 
 impl Observer {
     /// Starts to copy, and returns what is to be the command's standard error.
-    pub(super) fn start() -> io::Result<(Self, OwnedFd)> {
-        let is_terminal = io::stderr().is_terminal();
+    pub(super) fn start(apart: bool) -> io::Result<(Self, OwnedFd)> {
+        let is_terminal = !apart && io::stderr().is_terminal();
         let (source, commands) = if is_terminal {
             open_terminal()?
         } else {
@@ -57,7 +59,7 @@ impl Observer {
         let copy = Copy {
             source,
             // Not `io::stderr()`: blocked in a write, the thread would hold the lock that the caller's last words need.
-            target: io::stderr().as_fd().try_clone_to_owned()?.into(),
+            target: if apart { None } else { Some(io::stderr().as_fd().try_clone_to_owned()?.into()) },
             tail: Arc::clone(&tail),
             line: threads_line,
         };
@@ -113,7 +115,7 @@ fn copy_window_size(from: &io::Stderr, to: &File) {
 
 struct Copy {
     source: Arc<File>,
-    target: File,
+    target: Option<File>,
     tail: Arc<Mutex<Tail>>,
     line: UnixStream,
 }
@@ -159,7 +161,9 @@ impl Copy {
             }
         };
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
-        self.target.write_all(bytes).ok()?;
+        if let Some(target) = &mut self.target {
+            target.write_all(bytes).ok()?;
+        }
         Some(bytes.len())
     }
 }

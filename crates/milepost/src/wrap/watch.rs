@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::signal::{Signal, kill, raise};
+use nix::sys::signal::{Signal, kill, killpg, raise};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, getpgrp, getpid, tcgetpgrp};
 
-use super::End;
 use super::processes;
 use super::signals::{self, Sender, Signals};
 use super::stderr::Observer;
+use super::{Command, End};
 
 /// How long a command that ran into its timeout may take to end by itself after `SIGTERM`.
 const GRACE: Duration = Duration::from_secs(5);
@@ -24,15 +24,17 @@ pub(super) struct Watch {
     pid: Pid,
     clock: Clock,
     limit: Limit,
+    /// Whether the command leads a session of its own.
+    apart: bool,
     /// Signals seen that tell the command to end.
     told_to_end: Vec<Signal>,
 }
 
 impl Watch {
-    pub(super) fn new(child: Child, clock: Clock, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(child: Child, clock: Clock, command: &Command) -> Self {
         let pid = Pid::from_raw(child.id().cast_signed());
-        let limit = timeout.map_or(Limit::None, Limit::Running);
-        Self { child, pid, clock, limit, told_to_end: Vec::new() }
+        let limit = command.timeout.map_or(Limit::None, Limit::Running);
+        Self { child, pid, clock, limit, apart: command.apart, told_to_end: Vec::new() }
     }
 
     /// Returns when the command has ended, and after a timeout its descendants too.
@@ -56,6 +58,10 @@ impl Watch {
             match ended {
                 None => self.follow_job_control()?,
                 Some((status, duration)) if !self.leaves_descendants() => {
+                    if matches!(self.limit, Limit::Terminated(_) | Limit::Killed) {
+                        // What the next command leaves behind on purpose is not ours.
+                        let _ = set_child_subreaper(false);
+                    }
                     return Ok(End { status, duration, limit: self.limit, told_to_end: self.told_to_end });
                 }
                 Some(_) => {}
@@ -74,7 +80,7 @@ impl Watch {
         }
         if sender == Sender::ToUsAlone {
             // Fails where the command has become another user's: as for most senders, had they known its pid.
-            let _ = kill(self.pid, signal);
+            let _ = if self.apart { killpg(self.pid, signal) } else { kill(self.pid, signal) };
         }
     }
 
@@ -86,7 +92,7 @@ impl Watch {
             match waitid(Id::Pid(self.pid), changes) {
                 Ok(WaitStatus::Stopped(_, signal)) => {
                     self.clock.stop();
-                    if shell_awaits_stop(signal) {
+                    if !self.apart && shell_awaits_stop(signal) {
                         raise(Signal::SIGSTOP)?;
                         self.clock.resume();
                     }

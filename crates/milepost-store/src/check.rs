@@ -1,0 +1,152 @@
+//! Is all on the disk as it was written? And what to do where it is not.
+
+use crate::{
+    StoreError,
+    digests::{Digest, Digests, files},
+    lake::{Lake, SEGMENTS, failed, in_table},
+};
+use milepost_record::{Kind, Spool};
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What is wrong with it, in words.
+    pub what: String,
+    /// What was done about it; none where nothing was, or nothing can be.
+    pub repaired: Option<String>,
+}
+
+/// Compares every sealed segment of the spool with its manifest, and every data file of the store with its digest.
+///
+/// # Errors
+/// Where the spool, or the store's own files, cannot be read.
+pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Vec::new();
+    if data.join("spool").is_dir() {
+        findings.extend(damaged_segments(&Spool::open(data)?)?.into_iter().map(|(_, finding)| finding));
+    }
+    if let Some(lake) = Lake::find(data)? {
+        let mut digests = Digests::read(&lake)?;
+        for name in tables() {
+            match lake.open(name).await {
+                Ok(None) => {}
+                Ok(Some(table)) => {
+                    let needed = files(name, &table)?;
+                    digests.files.retain(|file, _| !file.starts_with(&format!("{name}/")) || needed.contains(file));
+                    let of_table: Vec<_> = needed.into_iter().filter_map(|file| damage(&lake, &digests, &file).transpose()).collect();
+                    for damaged in of_table {
+                        findings.push(damaged?);
+                    }
+                }
+                Err(error) => findings.push(Finding {
+                    path: lake.folder().join(name),
+                    what: format!("{error}; restore the folder from a backup"),
+                    repaired: None,
+                }),
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Repairs what [`check`] finds, as far as that goes: a damaged segment is accepted as it is, so that what can be read of it
+/// counts; a damaged data file leaves its table. Both are kept in `set-aside` of the data folder.
+///
+/// # Errors
+/// As [`check`], and where somebody else is writing the store.
+pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Vec::new();
+    if data.join("spool").is_dir() {
+        let spool = Spool::open(data)?;
+        for (sequence, mut finding) in damaged_segments(&spool)? {
+            let copy = spool.accept(sequence)?;
+            finding.repaired = Some(format!("what can be read of it counts; a copy is kept as {}", copy.display()));
+            findings.push(finding);
+        }
+    }
+    let found = check(data).await?;
+    if found.is_empty() {
+        return Ok(findings);
+    }
+    let (lake, _locked) = Lake::lock(data, None)?;
+    for mut finding in found {
+        let Some(name) = tables().find(|name| finding.path.starts_with(lake.folder().join(name))) else {
+            findings.push(finding);
+            continue;
+        };
+        if let Some(table) = lake.open(name).await.ok().flatten()
+            && finding.path.extension().is_some_and(|extension| extension == "parquet")
+        {
+            let rows = rows_of(name, &table, &lake, &finding.path)?;
+            let kept = set_aside(data, &lake, &finding.path)?;
+            table.filesystem_check().await.map_err(in_table(name))?;
+            let where_to = kept.map_or("it was gone already".to_owned(), |path| format!("it is kept as {}", path.display()));
+            finding.repaired = Some(format!("it left the table, and {rows} events with it; {where_to}"));
+        }
+        findings.push(finding);
+    }
+    let touched = tables().collect();
+    Digests::settle(&lake, &touched).await?;
+    Ok(findings)
+}
+
+fn tables() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS])
+}
+
+fn damaged_segments(spool: &Spool) -> Result<Vec<(u64, Finding)>, StoreError> {
+    let mut damaged = Vec::new();
+    for segment in spool.segments()? {
+        if let (Some(sequence), Some(what)) = (segment.sequence(), segment.damage()?) {
+            damaged.push((sequence, Finding { path: segment.path().to_owned(), what, repaired: None }));
+        }
+    }
+    Ok(damaged)
+}
+
+/// What is wrong with a data file. One that has no digest yet is as good as new.
+fn damage(lake: &Lake, digests: &Digests, file: &str) -> Result<Option<Finding>, StoreError> {
+    let path = lake.folder().join(file);
+    let Some(written) = digests.files.get(file) else { return Ok(None) };
+    let what = if path.exists() {
+        let found = Digest::of(&path, false)?;
+        if found == *written {
+            return Ok(None);
+        }
+        if found.bytes == written.bytes {
+            format!("its CRC32C is {} and was {} when it was written", found.crc32c, written.crc32c)
+        } else {
+            format!("it has {} bytes and was written with {}", found.bytes, written.bytes)
+        }
+    } else {
+        "it is gone".to_owned()
+    };
+    Ok(Some(Finding { path, what, repaired: None }))
+}
+
+fn rows_of(name: &str, table: &deltalake_core::DeltaTable, lake: &Lake, path: &Path) -> Result<usize, StoreError> {
+    let snapshot = table.snapshot().map_err(in_table(name))?;
+    let is_it = |file: &str| lake.folder().join(name).join(file) == path;
+    let found = snapshot.log_data().iter().find(|file| is_it(file.object_store_path().as_ref())).and_then(|file| file.num_records());
+    Ok(found.unwrap_or(0))
+}
+
+/// Moves a damaged data file out of its table. Returns where it is; none where it is gone.
+fn set_aside(data: &Path, lake: &Lake, path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let folder = data.join("set-aside");
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
+    let name = path.strip_prefix(lake.folder()).unwrap_or(path).to_string_lossy().replace('/', "-");
+    let kept = folder.join(name);
+    fs::rename(path, &kept).map_err(failed("move", path))?;
+    Ok(Some(kept))
+}

@@ -1,0 +1,284 @@
+//! Compaction: what the spool took in becomes rows of the lake, each event once.
+//!
+//! 1. Segments are sealed, and read in the order of their numbers.
+//! 2. A row of `segments` claims each for this spool, with its digest. A segment of a number that is claimed with another digest
+//!    (a backup was restored, a machine was cloned) gives the spool a new id.
+//! 3. Each table takes what it lacks, in one commit that names the last segment's number. A crash between two tables is made
+//!    good by the next compaction, and until then by every reader: both ask each table for itself.
+//! 4. What was written is put on the disk, and only then are the segments removed.
+//!
+//! An event whose id the same kind already has on that day (a sender tried again, a backup was restored) is not taken in twice.
+
+use crate::{
+    StoreError,
+    digests::Digests,
+    identity::{Identities, claimed, identity},
+    lake::{Lake, SEGMENTS, holds},
+    tables,
+};
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray},
+        record_batch::RecordBatch,
+    },
+    error::DataFusionError,
+};
+use jiff::civil::Date;
+use milepost_record::{Event, Kind, Segment, Spool, Timestamp, Unreadable};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How much of the spool is taken in at once, in bytes: it has to fit into memory several times.
+const BATCH_BYTES: u64 = 64 * 1024 * 1024;
+/// How many events make one batch of rows.
+const ROWS: usize = 8192;
+
+/// How the store is looked after.
+#[derive(Clone, Debug, Default)]
+pub struct Upkeep {
+    /// Whole days before this one are removed, but for notes, criteria and verdicts; none unless given.
+    pub keep_from: Option<Date>,
+    /// How long new tables keep files and versions that are not current any more, instead of six hours.
+    pub removed_kept: Option<Duration>,
+}
+
+/// What a compaction did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// How many segments of the spool were taken in.
+    pub segments: u64,
+    /// How many events were added to the tables.
+    pub events: u64,
+    /// How many were there already.
+    pub repeated: u64,
+    /// How many lines were no events, and were set aside.
+    pub unreadable: u64,
+    /// How many data files were removed because they are older than what is kept.
+    pub removed_files: u64,
+    /// Whether the spool got a new id, because the store knows other segments by the old one.
+    pub renewed: bool,
+}
+
+/// A sealed segment.
+struct Sealed {
+    sequence: u64,
+    digest: String,
+    file: Segment,
+}
+
+/// A sealed segment, read.
+struct Taken {
+    sequence: u64,
+    digest: String,
+    bytes: u64,
+    events: Vec<Event>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// Takes everything that was recorded up to now into the tables. `now` is the moment of receipt against which events of the
+/// future are set aside.
+///
+/// # Errors
+/// Where another compaction is running ([`StoreError::Busy`]), or something cannot be read or written: what was acknowledged is
+/// then still in the spool, or in the tables already, and counted once.
+pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Compacted, StoreError> {
+    let mut done = Compacted::default();
+    if !data.join("spool").is_dir() {
+        return Ok(done);
+    }
+    let (lake, _locked) = Lake::lock(data, upkeep.removed_kept)?;
+    let mut spool = Spool::open(data)?;
+    spool.seal()?;
+    let damage = loop {
+        let (sealed, damage) = whole(spool.segments()?)?;
+        if sealed.is_empty() {
+            break damage;
+        }
+        let claims = Claims::of(&lake, spool.id()).await?;
+        let (mut known, foreign): (Vec<_>, Vec<_>) = sealed.into_iter().partition(|s| !claims.are_foreign_to(s.sequence, &s.digest));
+        if !foreign.is_empty() {
+            // Those that the store knows go in under the id that it knows them by; then the others get a new one.
+            known.retain(|segment| claims.upto >= Some(segment.sequence));
+            if known.is_empty() {
+                spool = spool.renew()?;
+                done.renewed = true;
+                continue;
+            }
+        }
+        let mut bytes = 0;
+        let fits = |segment: &Sealed| {
+            let first = bytes == 0;
+            bytes += segment.file.bytes();
+            first || bytes <= BATCH_BYTES
+        };
+        let batch: Vec<_> = known.into_iter().take_while(fits).map(|segment| Taken::read(segment, now)).collect();
+        take_in(&lake, &spool, claims.upto, &batch, now, &mut done).await?;
+    };
+    look_after(&lake, upkeep, &mut done).await?;
+    damage.map_or(Ok(done), |damage| Err(StoreError::Damaged(damage)))
+}
+
+/// The sealed segments before the first that is damaged, and what is wrong with that one: numbers are taken in in order.
+fn whole(segments: Vec<Segment>) -> Result<(Vec<Sealed>, Option<String>), StoreError> {
+    let mut sealed = Vec::new();
+    for file in segments {
+        let Some(sequence) = file.sequence() else { continue };
+        if let Some(damage) = file.damage()? {
+            return Ok((sealed, Some(format!("{}: {damage}", file.path().display()))));
+        }
+        sealed.push(Sealed { sequence, digest: file.digest()?, file });
+    }
+    Ok((sealed, None))
+}
+
+impl Taken {
+    fn read(Sealed { sequence, digest, file }: Sealed, now: Timestamp) -> Self {
+        let mut taken = Self { sequence, digest, bytes: file.bytes(), events: Vec::new(), unreadable: Vec::new() };
+        for event in file.events(now) {
+            match event {
+                Ok(event) => taken.events.push(event),
+                Err(unreadable) => taken.unreadable.push(unreadable),
+            }
+        }
+        taken
+    }
+}
+
+/// The segments of one spool that the store knows.
+#[derive(Default)]
+pub(crate) struct Claims {
+    upto: Option<u64>,
+    digests: BTreeMap<u64, String>,
+}
+
+impl Claims {
+    pub(crate) async fn of(lake: &Lake, spool: &str) -> Result<Self, StoreError> {
+        let Some(table) = lake.open(SEGMENTS).await? else { return Ok(Self::default()) };
+        let upto = holds(SEGMENTS, &table, spool).await?;
+        Ok(Self { upto, digests: claimed(&table, spool).await? })
+    }
+
+    /// Whether the store knows another segment than the one with this digest by this number.
+    pub(crate) fn are_foreign_to(&self, sequence: u64, digest: &str) -> bool {
+        self.digests.get(&sequence).map_or(self.upto >= Some(sequence), |known| known != digest)
+    }
+}
+
+/// Takes a batch of segments into the tables, puts them on the disk, and removes the segments.
+async fn take_in(
+    lake: &Lake,
+    spool: &Spool,
+    claimed: Option<u64>,
+    batch: &[Taken],
+    now: Timestamp,
+    done: &mut Compacted,
+) -> Result<(), StoreError> {
+    let Some(last) = batch.last().map(|taken| taken.sequence) else { return Ok(()) };
+    let new: Vec<_> = batch.iter().filter(|taken| claimed < Some(taken.sequence)).collect();
+    let mut touched = BTreeSet::new();
+    if !new.is_empty() {
+        let table = lake.open(SEGMENTS).await?;
+        lake.append(SEGMENTS, table, vec![claims(spool.id(), &new, now)?], spool.id(), last).await?;
+        touched.insert(SEGMENTS);
+    }
+    crash_point("claimed");
+    for kind in Kind::ALL {
+        let name = kind.table();
+        if !batch.iter().any(|taken| taken.events.iter().any(|event| event.kind() == *kind)) {
+            continue;
+        }
+        touched.insert(name);
+        let table = lake.open(name).await?;
+        let held = match &table {
+            Some(table) => holds(name, table, spool.id()).await?,
+            None => None,
+        };
+        let lacking = batch.iter().filter(|taken| held < Some(taken.sequence));
+        let events: Vec<_> = lacking.flat_map(|taken| &taken.events).filter(|event| event.kind() == *kind).collect();
+        let before = events.len();
+        let mut identities = Identities::default();
+        let mut events: Vec<_> = events.into_iter().filter(|event| identities.admit(event)).collect();
+        if let Some(table) = &table {
+            let stored = identities.stored(*kind, table).await?;
+            events.retain(|event| event.id.as_ref().is_none_or(|id| !stored.contains(&identity(*kind, id))));
+        }
+        done.repeated += (before - events.len()) as u64;
+        if events.is_empty() {
+            continue;
+        }
+        let rows = events.chunks(ROWS).map(|events| tables::batch(*kind, events)).collect::<Result<Vec<_>, _>>()?;
+        lake.append(name, table, rows, spool.id(), last).await?;
+        done.events += events.len() as u64;
+        crash_point(name);
+    }
+    Digests::settle(lake, &touched).await?;
+    crash_point("settled");
+    for taken in batch {
+        spool.retire(taken.sequence, &taken.unreadable)?;
+        done.segments += 1;
+        done.unreadable += taken.unreadable.len() as u64;
+        crash_point("retired");
+    }
+    Ok(())
+}
+
+/// The table of the segments before any was taken in.
+pub(crate) fn no_claims() -> Result<RecordBatch, StoreError> {
+    claims("", &[], Timestamp::now())
+}
+
+/// The rows of `segments` that claim these.
+fn claims(spool: &str, taken: &[&Taken], now: Timestamp) -> Result<RecordBatch, StoreError> {
+    let number =
+        |of: fn(&Taken) -> u64| -> ArrayRef { Arc::new(taken.iter().map(|taken| i64::try_from(of(taken)).ok()).collect::<Int64Array>()) };
+    let columns: [(&str, ArrayRef); 7] = [
+        ("spool", Arc::new(taken.iter().map(|_| Some(spool)).collect::<StringArray>())),
+        ("sequence", number(|taken| taken.sequence)),
+        ("crc32c", Arc::new(taken.iter().map(|taken| Some(taken.digest.as_str())).collect::<StringArray>())),
+        ("bytes", number(|taken| taken.bytes)),
+        ("events", number(|taken| taken.events.len() as u64)),
+        ("unreadable", number(|taken| taken.unreadable.len() as u64)),
+        ("stored_at", Arc::new(TimestampMicrosecondArray::from(vec![now.as_microseconds(); taken.len()]).with_timezone("UTC"))),
+    ];
+    let columns = columns.map(|(name, array)| (name, array, true));
+    Ok(RecordBatch::try_from_iter_with_nullable(columns).map_err(DataFusionError::from)?)
+}
+
+/// The kinds of which old days may be removed: what people decided and what was judged is kept for ever.
+const KEPT_FOR_EVER: &[Kind] = &[Kind::Note, Kind::Criterion, Kind::Verdict];
+
+async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Result<(), StoreError> {
+    let mut changed = BTreeSet::new();
+    for kind in Kind::ALL {
+        let Some(keep_from) = upkeep.keep_from.filter(|_| !KEPT_FOR_EVER.contains(kind)) else { continue };
+        if let Some(table) = lake.open(kind.table()).await? {
+            let removed = lake.remove_days_before(kind.table(), table, keep_from).await?;
+            done.removed_files += removed;
+            if removed > 0 {
+                changed.insert(kind.table());
+            }
+        }
+    }
+    for name in Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS]) {
+        if let Some(table) = lake.open(name).await?
+            && lake.tidy(name, table).await?
+        {
+            changed.insert(name);
+        }
+    }
+    if changed.is_empty() { Ok(()) } else { Digests::settle(lake, &changed).await }
+}
+
+/// Where a test may have this process killed: `MILEPOST_CRASH_AT` names the point, as a crash at each commit boundary cannot be
+/// hit by chance. Compiled into builds with debug assertions only.
+fn crash_point(name: &str) {
+    #[cfg(debug_assertions)]
+    if std::env::var_os("MILEPOST_CRASH_AT").is_some_and(|at| at == name) {
+        std::process::abort();
+    }
+    let _ = name;
+}

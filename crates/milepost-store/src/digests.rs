@@ -1,0 +1,118 @@
+//! Digests of the data files: so that a flipped bit is found, and not counted.
+
+use crate::{
+    StoreError,
+    lake::{Lake, failed, in_table, sync},
+};
+use deltalake_core::DeltaTable;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+    time::Duration,
+};
+
+const FILE: &str = "digests.json";
+const VERSION: u32 = 1;
+/// How coarse a file system may be with times.
+const TIMES_DIFFER: Duration = Duration::from_secs(2);
+
+/// What is known of each data file, by its path under the store.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Digests {
+    version: u32,
+    pub(crate) files: BTreeMap<String, Digest>,
+}
+
+/// Length and CRC32C of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Digest {
+    pub(crate) bytes: u64,
+    pub(crate) crc32c: String,
+}
+
+impl Digests {
+    pub(crate) fn read(lake: &Lake) -> Result<Self, StoreError> {
+        let path = lake.folder().join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { version: VERSION, files: BTreeMap::new() }),
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        let digests: Self = serde_json::from_str(&text).map_err(|error| StoreError::Layout {
+            path: path.clone(),
+            what: format!("these are no digests ({error}): remove the file, and they are made anew from the files as they are"),
+        })?;
+        if digests.version > VERSION {
+            let what = format!("the digests have version {}, and this Milepost knows {VERSION}: use a newer Milepost", digests.version);
+            return Err(StoreError::Layout { path, what });
+        }
+        Ok(digests)
+    }
+
+    /// Puts on the disk what was written to these tables, and notes the digests of the files that are new. Those of files that no
+    /// table needs any more are dropped.
+    pub(crate) async fn settle(lake: &Lake, tables: &BTreeSet<&str>) -> Result<(), StoreError> {
+        let mut digests = Self::read(lake)?;
+        let settled = fs::metadata(lake.folder().join(FILE)).and_then(|file| file.modified()).ok();
+        let is_settled = |path: &Path| {
+            let written = fs::metadata(path).and_then(|file| file.modified()).ok();
+            settled.zip(written).is_some_and(|(settled, written)| written + TIMES_DIFFER < settled)
+        };
+        for name in tables {
+            let Some(table) = lake.open(name).await? else { continue };
+            let files = files(name, &table)?;
+            digests.files.retain(|file, _| !file.starts_with(&format!("{name}/")) || files.contains(file));
+            let mut folders = BTreeSet::new();
+            for file in files {
+                if let Entry::Vacant(new) = digests.files.entry(file) {
+                    let path = lake.folder().join(new.key());
+                    new.insert(Digest::of(&path, true)?);
+                    folders.extend(path.ancestors().skip(1).take_while(|folder| *folder != lake.folder()).map(Path::to_owned));
+                }
+            }
+            let log = lake.folder().join(name).join("_delta_log");
+            for entry in fs::read_dir(&log).map_err(failed("list", &log))? {
+                let path = entry.map_err(failed("list", &log))?.path();
+                if let Some(file) = File::open(&path).ok().filter(|_| !is_settled(&path)) {
+                    file.sync_all().map_err(failed("flush", &path))?;
+                }
+            }
+            folders.insert(log);
+            folders.iter().try_for_each(|folder| sync(folder))?;
+        }
+        sync(lake.folder())?;
+        lake.publish(FILE, &digests)
+    }
+}
+
+impl Digest {
+    /// Of a file as it is, which is put on the disk first where that is wanted.
+    pub(crate) fn of(path: &Path, on_disk: bool) -> Result<Self, StoreError> {
+        let mut file = File::open(path).map_err(failed("open", path))?;
+        if on_disk {
+            file.sync_all().map_err(failed("flush", path))?;
+        }
+        let (mut bytes, mut digest) = (0, 0);
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(Self { bytes, crc32c: format!("{digest:08x}") }),
+                Ok(read) => {
+                    bytes += read as u64;
+                    digest = crc32c::crc32c_append(digest, buffer.get(..read).unwrap_or_default());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed("read", path)(error)),
+            }
+        }
+    }
+}
+
+/// The data files that a table needs, as paths under the store.
+pub(crate) fn files(name: &str, table: &DeltaTable) -> Result<BTreeSet<String>, StoreError> {
+    let snapshot = table.snapshot().map_err(in_table(name))?;
+    Ok(snapshot.log_data().iter().map(|file| format!("{name}/{}", file.object_store_path())).collect())
+}

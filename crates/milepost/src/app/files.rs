@@ -1,0 +1,57 @@
+//! What use cases do with whole files: each file is there at once or not at all.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+use tempfile::NamedTempFile;
+
+/// What everybody may read whom the umask does not keep from it.
+const PUBLIC: u32 = 0o666;
+/// What only its owner may read.
+const PRIVATE: u32 = 0o600;
+
+/// Replaces a file at once, so that nobody ever sees a part of it.
+pub(super) fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+    beside(path, content, PUBLIC)?.persist(path)?;
+    Ok(())
+}
+
+/// As [`publish`], but leaves a file alone that is there; tells whether it was not.
+pub(super) fn publish_new(path: &Path, content: &[u8]) -> io::Result<bool> {
+    match beside(path, content, PUBLIC)?.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.error),
+    }
+}
+
+/// As [`publish`], for our own eyes.
+pub(super) fn keep(path: &Path, content: &[u8]) -> io::Result<()> {
+    beside(path, content, PRIVATE)?.persist(path)?;
+    Ok(())
+}
+
+fn beside(path: &Path, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+/// Makes a folder and those above it where they are missing; `private` ones are for their owner only.
+pub(super) fn folder(path: &Path, private: bool) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(if private { 0o700 } else { 0o777 }).create(path)
+}
+
+/// Locks a file, which is made where it is missing, as long as it is open; `None` where another process has it locked.
+pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}

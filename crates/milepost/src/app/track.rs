@@ -1,0 +1,446 @@
+//! `milepost track`: all that is due, in one go, as cron or a person calls it.
+
+mod definition;
+mod journal;
+mod reports;
+mod retention;
+
+use self::journal::Journal;
+use super::{
+    Failure, Workplace,
+    collect::{keep, report},
+    collect_memory::{self, CollectError, Options},
+    doctor::several,
+    files, print, printable, probe, say,
+    scorecard::{Judged, configured, judged, wait},
+};
+use crate::{
+    cli::{self, Context},
+    config::{Collect, Collected, Probe},
+    process_tree::{FindError, Target},
+    render::terminal::{fact, width},
+};
+use milepost_collect::error_category::Rules;
+use milepost_judge::{Quantity, Scorecard, Unit, Verdict};
+use milepost_record::{Door, Durability, Event, Fact, Outcome, Spool, Timestamp, recording_is_off};
+use milepost_store::{Compacted, Store, Upkeep, compact};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::{
+    env, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+/// So many jobs are told one by one.
+const TOLD_MAX: usize = 20;
+/// So many criteria that are not met are named.
+const NAMED_MAX: usize = 20;
+/// How much longer than it is to last a collect may take.
+const MARGIN: Duration = Duration::from_secs(30);
+const PANICKED: &str = "it panicked, which is a mistake in Milepost: please report it";
+
+pub(super) fn track(wishes: &cli::Track, workplace: &Workplace) -> Result<ExitCode, Failure> {
+    configured(workplace)?;
+    let data = workplace.data()?;
+    let failed = |what: &'static str| move |error: io::Error| Failure::internal(format!("cannot {what} {}: {error}", data.display()));
+    files::folder(data, true).map_err(failed("make"))?;
+    let Some(_lock) = files::try_lock(&data.join("track.lock")).map_err(failed("lock track.lock in"))? else {
+        return print("Another `milepost track` is running on these data, so this one does nothing.\n");
+    };
+    let off = recording_is_off();
+    let journal = if off.is_none() { Some(Journal::open(data)?) } else { None };
+    let stop = Stop::on_signals().map_err(|error| Failure::internal(format!("cannot catch signals: {error}")))?;
+    let now = Timestamp::now();
+    let mut round = Round { workplace, data, now, stop, text: String::new(), width: width(), told: 0, failed: false, refused: false };
+    if let Some(variable) = off {
+        say(&format!("nothing is probed, collected or recorded, since {variable} is set; what is there is judged"));
+    }
+    let last = round.all(wishes, journal);
+    if let Some(signal) = round.stop.signal() {
+        say("asked to stop, so the rest is left to the next time");
+        // Who started us is to see what stopped us. Fails for unknown signals only.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        return Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)));
+    }
+    print(&format!("{}\n{last}\n", round.text))?;
+    Ok(ExitCode::from(match (round.failed, round.refused) {
+        (true, _) => 4,
+        (false, true) => 2,
+        (false, false) => 0,
+    }))
+}
+
+/// What SIGINT and SIGTERM ask for: that nothing else begins.
+struct Stop {
+    asked: Arc<AtomicBool>,
+    by: Arc<AtomicUsize>,
+}
+
+impl Stop {
+    fn on_signals() -> io::Result<Self> {
+        let by = Arc::new(AtomicUsize::new(0));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_usize(signal, Arc::clone(&by), signal.unsigned_abs() as usize)?;
+        }
+        Ok(Self { asked: collect_memory::stop_on_signals()?, by })
+    }
+
+    fn signal(&self) -> Option<i32> {
+        i32::try_from(self.by.load(Ordering::Relaxed)).ok().filter(|signal| *signal != 0)
+    }
+}
+
+/// The way into the spool.
+struct Desk {
+    spool: Spool,
+    door: Door,
+}
+
+impl Desk {
+    fn record(&self, fact: impl Into<Fact>) -> Result<Event, Failure> {
+        let now = Timestamp::now();
+        let event = self.door.admit(Event::at(now, fact), now).map_err(|invalid| Failure::internal(invalid.to_string()))?.event;
+        self.spool.append(&event, Durability::Written)?;
+        Ok(event)
+    }
+}
+
+/// What runs in a rhythm of its own.
+enum Job<'a> {
+    Probe(&'a Probe),
+    Collect(&'a Collect),
+}
+
+impl Job<'_> {
+    const fn every(&self) -> Duration {
+        match self {
+            Self::Probe(probe) => probe.every,
+            Self::Collect(collect) => collect.every,
+        }
+    }
+
+    /// Its name in the journal.
+    fn key(&self) -> String {
+        match self {
+            Self::Probe(probe) => journal::name(["probe", &probe.operation].into_iter().chain(probe.backend.as_deref())),
+            Self::Collect(Collect { what: Collected::Memory { process, .. }, .. }) => journal::name(["collect", "memory", process]),
+        }
+    }
+
+    /// Its name for people.
+    fn title(&self) -> String {
+        printable(&match self {
+            Self::Probe(Probe { operation, backend: None, .. }) => operation.clone(),
+            Self::Probe(Probe { operation, backend: Some(backend), .. }) => format!("{operation} ({backend})"),
+            Self::Collect(Collect { what: Collected::Memory { process, .. }, .. }) => process.clone(),
+        })
+    }
+
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Probe(_) => "Probe",
+            Self::Collect(Collect { what: Collected::Memory { .. }, .. }) => "Memory",
+        }
+    }
+}
+
+/// One call, and what it has to say.
+struct Round<'a> {
+    workplace: &'a Workplace,
+    data: &'a Path,
+    /// When it began: by this moment jobs are due, and as begun at this moment they are noted.
+    now: Timestamp,
+    stop: Stop,
+    text: String,
+    width: usize,
+    told: usize,
+    failed: bool,
+    refused: bool,
+}
+
+impl Round<'_> {
+    /// Does all, and returns the last line.
+    fn all(&mut self, wishes: &cli::Track, journal: Option<Journal>) -> String {
+        let desk = journal.is_some().then(|| {
+            self.attempt("nothing can be recorded", |round| {
+                let (spool, door) = round.workplace.door("track")?;
+                Ok(Desk { spool, door })
+            })
+        });
+        let desk = desk.flatten();
+        if let (Some(desk), Some(journal)) = (&desk, journal) {
+            self.jobs(wishes.all, desk, journal);
+        }
+        let mut recorded = Vec::new();
+        let past = self.attempt("the criteria are not recorded", |round| round.define(desk.as_ref(), &mut recorded));
+        let compacted = self.attempt("the data are not compacted", |round| round.compact(past.as_deref()));
+        let judged = self.attempt("nothing is judged", |round| judged(round.workplace));
+        if let (Some(desk), Some(judged)) = (&desk, &judged) {
+            self.attempt("the verdicts are not recorded", |round| round.verdicts(desk, judged, &mut recorded));
+        }
+        let page =
+            judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, &judged.scorecard)));
+        self.conclude(&recorded, compacted, page.as_deref());
+        judged.map_or_else(|| "Nothing was judged".to_owned(), |judged| last_line(&judged.scorecard))
+    }
+
+    /// Does one thing, unless we were asked to stop. That it fails or panics is said, and stops nothing else.
+    fn attempt<T>(&mut self, otherwise: &str, work: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Option<T> {
+        if self.stop.signal().is_some() {
+            return None;
+        }
+        let why = match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(Ok(done)) => return Some(done),
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => PANICKED.to_owned(),
+        };
+        say(&format!("{otherwise}: {}", printable(&why)));
+        self.failed = true;
+        None
+    }
+
+    fn tell(&mut self, label: &str, value: &str) {
+        fact(&mut self.text, self.width, label, value);
+    }
+
+    /// Tells what a job gave; of many jobs, the first.
+    fn tell_job(&mut self, job: &Job<'_>, result: &str) {
+        self.told += 1;
+        if self.told <= TOLD_MAX {
+            self.tell(job.label(), result);
+        }
+    }
+
+    fn jobs(&mut self, all: bool, desk: &Desk, mut journal: Journal) {
+        let workplace = self.workplace;
+        let config = &workplace.config;
+        let jobs: Vec<_> = config.probes.iter().map(Job::Probe).chain(config.collects.iter().map(Job::Collect)).collect();
+        if jobs.is_empty() {
+            return;
+        }
+        if let (Some(untrusted), Some(path)) = (config.untrusted, &config.path) {
+            say(&format!("no probe or collect is run, for somebody else could have written {}: {untrusted}", path.display()));
+            self.refused = true;
+            return;
+        }
+        let Some(rules) = self.attempt("nothing is probed", |round| round.workplace.error_rules()) else { return };
+        let (due, not_due): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| all || journal.is_due(&job.key(), job.every(), self.now));
+        for job in due {
+            self.attempt(&format!("that {} began is not noted", job.title()), |round| journal.begins(&job.key(), round.now));
+            self.attempt(&format!("{} {}", job.label().to_lowercase(), job.title()), |round| round.job(job, &rules, desk));
+        }
+        if self.told > TOLD_MAX {
+            self.tell("", &format!("and {} more", self.told - TOLD_MAX));
+        }
+        if !not_due.is_empty() {
+            self.tell("Not due yet", &several(not_due.len() as u64, "job", "jobs"));
+        }
+    }
+
+    fn job(&mut self, job: &Job<'_>, rules: &Rules, desk: &Desk) -> Result<(), Failure> {
+        let result = match job {
+            Job::Probe(probe) => format!("{}: {}", job.title(), probed(probe, rules, desk)?),
+            Job::Collect(collect) => self.collect(collect, desk)?,
+        };
+        self.tell_job(job, &result);
+        Ok(())
+    }
+
+    fn collect(&self, collect: &Collect, desk: &Desk) -> Result<String, Failure> {
+        let Collected::Memory { process, lasting, readings } = &collect.what;
+        let run = format!("r-{}", milepost_record::random_id());
+        let options = Options { target: Target::Name(process.clone()), every: *readings, lasting: Some(*lasting), run };
+        let (stop, spool, door) = (Arc::clone(&self.stop.asked), desk.spool.clone(), desk.door.clone());
+        let work = move || collect_memory::collect(&options, &stop, |event| keep(event, &Context::default(), &spool, &door));
+        match within(lasting.saturating_add(MARGIN), work)? {
+            Ok(summary) => Ok(report(&summary).join("; ")),
+            Err(CollectError::Record(failure)) => Err(failure),
+            Err(CollectError::Find(FindError::NotFound { .. } | FindError::OurAncestor { .. })) => {
+                Ok(format!("{} is not running", printable(process)))
+            }
+            Err(CollectError::Find(FindError::Several { pids, .. })) => {
+                let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+                let pids = pids.join(", ");
+                Err(Failure::internal(format!(
+                    "several processes have this name, and none started the others, so none is measured: {pids}"
+                )))
+            }
+            Err(error) => Err(Failure::internal(error.to_string())),
+        }
+    }
+
+    /// Records each criterion that is not defined as it was last recorded, and returns all that was decided and judged before.
+    fn define(&self, desk: Option<&Desk>, recorded: &mut Vec<Event>) -> Result<Vec<Event>, Failure> {
+        let store = wait(async { Ok(Store::open(self.data, Timestamp::now()).await?) })?;
+        let mut past = store.past().to_vec();
+        let criteria = &self.workplace.config.criteria;
+        for criterion in criteria.criteria.iter().filter(|_| desk.is_some()) {
+            let key = criterion.evidence_key(&criteria.aliases);
+            if last_definition(&past, &criterion.name) == Some(key.as_str()) {
+                continue;
+            }
+            let mut defined = milepost_record::Criterion::new(criterion.name.clone(), key);
+            defined.definition = definition::definition(criterion, &criteria.aliases);
+            if let Some(desk) = desk {
+                let event = desk.record(defined)?;
+                recorded.push(event.clone());
+                past.push(event);
+            }
+        }
+        Ok(past)
+    }
+
+    /// Nothing is removed where nobody knows what is still needed.
+    fn compact(&self, past: Option<&[Event]>) -> Result<Compacted, Failure> {
+        let (config, now) = (&self.workplace.config, Timestamp::now());
+        let keep_from = past.and_then(|past| retention::keep_from(config.retention, &config.criteria, past, now));
+        let upkeep = Upkeep { keep_from, ..Upkeep::default() };
+        wait(async { Ok(compact(self.data, now, &upkeep).await?) })
+    }
+
+    /// Records each verdict that is another than before under this definition, or the first of the day.
+    fn verdicts(&self, desk: &Desk, judged: &Judged, recorded: &mut Vec<Event>) -> Result<(), Failure> {
+        let criteria = &self.workplace.config.criteria;
+        let day = |at: Timestamp| at.to_jiff().to_zoned_datetime(criteria.calendar.clone()).date();
+        for (criterion, result) in criteria.criteria.iter().zip(&judged.scorecard.criteria) {
+            let key = criterion.evidence_key(&criteria.aliases);
+            let last = last_verdict(judged.store.past(), &criterion.name, &key);
+            if last.is_some_and(|(at, verdict)| verdict == result.judgement.verdict && day(at) == day(Timestamp::now())) {
+                continue;
+            }
+            let mut verdict = milepost_record::Verdict::new(criterion.name.clone(), key, result.judgement.verdict);
+            verdict.n = Some(result.judgement.n);
+            recorded.push(desk.record(verdict)?);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, wishes: &cli::Track, scorecard: &Scorecard) -> Result<PathBuf, Failure> {
+        let configured = || self.workplace.config.output.clone();
+        let output = wishes.output.clone().or_else(configured).unwrap_or_else(|| self.data.join("reports"));
+        let page = reports::publish(&output, scorecard)?;
+        self.attempt("old reports are not removed", |_| reports::prune(&output, Timestamp::now()));
+        Ok(page)
+    }
+
+    fn conclude(&mut self, recorded: &[Event], compacted: Option<Compacted>, page: Option<&Path>) {
+        let criteria = recorded.iter().filter(|event| matches!(event.fact, Fact::Criterion(_))).count();
+        let verdicts = recorded.len() - criteria;
+        let counts = [(criteria, "criterion", "criteria"), (verdicts, "verdict", "verdicts")];
+        let counts: Vec<_> = counts.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| several(*n as u64, one, many)).collect();
+        if !counts.is_empty() {
+            self.tell("Recorded", &counts.join(", "));
+        }
+        if let Some(compacted) = compacted {
+            let mut done = several(compacted.events, "event", "events");
+            if compacted.unreadable > 0 {
+                done += &format!("; {} set aside", several(compacted.unreadable, "line that is no event", "lines that are no events"));
+            }
+            if compacted.removed_files > 0 {
+                done += &format!("; {} of days removed that nothing needs", several(compacted.removed_files, "file", "files"));
+            }
+            if compacted.renewed {
+                done += "; the spool has a new id, since the store knows another by the old one (was a backup restored?)";
+            }
+            self.tell("Compacted", &done);
+        }
+        if let Some(page) = page {
+            let here = env::current_dir().ok();
+            let short = here.and_then(|here| page.strip_prefix(here).ok()).unwrap_or(page);
+            self.tell("Page", &printable(&short.to_string_lossy()));
+        }
+    }
+}
+
+fn probed(probe: &Probe, rules: &Rules, desk: &Desk) -> Result<String, Failure> {
+    let probed = probe::once(probe, |_, _| {}, rules, &desk.spool, &desk.door)?;
+    if let Some(why) = probed.not_started {
+        return Ok(format!("failed, {why}"));
+    }
+    let category = match &probed.event.fact {
+        Fact::Operation(operation) => operation.error.as_ref().map(|error| error.category.as_str()),
+        _ => None,
+    };
+    let outcome = match (probed.outcome, category) {
+        (Outcome::Failed, Some(category)) => format!("failed ({})", printable(category)),
+        (outcome, _) => outcome.to_string(),
+    };
+    let took = |took: Duration| {
+        let unit = if took < Duration::from_secs(10) { Unit::MILLISECOND } else { Unit::SECOND };
+        Quantity::new(unit.of_base(took.as_micros() as f64), unit).to_string()
+    };
+    Ok(probed.duration.map_or(outcome.clone(), |duration| format!("{outcome}, {}", took(duration))))
+}
+
+/// Does something that ought to end within a time limit. Where it does not, it is left behind: no thread can be ended.
+fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let (done, result) = mpsc::channel();
+    // Nobody may be listening any more.
+    let work = move || _ = done.send(work());
+    thread::Builder::new().spawn(work).map_err(|error| Failure::internal(format!("cannot start a thread: {error}")))?;
+    result.recv_timeout(limit).map_err(|error| {
+        Failure::internal(match error {
+            RecvTimeoutError::Timeout => format!("it hangs, and is left behind after {} s", limit.as_secs()),
+            RecvTimeoutError::Disconnected => PANICKED.to_owned(),
+        })
+    })
+}
+
+/// The evidence key that was last recorded for a criterion.
+fn last_definition<'a>(past: &'a [Event], name: &str) -> Option<&'a str> {
+    let definitions = past.iter().filter_map(|event| match &event.fact {
+        Fact::Criterion(criterion) if criterion.name == name => Some((event.at, criterion.evidence_key.as_str())),
+        _ => None,
+    });
+    definitions.max().map(|(_, key)| key)
+}
+
+/// The verdict that was last recorded for a criterion as it is defined, and when.
+fn last_verdict(past: &[Event], name: &str, key: &str) -> Option<(Timestamp, Verdict)> {
+    let verdicts = past.iter().filter_map(|event| match &event.fact {
+        Fact::Verdict(verdict) if verdict.criterion == name && verdict.evidence_key == key => Some((event.at, verdict.verdict)),
+        _ => None,
+    });
+    verdicts.max_by_key(|(at, _)| *at)
+}
+
+/// Whether everything that has a tier is met, and what is not.
+fn last_line(scorecard: &Scorecard) -> String {
+    let with_tier = || scorecard.criteria.iter().filter(|criterion| criterion.tier.is_some());
+    let not_met: Vec<_> = with_tier().filter(|c| c.judgement.verdict != Verdict::Met).map(|c| printable(&c.name)).collect();
+    let of = with_tier().count();
+    if of == 0 {
+        return "No criterion has a tier: nothing to meet".to_owned();
+    }
+    if not_met.is_empty() {
+        return "All targets met".to_owned();
+    }
+    let more = match not_met.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = not_met.get(..NAMED_MAX).unwrap_or(&not_met).join(", ");
+    format!("{} of {of} met; not met: {named}{more}", of - not_met.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_or_panics_ends_nothing_else() {
+        assert_eq!(within(Duration::from_secs(60), || 5).ok(), Some(5));
+        let hangs = within(Duration::from_millis(10), || thread::sleep(Duration::from_secs(60)));
+        assert!(hangs.is_err_and(|failure| failure.to_string().contains("it hangs")));
+        let panics = within(Duration::from_secs(60), || assert!(std::hint::black_box(false), "as a test wants it"));
+        assert!(panics.is_err_and(|failure| failure.to_string().contains("it panicked")));
+    }
+}

@@ -1,0 +1,140 @@
+//! When each job last began: `track.json` in the data folder.
+
+use super::super::{Failure, files, say};
+use milepost_record::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const VERSION: u64 = 1;
+/// More than any configuration can fill.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What began longer ago than the longest rhythm is due whether or not it is noted.
+const NOTED_FOR: Duration = Duration::from_secs(32 * 86400);
+
+/// When each job last began.
+pub(super) struct Journal {
+    path: PathBuf,
+    starts: BTreeMap<String, Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    version: u64,
+    jobs: BTreeMap<String, Timestamp>,
+}
+
+impl Journal {
+    /// Reads it. One that is damaged is set aside, and everything is due.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or a newer Milepost wrote it.
+    pub(super) fn open(data: &Path) -> Result<Self, Failure> {
+        let path = data.join("track.json");
+        let unreadable = |error: &io::Error| Failure::internal(format!("cannot read {}: {error}", path.display()));
+        let mut bytes = Vec::new();
+        match File::open(&path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { path, starts: BTreeMap::new() }),
+            Err(error) => return Err(unreadable(&error)),
+        }
+        // A newer one need not have the rest in this shape.
+        let version = serde_json::from_slice(&bytes).map(|Version { version }| version);
+        if let Ok(version) = version
+            && version > VERSION
+        {
+            let path = path.display();
+            return Err(Failure::internal(format!(
+                "{path} has version {version}, and this Milepost knows {VERSION}: use a newer Milepost"
+            )));
+        }
+        let starts = match serde_json::from_slice::<Content>(&bytes) {
+            Ok(content) if content.version == VERSION && bytes.len() as u64 <= FILE_BYTES_MAX => content.jobs,
+            _ => {
+                let aside = path.with_extension("damaged.json");
+                fs::rename(&path, &aside)
+                    .map_err(|error| Failure::internal(format!("{} is damaged, and cannot be set aside: {error}", path.display())))?;
+                say(&format!("{} is damaged and set aside as {}, so everything is due", path.display(), aside.display()));
+                BTreeMap::new()
+            }
+        };
+        Ok(Self { path, starts })
+    }
+
+    /// Whether a job is due: `now` lies in a later slot of its rhythm than its last start. So a call that comes a little early
+    /// or late skips nothing, and what was missed is caught up once.
+    pub(super) fn is_due(&self, job: &str, every: Duration, now: Timestamp) -> bool {
+        let Some(last) = self.starts.get(job).copied() else { return true };
+        let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX).max(1);
+        let slot = |at: Timestamp| at.as_microseconds().div_euclid(every);
+        // A start that is yet to come was noted by a clock that went wrong.
+        last > now || slot(now) > slot(last)
+    }
+
+    /// Notes that a job begins.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub(super) fn begins(&mut self, job: &str, now: Timestamp) -> Result<(), Failure> {
+        self.starts.retain(|_, start| now.since(*start) <= NOTED_FOR);
+        self.starts.insert(job.to_owned(), now);
+        let failed = |error: io::Error| Failure::internal(format!("cannot write {}: {error}", self.path.display()));
+        let content = Content { version: VERSION, jobs: self.starts.clone() };
+        let text = serde_json::to_string_pretty(&content).map_err(|error| failed(error.into()))? + "\n";
+        files::keep(&self.path, text.as_bytes()).map_err(failed)
+    }
+}
+
+/// The name of a job in the journal: its parts, which no other job has.
+pub(super) fn name<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let parts: Vec<_> = parts.into_iter().map(|part| part.replace('%', "%25").replace('/', "%2F")).collect();
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn a_job_is_due_once_in_each_slot_of_its_rhythm() {
+        let hour = Duration::from_secs(3600);
+        for (last, now, every, due) in [
+            ("2026-11-25T12:00:03Z", "2026-11-25T12:59:59Z", hour, false),
+            ("2026-11-25T12:00:03Z", "2026-11-25T13:00:01Z", hour, true),
+            // Cron came late, and then in time.
+            ("2026-11-25T12:45:00Z", "2026-11-25T13:00:00Z", hour, true),
+            // The machine slept for two days.
+            ("2026-11-23T12:00:00Z", "2026-11-25T12:00:00Z", hour, true),
+            ("2026-11-25T12:00:00Z", "2026-11-25T23:59:59Z", hour * 24, false),
+            ("2026-11-25T23:59:59Z", "2026-11-26T00:00:00Z", hour * 24, true),
+            ("2026-11-25T12:00:00Z", "2026-11-25T12:00:00Z", hour, false),
+            // The clock was wrong by a year.
+            ("2027-11-25T12:00:00Z", "2026-11-25T12:00:00Z", hour, true),
+        ] {
+            let journal = Journal { path: PathBuf::new(), starts: [("job".to_owned(), at(last))].into() };
+            assert_eq!(journal.is_due("job", every, at(now)), due, "{last} {now}");
+            assert!(journal.is_due("another", every, at(now)));
+        }
+    }
+
+    #[test]
+    fn no_two_jobs_share_a_name() {
+        assert_eq!(name(["probe", "search", "native"]), "probe/search/native");
+        assert_ne!(name(["probe", "a/b"]), name(["probe", "a", "b"]));
+        assert_ne!(name(["probe", "a%2Fb"]), name(["probe", "a/b"]));
+    }
+}
