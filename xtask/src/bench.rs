@@ -91,15 +91,15 @@ fn recorder() -> Done {
 /// What the store costs as it grows: a small product for 60 days, then a busy one for a while. `MILEPOST_BENCH_DAYS` says how long
 /// the busy one is played; a year takes most of a day.
 fn store() -> Done {
+    // Of the whole workspace: alone, the crate would have the engine built with other features.
+    run(cargo().args(["build", "--release", "--workspace", "--example", "play"]))?;
+    let program = target().join("release/examples/play");
     let days = std::env::var("MILEPOST_BENCH_DAYS").unwrap_or_else(|_| "10".to_owned());
     for (name, days, an_hour) in [("small", "60", "5"), ("busy", days.as_str(), "10000")] {
         let folder = target().join("bench-store").join(name);
         let _ = fs::remove_dir_all(&folder);
         println!("\n{an_hour} events an hour, compacted every hour, for {days} days\n");
-        run(cargo()
-            .args(["run", "--release", "--quiet", "--package", "milepost-store", "--example", "play", "--"])
-            .arg(&folder)
-            .args([days, an_hour]))?;
+        run(Command::new(&program).arg(&folder).args([days, an_hour]))?;
     }
     Ok(())
 }

@@ -111,11 +111,16 @@ fn have(program: &str, package: &str) -> bool {
     if there() {
         return true;
     }
+    install(package);
+    there()
+}
+
+/// Tries to install a Debian package.
+fn install(package: &str) {
     let apt = |args: &[&str]| {
         Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").output().is_ok_and(|o| o.status.success())
     };
     let _ = apt(&["update"]) && apt(&["install", "-y", "--no-install-recommends", package]);
-    there()
 }
 
 fn codegen() -> Done {

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all that has to hold.
 
-use crate::{Done, architecture, cargo, have, root, run, shown, target};
+use crate::{Done, architecture, cargo, have, install, root, run, shown, target};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -47,8 +47,8 @@ fn python(requirements: &str) -> Result<PathBuf, String> {
     }
     let made = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
     if made().is_err() {
-        // Debian keeps it in a package of its own, whose name has the version or not.
-        let _ = have("/nonexistent", "python3-venv");
+        // Debian keeps venv in a package of its own.
+        install("python3-venv");
         made()?;
     }
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&list))?;

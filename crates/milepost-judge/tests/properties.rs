@@ -82,7 +82,8 @@ proptest! {
     /// Breaks when the projection is made at a rate other than the observed one.
     #[test]
     fn projected_more_needs_a_rate_above_the_goal(counts in some_counts(), goal in some_goal()) {
-        let on_track = counts.successes as f64 > goal * counts.n() as f64 * (1.0 + 1e-6);
+        // Closer to the goal, it may take more than the most that is projected.
+        let on_track = counts.successes as f64 > goal * counts.n() as f64 * (1.0 + 1e-3);
         match projected_more(counts, goal, ALPHA) {
             Some(more) if counts.failures == 0 => prop_assert_eq!(more, at_least_more(counts, goal, ALPHA)),
             Some(more) => prop_assert!(more >= at_least_more(counts, goal, ALPHA)),

@@ -1,6 +1,6 @@
 //! Plays days of use, compacted every hour, and says what the store costs as it grows.
 //!
-//! `cargo run --release --package milepost-store --example play -- FOLDER DAYS EVENTS_AN_HOUR`; `cargo xtask bench store` does.
+//! Called by `cargo xtask bench store`, as `play FOLDER DAYS EVENTS_AN_HOUR`.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark: it ends where it cannot go on, and says what it saw")]
 
 use milepost_record::{Event, Kind, Operation, Origin, Outcome, Question, Recorder, Span, Subject, Timestamp};

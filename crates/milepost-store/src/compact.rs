@@ -12,13 +12,15 @@
 use crate::{
     StoreError,
     digests::Digests,
-    identity::{Identities, claimed, identity},
-    lake::{Lake, SEGMENTS, holds},
+    identity::{Identities, identity},
+    lake::{Lake, SEGMENTS, holds, select},
     tables,
 };
 use datafusion::{
     arrow::{
-        array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray},
+        array::{ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray},
+        compute::cast,
+        datatypes::{DataType, Int64Type},
         record_batch::RecordBatch,
     },
     error::DataFusionError,
@@ -159,7 +161,16 @@ impl Claims {
     pub(crate) async fn of(lake: &Lake, spool: &str) -> Result<Self, StoreError> {
         let Some(table) = lake.open(SEGMENTS).await? else { return Ok(Self::default()) };
         let upto = holds(SEGMENTS, &table, spool).await?;
-        Ok(Self { upto, digests: claimed(&table, spool).await? })
+        let sql = format!("SELECT sequence, crc32c FROM lake WHERE spool = '{}'", spool.replace('\'', "''"));
+        let mut digests = BTreeMap::new();
+        for batch in select(&table, &sql).await? {
+            let text = cast(batch.column(1), &DataType::Utf8).map_err(DataFusionError::from)?;
+            let (sequences, text) = (batch.column(0).as_primitive::<Int64Type>(), text.as_string::<i32>());
+            for row in 0..batch.num_rows() {
+                digests.insert(u64::try_from(sequences.value(row)).unwrap_or_default(), text.value(row).to_owned());
+            }
+        }
+        Ok(Self { upto, digests })
     }
 
     /// Whether the store knows another segment than the one with this digest by this number.

@@ -1,15 +1,13 @@
 //! Which events are there already: identity is (kind, id).
 
-use crate::{StoreError, lake::in_table, tables};
+use crate::{
+    StoreError,
+    lake::{in_table, select},
+    tables,
+};
 use datafusion::{
-    arrow::{
-        array::AsArray,
-        compute::cast,
-        datatypes::{DataType, Int64Type},
-        record_batch::RecordBatch,
-    },
+    arrow::{array::AsArray, compute::cast, datatypes::DataType, record_batch::RecordBatch},
     error::DataFusionError,
-    prelude::{SessionConfig, SessionContext},
 };
 use deltalake_core::DeltaTable;
 use jiff::{ToSpan, civil::Date};
@@ -81,24 +79,4 @@ pub(crate) fn identity(kind: Kind, id: &str) -> u128 {
         u128::from(hasher.finish())
     };
     half(0) << 64 | half(1)
-}
-
-/// The segments of a spool that were taken in, by their number, each with its digest.
-pub(crate) async fn claimed(table: &DeltaTable, spool: &str) -> Result<BTreeMap<u64, String>, StoreError> {
-    let sql = format!("SELECT sequence, crc32c FROM lake WHERE spool = '{}'", spool.replace('\'', "''"));
-    let mut digests = BTreeMap::new();
-    for batch in select(table, &sql).await? {
-        let text = cast(batch.column(1), &DataType::Utf8).map_err(DataFusionError::from)?;
-        let (sequences, text) = (batch.column(0).as_primitive::<Int64Type>(), text.as_string::<i32>());
-        for row in 0..batch.num_rows() {
-            digests.insert(u64::try_from(sequences.value(row)).unwrap_or_default(), text.value(row).to_owned());
-        }
-    }
-    Ok(digests)
-}
-
-async fn select(table: &DeltaTable, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {
-    let engine = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-    engine.register_table("lake", table.table_provider().await?)?;
-    Ok(engine.sql(sql).await?.collect().await?)
 }

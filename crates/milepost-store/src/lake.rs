@@ -17,6 +17,7 @@ use datafusion::{
         basic::{Compression, ZstdLevel},
         file::properties::WriterProperties,
     },
+    prelude::{SessionConfig, SessionContext},
 };
 use deltalake_core::{
     DeltaTable, DeltaTableBuilder, DeltaTableError,
@@ -92,10 +93,8 @@ impl Lake {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
             Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
         }
-        let lake = Self::find(data)?;
-        let is_new = lake.is_none();
-        let lake =
-            Self { removed_kept: removed_kept.unwrap_or(REMOVED_KEPT), ..lake.unwrap_or(Self { folder, removed_kept: REMOVED_KEPT }) };
+        let is_new = Self::find(data)?.is_none();
+        let lake = Self { folder, removed_kept: removed_kept.unwrap_or(REMOVED_KEPT) };
         if is_new {
             lake.publish("store.json", &Layout { version: LAYOUT_VERSION })?;
         }
@@ -231,6 +230,13 @@ pub(crate) async fn holds(name: &str, table: &DeltaTable, spool: &str) -> Result
     let snapshot = table.snapshot().map_err(in_table(name))?;
     let version = snapshot.transaction_version(table.log_store().as_ref(), spool).await.map_err(in_table(name))?;
     Ok(version.and_then(|version| u64::try_from(version).ok()))
+}
+
+/// Asks a table, by the name `lake`, on its own.
+pub(crate) async fn select(table: &DeltaTable, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {
+    let engine = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+    engine.register_table("lake", table.table_provider().await?)?;
+    Ok(engine.sql(sql).await?.collect().await?)
 }
 
 fn compressed() -> WriterProperties {

@@ -27,7 +27,7 @@ use datafusion::{
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
 use jiff::{ToSpan, civil::Date};
-use milepost_record::{Answer, Event, Invalid, Inventory, Kind, Question, Segment, Spool, SpoolError, Subject, Timestamp, UNREADABLE_MAX};
+use milepost_record::{Answer, Event, Invalid, Inventory, Kind, Question, Segment, Spool, SpoolError, Timestamp, UNREADABLE_MAX};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
@@ -245,7 +245,7 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn answer(&self, question: &Question) -> Result<Answer, StoreError> {
-        let sql = sql::of(question, self.inventory.events.get(&question.subject.kind()).copied().unwrap_or(0));
+        let sql = self.sql(question);
         let batches = self.run(&sql).await?;
         Ok(Answer { evidence: answer::of(question, &batches)?, sql })
     }
@@ -255,11 +255,7 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn plan(&self, question: &Question) -> Result<String, StoreError> {
-        let rows = match question.subject {
-            Subject::Operations { .. } => self.inventory.events.get(&Kind::Operation).copied().unwrap_or(0),
-            _ => 0,
-        };
-        let plan = self.engine.sql(&sql::of(question, rows)).await?.create_physical_plan().await?;
+        let plan = self.engine.sql(&self.sql(question)).await?.create_physical_plan().await?;
         Ok(datafusion::physical_plan::displayable(plan.as_ref()).indent(true).to_string())
     }
 
@@ -327,6 +323,10 @@ impl Store {
     /// Where the engine fails.
     pub async fn views(&self) -> Result<Vec<View>, StoreError> {
         views::views(&self.engine).await
+    }
+
+    fn sql(&self, question: &Question) -> String {
+        sql::of(question, self.inventory.events.get(&question.subject.kind()).copied().unwrap_or(0))
     }
 
     pub(crate) async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {

@@ -104,7 +104,7 @@ fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the events are, and how much of it.
+/// How many bytes the files of a folder have, with those of the folders in it.
 fn size(folder: &Path) -> u64 {
     let of = |entry: fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => size(&entry.path()),
