@@ -78,7 +78,7 @@ fn observed(run: &Run) -> Result<(), Reason> {
 }
 
 /// A statistic of one run, in base units.
-fn statistic(metric: &Metric, run: &Run) -> Option<f64> {
+pub(crate) fn statistic(metric: &Metric, run: &Run) -> Option<f64> {
     let complete: Vec<&MemorySample> = run.samples.iter().filter(|s| s.complete).collect();
     let bytes = || complete.iter().map(|s| s.bytes as f64);
     match metric {

@@ -167,7 +167,8 @@ fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> PartResult {
             by_group(context, groups, census::judge_measurement, |readings| readings.sort_by_key(|reading| reading.at))
         }
         Some(Evidence::Count(groups)) => by_group(context, groups, census::count_only, |_| {}),
-        None => (context.finish(context.blank(context.goal.limit), context.goal.limit), Vec::new()),
+        // What a report asks for answers no criterion.
+        Some(_) | None => (context.finish(context.blank(context.goal.limit), context.goal.limit), Vec::new()),
     };
     PartResult { judgement, definition: context.goal.metric.definition(), groups }
 }

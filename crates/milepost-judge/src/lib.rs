@@ -15,20 +15,30 @@
 //! - [`quantile`]: quantiles as ranks, and the bounds on them.
 //! - [`rate`]: intervals for one look, for display and for fixed samples.
 //! - [`fixed_sample`]: the verdict on a sample whose size was recorded before the first run.
+//!
+//! Beside verdicts there are figures: [`report`] composes those of a period from [`operations`], [`first_success`] (by
+//! [`survival`]), [`learning`], [`retention`] and [`code`].
 
 pub mod always_valid;
 mod census;
+pub mod code;
 mod criterion;
 mod epoch;
+pub mod first_success;
 pub mod fixed_sample;
 mod judge;
+pub mod learning;
 mod metric;
+pub mod operations;
 pub mod quantile;
 mod quantity;
 pub mod rate;
+pub mod report;
+pub mod retention;
 mod rule;
 mod sample;
 pub mod scorecard;
+pub mod survival;
 mod verdict;
 
 pub use census::{READINGS_DUE, RUN_MIN};
@@ -37,6 +47,7 @@ pub use judge::{judge, questions};
 pub use metric::{Later, MemoryStatistic, Metric, UnknownMetric};
 pub use milepost_record::VerdictWord as Verdict;
 pub use quantity::{Family, NotAQuantity, Quantity, Unit, digits};
+pub use report::{REPORT_VERSION, Report, report, report_questions};
 pub use sample::{DAYS_MIN, EVENTS_MIN};
 pub use scorecard::Scorecard;
 pub use verdict::conjunction;

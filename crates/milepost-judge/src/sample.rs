@@ -11,7 +11,7 @@ use crate::{
     rule::Context,
     scorecard::{Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
-use milepost_record::{Operation, OperationDay, Outcome};
+use milepost_record::{Breakdown, Operation, OperationDay, Outcome};
 use std::collections::BTreeMap;
 
 /// No verdict from fewer events than this, whatever the test says.
@@ -111,21 +111,23 @@ fn trend(context: Context<'_>, days: &[OperationDay]) -> Vec<TrendPoint> {
 /// Operations added up: those of several days, or those of a fixed sample.
 #[derive(Default)]
 pub(crate) struct Total {
-    ok: u64,
-    failed: u64,
-    cancelled: u64,
-    dry_runs: u64,
-    unmeasured: u64,
+    pub(crate) ok: u64,
+    pub(crate) failed: u64,
+    pub(crate) timeouts: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) dry_runs: u64,
+    pub(crate) unmeasured: u64,
     within: u64,
     durations: BTreeMap<u64, u64>,
 }
 
 impl Total {
-    fn of(days: &[OperationDay]) -> Self {
+    pub(crate) fn of(days: &[OperationDay]) -> Self {
         let mut total = Self::default();
         for day in days {
             total.ok += day.ok;
             total.failed += day.failed;
+            total.timeouts += day.timeouts;
             total.cancelled += day.cancelled;
             total.dry_runs += day.dry_runs;
             total.unmeasured += day.unmeasured;
@@ -137,6 +139,25 @@ impl Total {
         total
     }
 
+    /// Adds those of one operation and backend. No limit is asked about.
+    pub(crate) fn add(&mut self, cell: &Breakdown) {
+        self.ok += cell.ok;
+        self.failed += cell.failed;
+        self.timeouts += cell.timeouts;
+        self.cancelled += cell.cancelled;
+        self.dry_runs += cell.dry_runs;
+        self.unmeasured += cell.unmeasured;
+        for (duration, count) in &cell.durations {
+            *self.durations.entry(*duration).or_default() += count;
+        }
+    }
+
+    /// The mean duration of those that succeeded, in microseconds.
+    pub(crate) fn mean(&self) -> Option<f64> {
+        let sum: f64 = self.durations.iter().map(|(duration, count)| *duration as f64 * *count as f64).sum();
+        (self.measured() > 0).then(|| sum / self.measured() as f64)
+    }
+
     /// Those that are given one by one; `within` says of a duration in microseconds whether it is within the limit.
     pub(crate) fn of_each(operations: &[Operation], within: impl Fn(u64) -> bool) -> Self {
         let mut total = Self::default();
@@ -144,7 +165,11 @@ impl Total {
             match operation.outcome {
                 _ if operation.dry_run == Some(true) => total.dry_runs += 1,
                 Outcome::Cancelled => total.cancelled += 1,
-                Outcome::Failed | Outcome::Timeout => total.failed += 1,
+                Outcome::Failed => total.failed += 1,
+                Outcome::Timeout => {
+                    total.failed += 1;
+                    total.timeouts += 1;
+                }
                 Outcome::Ok => {
                     total.ok += 1;
                     match operation.duration_us {
@@ -173,7 +198,7 @@ impl Total {
         self.measured().saturating_sub(self.within)
     }
 
-    const fn measured(&self) -> u64 {
+    pub(crate) const fn measured(&self) -> u64 {
         self.ok.saturating_sub(self.unmeasured)
     }
 

@@ -3,12 +3,13 @@
 //! A threshold travels in the question, and the answer counts on both sides of it: so a verdict never depends on a quantile
 //! that somebody rounded, and the events can be counted where they are.
 
-use crate::{Kind, Measure, Timestamp, Unreadable};
+use crate::{Event, Kind, Measure, Timestamp, Unreadable};
 use jiff::civil::Date;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     str::FromStr,
+    time::Duration,
 };
 
 /// How many groups are told apart. Those beyond, the smallest ones, are counted together and are never met.
@@ -19,6 +20,13 @@ pub const EXACT_DURATIONS_MAX: usize = 100_000;
 pub const ROUNDING: f64 = 0.01;
 /// How many readings of a measurement an answer holds: the newest.
 pub const READINGS_MAX: usize = 1000;
+
+/// How many measurements of one report an answer holds.
+pub const MEASURED_MAX: usize = 5000;
+/// How long a person may be silent within one session.
+pub const SILENCE_MAX: Duration = Duration::from_secs(30 * 60);
+/// How long the first session of a person may last; what comes later belongs to another one.
+pub const FIRST_SESSION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many lines that are no event an inventory describes; it counts all.
 pub const UNREADABLE_MAX: usize = 100;
@@ -158,6 +166,14 @@ pub struct Question {
     pub time_zone: String,
 }
 
+impl Question {
+    /// The limit on durations that it asks about.
+    #[must_use]
+    pub const fn limit(&self) -> Option<&Limit> {
+        if let Subject::Operations { limit: Some(limit) } = &self.subject { Some(limit) } else { None }
+    }
+}
+
 /// About which events, and what of them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Subject {
@@ -178,6 +194,23 @@ pub enum Subject {
         /// The kind.
         kind: Kind,
     },
+    /// How operations went, by operation and backend, with the categories of what went wrong.
+    Breakdown,
+    /// The sessions of the period, and what was attempted in them.
+    Sessions,
+    /// What new people did in their first session: those whose first session began in the period.
+    FirstSessions,
+    /// What the product understood, interaction by interaction; the newest label of each counts.
+    Interactions,
+    /// In which week after their first day people were active, whenever that day was.
+    Returns,
+    /// The newest measurements that were taken together: those whose name begins with the family's and a dot, as of the newest.
+    Measurements {
+        /// The first part of their names, such as `coverage`.
+        family: String,
+    },
+    /// How many notes of feedback there are, and the mean of their scores.
+    Feedback,
 }
 
 impl Subject {
@@ -185,16 +218,19 @@ impl Subject {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Operations { .. } => Kind::Operation,
+            Self::Operations { .. } | Self::Breakdown | Self::Returns => Kind::Operation,
+            Self::Sessions | Self::FirstSessions => Kind::Session,
+            Self::Interactions => Kind::Interaction,
+            Self::Feedback => Kind::Note,
             Self::Memory => Kind::Memory,
-            Self::Measurement { .. } => Kind::Measurement,
+            Self::Measurement { .. } | Self::Measurements { .. } => Kind::Measurement,
             Self::Count { kind } => *kind,
         }
     }
 }
 
 /// A limit on a duration, possibly another for each group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Limit {
     /// For groups that are not named, in microseconds; without one, they have no limit and nothing of them is within.
     pub default_us: Option<u64>,
@@ -224,6 +260,20 @@ pub enum Evidence {
     Measurement(Groups<Reading>),
     /// To [`Subject::Count`]: for each group one count, none where there are no events.
     Count(Groups<Count>),
+    /// To [`Subject::Breakdown`]: by operation, then backend.
+    Breakdown(Vec<Breakdown>),
+    /// To [`Subject::Sessions`].
+    Sessions(Sessions),
+    /// To [`Subject::FirstSessions`]: one for each new person, by when it began.
+    FirstSessions(Vec<FirstSession>),
+    /// To [`Subject::Interactions`]: in the order of time.
+    Interactions(Vec<Understood>),
+    /// To [`Subject::Returns`]: by first day, then week.
+    Returns(Vec<Return>),
+    /// To [`Subject::Measurements`]: `measurement` events, by name and scope; at most [`MEASURED_MAX`].
+    Measurements(Vec<Event>),
+    /// To [`Subject::Feedback`].
+    Feedback(Feedback),
 }
 
 /// What came back for each group.
@@ -320,6 +370,107 @@ pub struct Count {
     pub oldest: Timestamp,
     /// The last.
     pub newest: Timestamp,
+}
+
+/// How the operations of one name and one backend went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Breakdown {
+    /// Name of the operation.
+    pub operation: String,
+    /// Implementation that did the work, where somebody said.
+    pub backend: Option<String>,
+    /// Succeeded.
+    pub ok: u64,
+    /// Failed, those that ran out of time included.
+    pub failed: u64,
+    /// Of those that failed, how many ran out of time.
+    pub timeouts: u64,
+    /// Ended by somebody; not judged.
+    pub cancelled: u64,
+    /// Only showed what they would do; not judged.
+    pub dry_runs: u64,
+    /// Of those that succeeded, how many have no duration.
+    pub unmeasured: u64,
+    /// Durations of those that succeeded in microseconds, rising, each with how many there are.
+    pub durations: Vec<(u64, u64)>,
+    /// Of those that failed, how many for what category of reason; `None` where nobody said.
+    pub errors: BTreeMap<Option<String>, u64>,
+}
+
+/// The sessions of a period. A session begins with a `session` event, or with an operation after [`SILENCE_MAX`] of silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sessions {
+    /// How many.
+    pub sessions: u64,
+    /// Of how many people.
+    pub users: u64,
+    /// Of those, how many never said when they began.
+    pub users_without_start: u64,
+    /// Operations of people who are told apart; cancelled ones and dry runs are left out.
+    pub attempted: u64,
+    /// Of those, how many succeeded.
+    pub succeeded: u64,
+}
+
+/// The first session of a new person: from its start to the first [`SILENCE_MAX`] of silence, the next start, or
+/// [`FIRST_SESSION_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstSession {
+    /// When it began.
+    pub start: Timestamp,
+    /// When the first operation that succeeded in it ended.
+    pub first_success: Option<Timestamp>,
+    /// When its last operation ended.
+    pub last: Option<Timestamp>,
+    /// Operations up to the first success, itself included; all of the session where there is none.
+    pub attempts: u64,
+    /// Operations in all.
+    pub attempted: u64,
+    /// Of those, how many succeeded.
+    pub succeeded: u64,
+}
+
+/// One interaction, and whether the product understood it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Understood {
+    /// When.
+    pub at: Timestamp,
+    /// Pseudonym of the person.
+    pub user: Option<String>,
+    /// Arm of the experiment.
+    pub arm: Option<String>,
+    /// How it was said.
+    pub modality: Option<String>,
+    /// How many interactions this person had before, plus one.
+    pub index: Option<u64>,
+    /// Whether the recognised intent was the right one; unknown where nobody labelled it.
+    pub right: Option<bool>,
+    /// Words of the reference transcript.
+    pub words: Option<u64>,
+    /// Words substituted, deleted or inserted.
+    pub word_errors: Option<u64>,
+}
+
+/// People who were active in one week after their first day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// The first day of these people.
+    pub first: Date,
+    /// The week, counted from that day: 0 are the first seven days.
+    pub week: u32,
+    /// How many were active in it. In week 0 these are all.
+    pub users: u64,
+}
+
+/// What people said of the product.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Feedback {
+    /// How many notes.
+    pub notes: u64,
+    /// Of those, how many have a score.
+    pub scores: u64,
+    /// The mean of the scores.
+    pub mean_score: Option<f64>,
 }
 
 /// What the events hold as a whole, for whoever looks after them.

@@ -1,6 +1,6 @@
 //! What the engine returns as plain data: Arrow ends here.
 
-use crate::StoreError;
+use crate::{StoreError, events::events, people};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, TimestampMicrosecondArray, UInt64Array},
@@ -12,20 +12,31 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    Count, Evidence, GROUPS_MAX, Groups, Measure, MemorySample, OperationDay, Question, Reading, Run, Subject, Timestamp,
+    Breakdown, Count, Evidence, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, OperationDay, Question, Reading, Run, Subject,
+    Timestamp, Understood,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
-/// The evidence in what came back for a question.
-pub(crate) fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
+/// The evidence in what came back for a question; `within` is the column that counts what is within its limit.
+pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
     let batches: Vec<Columns<'_>> = batches.iter().map(Columns).collect();
     Ok(match &question.subject {
         Subject::Operations { .. } => {
-            Evidence::Operations(limited(operations(&batches)?, |days| days.iter().map(|d| d.ok + d.failed).sum()))
+            Evidence::Operations(limited(operations(&batches, within)?, |days| days.iter().map(|d| d.ok + d.failed).sum()))
         }
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
         Subject::Count { .. } => Evidence::Count(limited(counts(&batches)?, |counts| counts.iter().map(|c| c.n).sum())),
+        Subject::Breakdown => Evidence::Breakdown(breakdown(&batches)?),
+        Subject::Sessions => Evidence::Sessions(people::sessions(&batches)?),
+        Subject::FirstSessions => Evidence::FirstSessions(people::first_sessions(&batches)?),
+        Subject::Interactions => Evidence::Interactions(understood(&batches)?),
+        Subject::Returns => Evidence::Returns(people::returns(&batches)?),
+        Subject::Measurements { .. } => {
+            let of_batch = batches.iter().map(|columns| events(Kind::Measurement, columns.0));
+            Evidence::Measurements(of_batch.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        Subject::Feedback => Evidence::Feedback(feedback(&batches)?),
     })
 }
 
@@ -45,14 +56,15 @@ fn limited<T>(mut groups: ByGroup<T>, size: impl Fn(&[T]) -> u64) -> Groups<T> {
     Groups { groups, folded }
 }
 
-fn operations(batches: &[Columns<'_>]) -> Result<ByGroup<OperationDay>, StoreError> {
+fn operations(batches: &[Columns<'_>], within: Option<&str>) -> Result<ByGroup<OperationDay>, StoreError> {
     let mut groups = ByGroup::new();
     for columns in batches {
         let (group, ended) = (columns.text("group")?, columns.text("ended")?);
         let (date, duration) = (columns.dates("date")?, columns.unsigned("duration_us")?);
-        let (n, within) = (columns.integers("n")?, columns.integers("within")?);
+        let n = columns.integers("n")?;
+        let within = within.map(|column| columns.within(column)).transpose()?;
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
-        for row in 0..columns.0.num_rows() {
+        for row in 0..columns.rows() {
             let (date, oldest, newest) = (day(&date, row)?, time(&oldest, row)?, time(&newest, row)?);
             let n = count(&n, row);
             let days: &mut Vec<OperationDay> = groups.entry(group(row)).or_default();
@@ -74,7 +86,7 @@ fn operations(batches: &[Columns<'_>]) -> Result<ByGroup<OperationDay>, StoreErr
             let Some(day) = days.last_mut() else { continue };
             day.oldest = day.oldest.min(oldest);
             day.newest = day.newest.max(newest);
-            day.within += count(&within, row);
+            day.within += within.as_ref().map_or(0, |within| count(within, row));
             match ended(row).as_deref() {
                 Some("ok") => {
                     day.ok += n;
@@ -105,7 +117,7 @@ fn memory(batches: &[Columns<'_>]) -> Result<ByGroup<Run>, StoreError> {
             (columns.text("group")?, columns.text("run")?, columns.text("process")?, columns.text("measure")?);
         let (every, bytes, cpu) = (columns.unsigned("every_us")?, columns.unsigned("bytes")?, columns.unsigned("cpu_us")?);
         let (at, complete) = (columns.times("at")?, columns.booleans("complete")?);
-        for row in 0..columns.0.num_rows() {
+        for row in 0..columns.rows() {
             let run = run(row).ok_or(StoreError::Shape("run"))?;
             let runs: &mut Vec<Run> = groups.entry(group(row)).or_default();
             if runs.last().is_none_or(|last| last.run != run) {
@@ -135,7 +147,7 @@ fn measurements(batches: &[Columns<'_>]) -> Result<ByGroup<Reading>, StoreError>
     for columns in batches {
         let (group, unit, source, scope) = (columns.text("group")?, columns.text("unit")?, columns.text("source")?, columns.text("scope")?);
         let (at, value) = (columns.times("at")?, columns.numbers("value")?);
-        for row in 0..columns.0.num_rows() {
+        for row in 0..columns.rows() {
             let reading = Reading { at: time(&at, row)?, value: value.value(row), unit: unit(row), source: source(row), scope: scope(row) };
             groups.entry(group(row)).or_default().push(reading);
         }
@@ -152,7 +164,7 @@ fn counts(batches: &[Columns<'_>]) -> Result<ByGroup<Count>, StoreError> {
     for columns in batches {
         let (group, n) = (columns.text("group")?, columns.integers("n")?);
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
-        for row in 0..columns.0.num_rows() {
+        for row in 0..columns.rows() {
             let of_group = Count { n: count(&n, row), oldest: time(&oldest, row)?, newest: time(&newest, row)? };
             groups.entry(group(row)).or_default().push(of_group);
         }
@@ -160,30 +172,116 @@ fn counts(batches: &[Columns<'_>]) -> Result<ByGroup<Count>, StoreError> {
     Ok(groups)
 }
 
-fn count(array: &Int64Array, row: usize) -> u64 {
+fn breakdown(batches: &[Columns<'_>]) -> Result<Vec<Breakdown>, StoreError> {
+    let mut found: Vec<Breakdown> = Vec::new();
+    for columns in batches {
+        let (operation, backend) = (columns.text("operation")?, columns.text("backend")?);
+        let (ended, category) = (columns.text("ended")?, columns.text("category")?);
+        let (duration, n) = (columns.unsigned("duration_us")?, columns.integers("n")?);
+        for row in 0..columns.rows() {
+            let (operation, backend) = (operation(row).ok_or(StoreError::Shape("operation"))?, backend(row));
+            let n = count(&n, row);
+            if found.last().is_none_or(|last| last.operation != operation || last.backend != backend) {
+                found.push(Breakdown { operation, backend, ..Breakdown::default() });
+            }
+            let Some(of) = found.last_mut() else { continue };
+            match ended(row).as_deref() {
+                Some("ok") => {
+                    of.ok += n;
+                    if duration.is_valid(row) {
+                        of.durations.push((duration.value(row), n));
+                    } else {
+                        of.unmeasured += n;
+                    }
+                }
+                Some(word @ ("failed" | "timeout")) => {
+                    of.failed += n;
+                    of.timeouts += if word == "timeout" { n } else { 0 };
+                    *of.errors.entry(category(row)).or_default() += n;
+                }
+                Some("cancelled") => of.cancelled += n,
+                Some("dry_run") => of.dry_runs += n,
+                _ => return Err(StoreError::Shape("ended")),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn understood(batches: &[Columns<'_>]) -> Result<Vec<Understood>, StoreError> {
+    let mut found = Vec::new();
+    for columns in batches {
+        let (at, user, arm) = (columns.times("at")?, columns.text("user")?, columns.text("arm")?);
+        let (modality, meant, recognized) = (columns.text("modality")?, columns.text("meant")?, columns.text("recognized")?);
+        let of = |name| columns.unsigned(name);
+        let (index, words, word_errors) = (of("index")?, of("words")?, of("word_errors")?);
+        let value = |array: &UInt64Array, row| array.is_valid(row).then(|| array.value(row));
+        for row in 0..columns.rows() {
+            found.push(Understood {
+                at: time(&at, row)?,
+                user: user(row),
+                arm: arm(row),
+                modality: modality(row),
+                index: value(&index, row),
+                // Where nothing was recognised, the intent was not.
+                right: meant(row).map(|meant| recognized(row) == Some(meant)),
+                words: value(&words, row),
+                word_errors: value(&word_errors, row),
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn feedback(batches: &[Columns<'_>]) -> Result<Feedback, StoreError> {
+    let mut found = Feedback::default();
+    for columns in batches {
+        let (notes, scores, mean) = (columns.integers("notes")?, columns.integers("scores")?, columns.numbers("mean_score")?);
+        for row in 0..columns.rows() {
+            let mean_score = mean.is_valid(row).then(|| mean.value(row));
+            found = Feedback { notes: count(&notes, row), scores: count(&scores, row), mean_score };
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn is_null(array: &dyn Array, row: usize) -> bool {
+    array.is_null(row)
+}
+
+pub(crate) fn count(array: &Int64Array, row: usize) -> u64 {
     u64::try_from(array.value(row)).unwrap_or(0)
 }
 
-fn time(array: &TimestampMicrosecondArray, row: usize) -> Result<Timestamp, StoreError> {
+pub(crate) fn time(array: &TimestampMicrosecondArray, row: usize) -> Result<Timestamp, StoreError> {
     Timestamp::from_microseconds(array.value(row)).ok_or(StoreError::Shape("at"))
 }
 
-fn day(array: &Date32Array, row: usize) -> Result<Date, StoreError> {
+pub(crate) fn day(array: &Date32Array, row: usize) -> Result<Date, StoreError> {
     let days = i64::from(array.value(row));
     Date::constant(1970, 1, 1).checked_add(days.days()).map_err(|_| StoreError::Shape("date"))
 }
 
 /// The columns of a batch by name, each as the type that is expected of it.
-struct Columns<'a>(&'a RecordBatch);
+pub(crate) struct Columns<'a>(&'a RecordBatch);
 
 impl Columns<'_> {
+    fn within(&self, name: &str) -> Result<Int64Array, StoreError> {
+        let array = self.0.column_by_name(name).ok_or(StoreError::Shape("within"))?;
+        Ok(cast(array, &DataType::Int64).map_err(DataFusionError::from)?.as_primitive::<Int64Type>().clone())
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.0.num_rows()
+    }
+
     fn column(&self, name: &'static str, of: &DataType) -> Result<ArrayRef, StoreError> {
         let array = self.0.column_by_name(name).ok_or(StoreError::Shape(name))?;
         Ok(cast(array, of).map_err(DataFusionError::from)?)
     }
 
     /// Text comes back in several layouts; all of them cast to this one.
-    fn text(&self, name: &'static str) -> Result<impl Fn(usize) -> Option<String> + use<>, StoreError> {
+    pub(crate) fn text(&self, name: &'static str) -> Result<impl Fn(usize) -> Option<String> + use<>, StoreError> {
         let array = self.column(name, &DataType::Utf8)?;
         Ok(move |row| {
             let strings = array.as_string::<i32>();
@@ -191,27 +289,27 @@ impl Columns<'_> {
         })
     }
 
-    fn unsigned(&self, name: &'static str) -> Result<UInt64Array, StoreError> {
+    pub(crate) fn unsigned(&self, name: &'static str) -> Result<UInt64Array, StoreError> {
         Ok(self.column(name, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
     }
 
-    fn integers(&self, name: &'static str) -> Result<Int64Array, StoreError> {
+    pub(crate) fn integers(&self, name: &'static str) -> Result<Int64Array, StoreError> {
         Ok(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
     }
 
-    fn numbers(&self, name: &'static str) -> Result<Float64Array, StoreError> {
+    pub(crate) fn numbers(&self, name: &'static str) -> Result<Float64Array, StoreError> {
         Ok(self.column(name, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
     }
 
-    fn dates(&self, name: &'static str) -> Result<Date32Array, StoreError> {
+    pub(crate) fn dates(&self, name: &'static str) -> Result<Date32Array, StoreError> {
         Ok(self.column(name, &DataType::Date32)?.as_primitive::<Date32Type>().clone())
     }
 
-    fn booleans(&self, name: &'static str) -> Result<BooleanArray, StoreError> {
+    pub(crate) fn booleans(&self, name: &'static str) -> Result<BooleanArray, StoreError> {
         Ok(self.column(name, &DataType::Boolean)?.as_boolean().clone())
     }
 
-    fn times(&self, name: &'static str) -> Result<TimestampMicrosecondArray, StoreError> {
+    pub(crate) fn times(&self, name: &'static str) -> Result<TimestampMicrosecondArray, StoreError> {
         let of = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         Ok(self.column(name, &of)?.as_primitive::<TimestampMicrosecondType>().clone())
     }

@@ -13,10 +13,7 @@
 use crate::{StoreError, tables::DAY, tables::PERSONAL};
 use datafusion::{
     arrow::record_batch::RecordBatch,
-    parquet::{
-        basic::{Compression, ZstdLevel},
-        file::properties::WriterProperties,
-    },
+    parquet::{basic::Compression, file::properties::WriterProperties},
     prelude::{SessionConfig, SessionContext},
 };
 use deltalake_core::{
@@ -41,7 +38,7 @@ const LAYOUT_VERSION: u32 = 1;
 /// The table of the segments that were taken in.
 pub(crate) const SEGMENTS: &str = "segments";
 /// How many files beyond one a day a table may have before they are merged.
-const SMALL_FILES_MAX: usize = 12;
+const SMALL_FILES_MAX: usize = 4;
 /// How long files stay that no version of the table needs any more: a reader may still be at them.
 const REMOVED_KEPT: Duration = Duration::from_secs(6 * 60 * 60);
 /// After how many commits a table writes its whole state down, so that a reader need not begin at the first.
@@ -239,8 +236,9 @@ pub(crate) async fn select(table: &DeltaTable, sql: &str) -> Result<Vec<RecordBa
     Ok(engine.sql(sql).await?.collect().await?)
 }
 
+/// Snappy, which costs a little disk: a file of a day is small, and making ready for Zstandard took longer than reading it.
 fn compressed() -> WriterProperties {
-    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build()
+    WriterProperties::builder().set_compression(Compression::SNAPPY).build()
 }
 
 pub(crate) fn in_table(table: &str) -> impl FnOnce(DeltaTableError) -> StoreError + '_ {

@@ -11,6 +11,7 @@ mod digests;
 mod events;
 mod identity;
 mod lake;
+mod people;
 mod query;
 mod rows;
 mod sql;

@@ -1,26 +1,35 @@
 //! Questions as SQL, one statement for each: what a reader of `milepost explain` can run himself.
 
+use crate::people;
 use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::{
-    Dimension, EXACT_DURATIONS_MAX, Filter, Kind, Limit, Origin, Question, READINGS_MAX, ROUNDING, Span, Subject, Timestamp,
+    Dimension, EXACT_DURATIONS_MAX, Kind, Limit, MEASURED_MAX, Origin, Question, READINGS_MAX, ROUNDING, Span, Subject, Timestamp,
 };
 use std::{fmt::Write, time::Duration};
 
-/// The statement that answers a question about a table of `rows` events.
-pub(crate) fn of(question: &Question, rows: u64) -> String {
+/// The column that counts the operations within the limit of this index.
+pub(crate) fn column_of(index: usize) -> String {
+    if index == 0 { "within".to_owned() } else { format!("within_{}", index + 1) }
+}
+
+/// The statement that answers a question about a table of `rows` events, and with it those that differ only in their limit.
+pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
     let group = group(question);
     let from = format!("FROM {}\n{}", question.subject.kind().table(), condition(question));
     match &question.subject {
-        Subject::Operations { limit } => {
+        Subject::Operations { .. } => {
             let date = date(question);
-            let within = limit.as_ref().map_or("false".to_owned(), within);
             let value = if rows > EXACT_DURATIONS_MAX as u64 { rounded("duration_us") } else { "duration_us".to_owned() };
+            let count = |(index, limit): (usize, &&Limit)| {
+                format!("\n       count(*) FILTER (WHERE ended = 'ok' AND {}) AS {},", self::within(limit), column_of(index))
+            };
+            let within: String = limits.iter().enumerate().map(count).collect();
             format!(
-                "SELECT \"group\", date, ended, {value} AS duration_us, count(*) AS n,\n       \
-                 count(*) FILTER (WHERE ended = 'ok' AND {within}) AS within, min(at) AS oldest, max(at) AS newest\n\
+                "SELECT \"group\", date, ended, {value} AS duration_us, count(*) AS n,{within}\n       \
+                 min(at) AS oldest, max(at) AS newest\n\
                  FROM (SELECT {group} AS \"group\", {date} AS date, at,\n             \
-                 CASE WHEN dry_run THEN 'dry_run' ELSE outcome END AS ended,\n             \
-                 CASE WHEN outcome = 'ok' AND dry_run IS NOT TRUE THEN duration_us END AS duration_us\n      {})\n\
+                 {ENDED} AS ended,\n             \
+                 {DURATION} AS duration_us\n      {})\n\
                  GROUP BY 1, 2, 3, 4\nORDER BY 1, 2, 4",
                 from.replace('\n', "\n      ")
             )
@@ -34,8 +43,44 @@ pub(crate) fn of(question: &Question, rows: u64) -> String {
         Subject::Count { .. } => {
             format!("SELECT {group} AS \"group\", count(*) AS n, min(at) AS oldest, max(at) AS newest\n{from}\nGROUP BY 1\nORDER BY 1")
         }
+        Subject::Breakdown => {
+            let value = if rows > EXACT_DURATIONS_MAX as u64 { rounded("duration_us") } else { "duration_us".to_owned() };
+            format!(
+                "SELECT operation, backend, ended, category, {value} AS duration_us, count(*) AS n\n\
+                 FROM (SELECT {} AS operation, backend, {ENDED} AS ended, {DURATION} AS duration_us,\n             \
+                 CASE WHEN outcome IN ('failed', 'timeout') THEN error_category END AS category\n      {})\n\
+                 GROUP BY 1, 2, 3, 4, 5\nORDER BY 1, 2, 3, 5",
+                column(&Dimension::Operation, question),
+                from.replace('\n', "\n      ")
+            )
+        }
+        Subject::Sessions => people::sessions_sql(question),
+        Subject::FirstSessions => people::first_sessions_sql(question),
+        Subject::Returns => people::returns_sql(question),
+        Subject::Interactions => format!(
+            "SELECT at, \"user\", arm, modality, \"index\", coalesce(label, correct) AS meant, recognized, words, word_errors\n\
+             FROM (SELECT * FROM interactions\n{})\n\
+             LEFT JOIN (SELECT \"of\", last_value(correct ORDER BY at, id) AS label FROM labels GROUP BY 1) ON \"of\" = id\n\
+             ORDER BY at, id",
+            condition(question)
+        ),
+        Subject::Measurements { family } => {
+            let of_family = format!("{}\n  AND starts_with(name, {})", condition(question), text(&format!("{family}.")));
+            format!(
+                "SELECT * FROM measurements\n{of_family}\n  AND at = (SELECT max(at) FROM measurements\n{of_family})\n\
+                 ORDER BY name, scope, id\nLIMIT {MEASURED_MAX}"
+            )
+        }
+        Subject::Feedback => {
+            format!("SELECT count(*) AS notes, count(score) AS scores, avg(score) AS mean_score\n{from}\n  AND topic = 'feedback'")
+        }
     }
 }
+
+/// How an operation counts.
+const ENDED: &str = "CASE WHEN dry_run THEN 'dry_run' ELSE outcome END";
+/// The duration of an operation that succeeded.
+const DURATION: &str = "CASE WHEN outcome = 'ok' AND dry_run IS NOT TRUE THEN duration_us END";
 
 /// The newest events that count for a question.
 pub(crate) fn newest(question: &Question, limit: usize) -> String {
@@ -62,21 +107,32 @@ pub(crate) fn of_day(kind: Kind, day: Date, from: Option<Timestamp>, to: Option<
     format!("SELECT * FROM {} WHERE day = DATE '{day}'{from}{to} ORDER BY at, id", kind.table())
 }
 
-fn condition(question: &Question) -> String {
-    let Span { from, to } = question.span;
-    // The days that tables are divided by come first: those outside the span are not read.
-    let mut condition =
-        format!("WHERE day >= DATE '{}' AND day <= DATE '{}'\n  AND at >= {} AND at < {}", day(from), day(to), time(from), time(to));
+pub(crate) fn condition(question: &Question) -> String {
+    let from = question.span.from;
+    let mut condition = in_span(question, "");
     if let Subject::Measurement { name } = &question.subject {
         // Writing to a String cannot fail.
         let _ = write!(condition, "\n  AND name = {}", text(name));
     }
-    condition.push_str(&filter(&question.filter, question));
+    condition.push_str(&of_filter(question));
     let is_of_operations = question.subject.kind() == Kind::Operation;
     if is_of_operations && question.filter.get(&Dimension::Origin).is_none_or(|origins| origins.contains(Origin::Probe.name())) {
         condition.push_str(&not_of_a_fixed_sample(from));
     }
     condition
+}
+
+/// The days that tables are divided by come first: those outside the span are not read.
+pub(crate) fn in_span(question: &Question, table: &str) -> String {
+    let Span { from, to } = question.span;
+    let (first, last, from, to) = (day(from), day(to), time(from), time(to));
+    format!("WHERE {table}day >= DATE '{first}' AND {table}day <= DATE '{last}'\n  AND {table}at >= {from} AND {table}at < {to}")
+}
+
+/// All that was before the end of the span.
+pub(crate) fn until(question: &Question) -> String {
+    let to = question.span.to;
+    format!("WHERE day <= DATE '{}'\n  AND at < {}", day(to), time(to))
 }
 
 /// A complete fixed sample has a verdict of its own, and is no live evidence: complete are those that were announced once and
@@ -97,9 +153,9 @@ fn not_of_a_fixed_sample(from: Timestamp) -> String {
     )
 }
 
-fn filter(filter: &Filter, question: &Question) -> String {
+pub(crate) fn of_filter(question: &Question) -> String {
     let mut conditions = String::new();
-    for (dimension, values) in filter {
+    for (dimension, values) in &question.filter {
         let values: Vec<_> = values.iter().map(|value| text(value)).collect();
         let condition =
             if values.is_empty() { "false".to_owned() } else { format!("{} IN ({})", column(dimension, question), values.join(", ")) };
@@ -145,7 +201,7 @@ fn rounded(column: &str) -> String {
     format!("CAST(round(exp(round(ln(greatest({column}, 1)) / {growth}) * {growth})) AS BIGINT)")
 }
 
-fn date(question: &Question) -> String {
+pub(crate) fn date(question: &Question) -> String {
     if question.time_zone == "UTC" {
         "CAST(at AS DATE)".to_owned()
     } else {
@@ -158,7 +214,7 @@ fn day(at: Timestamp) -> Date {
     at.to_jiff().to_zoned_datetime(TimeZone::UTC).date()
 }
 
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     format!("TIMESTAMP '{at}'")
 }
 

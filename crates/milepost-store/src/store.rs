@@ -27,13 +27,14 @@ use datafusion::{
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
 use jiff::{ToSpan, civil::Date};
-use milepost_record::{Answer, Event, Invalid, Inventory, Kind, Question, Segment, Spool, SpoolError, Timestamp, UNREADABLE_MAX};
+use milepost_record::{Answer, Event, Invalid, Inventory, Kind, Limit, Question, Segment, Spool, SpoolError, Timestamp, UNREADABLE_MAX};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tokio::task::JoinSet;
 
 /// How many events of the spool make one batch.
 const BATCH: usize = 8192;
@@ -245,9 +246,35 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn answer(&self, question: &Question) -> Result<Answer, StoreError> {
-        let sql = self.sql(question);
-        let batches = self.run(&sql).await?;
-        Ok(Answer { evidence: answer::of(question, &batches)?, sql })
+        let mut answers = self.answers(std::slice::from_ref(question)).await?;
+        answers.pop().ok_or(StoreError::Shape("answer"))
+    }
+
+    /// Answers several questions at the same time; those that differ in nothing but their limit with one statement. The answers come
+    /// back in the order of the questions.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn answers(&self, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
+        let statements = Statements::of(questions, |question, limits| self.sql(question, limits));
+        let mut running = JoinSet::new();
+        for (index, statement) in statements.0.iter().enumerate() {
+            let (engine, sql) = (self.engine.clone(), statement.sql.clone());
+            running.spawn(async move { (engine.sql(&sql).await?.collect().await).map(|batches| (index, batches)) });
+        }
+        let mut found = BTreeMap::new();
+        while let Some(done) = running.join_next().await {
+            found.extend([done.map_err(|error| DataFusionError::External(error.into()))??]);
+        }
+        let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+        for (statement, batches) in statements.0.iter().zip(found.values()) {
+            for (position, limit) in &statement.questions {
+                let (Some(question), within) = (questions.get(*position), limit.map(sql::column_of)) else { continue };
+                let evidence = answer::of(question, within.as_deref(), batches)?;
+                answers.insert(*position, Answer { evidence, sql: statement.sql.clone() });
+            }
+        }
+        Ok(answers.into_values().collect())
     }
 
     /// How the engine would answer a question, in its own words.
@@ -255,7 +282,7 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn plan(&self, question: &Question) -> Result<String, StoreError> {
-        let plan = self.engine.sql(&self.sql(question)).await?.create_physical_plan().await?;
+        let plan = self.engine.sql(&self.sql(question, question.limit().as_slice())).await?.create_physical_plan().await?;
         Ok(datafusion::physical_plan::displayable(plan.as_ref()).indent(true).to_string())
     }
 
@@ -325,12 +352,39 @@ impl Store {
         views::views(&self.engine).await
     }
 
-    fn sql(&self, question: &Question) -> String {
-        sql::of(question, self.inventory.events.get(&question.subject.kind()).copied().unwrap_or(0))
+    fn sql(&self, question: &Question, limits: &[&Limit]) -> String {
+        sql::of(question, limits, self.inventory.events.get(&question.subject.kind()).copied().unwrap_or(0))
     }
 
     pub(crate) async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {
         Ok(self.engine.sql(sql).await?.collect().await?)
+    }
+}
+
+/// The statements that answer some questions.
+struct Statements(Vec<Statement>);
+
+struct Statement {
+    sql: String,
+    /// Which questions it answers, by their position, each with the index of its limit.
+    questions: Vec<(usize, Option<usize>)>,
+}
+
+impl Statements {
+    fn of(questions: &[Question], sql: impl Fn(&Question, &[&Limit]) -> String) -> Self {
+        // What is the same without a limit is one statement.
+        let mut same: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (position, question) in questions.iter().enumerate() {
+            same.entry(sql(question, &[])).or_default().push(position);
+        }
+        let statement = |positions: Vec<usize>| {
+            let of = || positions.iter().filter_map(|position| questions.get(*position).map(|question| (*position, question)));
+            let limits: Vec<&Limit> = of().filter_map(|(_, question)| question.limit()).collect::<BTreeSet<_>>().into_iter().collect();
+            let index = |question: &Question| question.limit().and_then(|limit| limits.iter().position(|known| *known == limit));
+            let sql = of().next().map(|(_, question)| sql(question, &limits)).unwrap_or_default();
+            Statement { sql, questions: of().map(|(position, question)| (position, index(question))).collect() }
+        };
+        Self(same.into_values().map(statement).collect())
     }
 }
 

@@ -2,13 +2,13 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Dimension, Durability, Event, Evidence, Kind, Measurement, Note, Operation, Origin, Outcome, Question, Scalar, Span, Spool, Subject,
-    Timestamp, Topic,
+    Dimension, Durability, Event, Evidence, Interaction, Kind, Measure, Measurement, Memory, Note, Operation, Origin, Outcome, Question,
+    Scalar, Session, Span, Spool, Subject, Timestamp, Topic,
 };
 use milepost_store::{Compacted, Selection, Store, StoreError, Upkeep, check, compact, repair};
 use proptest::{collection::btree_map, prelude::*};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     sync::{
@@ -279,7 +279,20 @@ fn days_outside_the_span_are_not_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path();
     for day in 1..=24 {
-        spooled(data, &operation(&day.to_string(), &format!("2026-11-{day:02}T10:00:00.123456Z"), day));
+        let when = at(&format!("2026-11-{day:02}T10:00:00.123456Z"));
+        spooled(data, &operation(&day.to_string(), &when.to_string(), day));
+        let mut others = [
+            Event::at(when, Session::new()),
+            Event::at(when, Interaction::new()),
+            Event::at(when, Memory::new("r", 1_u64, Measure::Pss, true)),
+            Event::at(when, Measurement::new("coverage.statements", 90.0)),
+            Event::at(when, Note::new(Topic::Feedback)),
+        ];
+        for event in &mut others {
+            (event.id, event.origin, event.user) = (Some(day.to_string()), Some(Origin::Use), Some("u-1".to_owned()));
+            event.session = Some("s".to_owned());
+            spooled(data, event);
+        }
     }
     compacted(data);
     let store = wait(Store::open(data, at(NOW))).expect("a store");
@@ -293,12 +306,33 @@ fn days_outside_the_span_are_not_read() {
         aliases: BTreeMap::new(),
         time_zone: "Europe/Berlin".to_owned(),
     };
-    let subject = || Subject::Operations { limit: None };
     let two_days = span("2026-11-10T00:00:00Z", "2026-11-11T23:00:00Z");
-    let plan = wait(store.plan(&question(subject(), two_days))).expect("a plan");
-    let read = |plan: &str| plan.matches("day=2026-11-").count();
-    assert_eq!(read(&plan), 2, "{plan}");
-    assert!(plan.contains("day=2026-11-10") && plan.contains("day=2026-11-11"), "{plan}");
+    let read = |subject: Subject| {
+        let plan = wait(store.plan(&question(subject, two_days))).expect("a plan");
+        let days: BTreeSet<String> = plan.split("day=").skip(1).filter_map(|rest| rest.get(..10)).map(str::to_owned).collect();
+        (days, plan)
+    };
+    let name = || "coverage.statements".to_owned();
+    // All that a criterion or a report can ask about, but for who is new and who comes back: what is first is known by what was before.
+    for subject in [
+        Subject::Operations { limit: None },
+        Subject::Breakdown,
+        Subject::Memory,
+        Subject::Measurement { name: name() },
+        Subject::Measurements { family: "coverage".to_owned() },
+        Subject::Count { kind: Kind::Interaction },
+        Subject::Count { kind: Kind::Session },
+        Subject::Sessions,
+        Subject::Interactions,
+        Subject::Feedback,
+    ] {
+        let (days, plan) = read(subject.clone());
+        assert_eq!(days, ["2026-11-10".to_owned(), "2026-11-11".to_owned()].into(), "{subject:?}: {plan}");
+    }
+    for subject in [Subject::FirstSessions, Subject::Returns] {
+        let (days, plan) = read(subject.clone());
+        assert_eq!((days.len(), days.last().map(String::as_str)), (11, Some("2026-11-11")), "{subject:?}: {plan}");
+    }
 
     // The statistics of files are cut to milliseconds: an event at the edge is in or out by its microsecond all the same.
     let n = |from, to| match wait(store.answer(&question(Subject::Count { kind: Kind::Operation }, span(from, to))))

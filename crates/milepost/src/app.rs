@@ -11,12 +11,13 @@ mod probe;
 mod probe_sample;
 mod query;
 mod record;
+mod report;
 mod run;
 mod scorecard;
 mod track;
 
 use crate::{
-    cli::{Cli, Collect, Command, RunAlone, SchemaOf},
+    cli::{Cli, Collect, Command, Report, RunAlone, SchemaOf},
     config::{self, Config, ConfigError, Surroundings},
     render::terminal::printable,
 };
@@ -71,6 +72,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),
         Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
+        Some(Command::Report(Report::Full(of))) => report::full(&of, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
         Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),
         Some(Command::Track(wishes)) => track::track(&wishes, &at(&cli.config)?),
@@ -80,6 +82,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             let schema = match schema.of {
                 SchemaOf::Event => milepost_record::schema(),
                 SchemaOf::Scorecard => schemars::schema_for!(milepost_judge::Scorecard),
+                SchemaOf::Report => schemars::schema_for!(milepost_judge::Report),
                 SchemaOf::Config => config::schema(),
             };
             let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure::internal(e.to_string()))?;

@@ -26,6 +26,7 @@ Judge
   explain      Show what a verdict rests on
 
 Report
+  report       Show what happened, as figures, tracker by tracker
   dashboard    Write the scorecard as one HTML file
 
 Automate
@@ -101,6 +102,11 @@ pub enum Command {
     Check(Check),
     /// Show what a verdict rests on: definition, SQL, counts, interval and the newest events
     Explain(Explain),
+    /// Show what happened in a period, as figures
+    ///
+    /// It judges nothing: see `milepost status`. What is not known is not known, and never 0.
+    #[command(subcommand)]
+    Report(Report),
     /// Write the scorecard as one HTML file that needs no network
     Dashboard(Dashboard),
     /// Read the events with SQL
@@ -563,6 +569,28 @@ pub struct Track {
     pub all: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Report {
+    /// Everything: performance, memory, reliability, usability, learning, personas, retention, code, community
+    Full(ReportOf),
+}
+
+#[derive(Debug, Args)]
+pub struct ReportOf {
+    /// Only events at or after this time, in RFC 3339 [default: all]
+    #[arg(long)]
+    pub from: Option<Timestamp>,
+    /// Only events before this time [default: now]
+    #[arg(long)]
+    pub to: Option<Timestamp>,
+    /// Whose events count: use, probe, test, import
+    #[arg(long, default_value = "use", value_delimiter = ',', value_name = "ORIGINS")]
+    pub origin: Vec<Origin>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
 #[derive(Debug, Args)]
 pub struct Export {
     /// Only events of these kinds
@@ -598,6 +626,8 @@ pub enum SchemaOf {
     Event,
     /// What `status --format json` prints
     Scorecard,
+    /// What `report --format json` prints
+    Report,
     /// milepost.toml
     Config,
 }

@@ -1,10 +1,11 @@
-//! What people and programs see of a scorecard, one file for each format, and of the report of a fixed sample. A renderer sees
-//! the one or the other and nothing else; `rows` sees the rows of a query.
+//! What people and programs see of a scorecard, one file for each format, of the report of a period and that of a fixed sample.
+//! A renderer sees one of them and nothing else; `rows` sees the rows of a query.
 
 pub mod chart;
 pub mod fixed_sample;
 pub mod html;
 pub mod markdown;
+pub mod report;
 pub mod rows;
 pub mod terminal;
 mod words;

@@ -79,6 +79,9 @@ fn the_scorecard_schema_accepts_what_is_printed() {
     run(&["record", "measurement", "--name", "coverage.statements", "--value", "10", "--unit", "%"]);
     run(&["record", "memory", "--run", "r", "--bytes", "1GB", "--measure", "pss"]);
     check(&run(&["status", "--format", "json"]));
+    let schema = self::schema("report");
+    let report: Value = serde_json::from_str(&run(&["report", "full", "--format", "json"])).expect("JSON");
+    assert_eq!(problems(&schema, &report), Vec::<String>::new());
 }
 
 #[test]

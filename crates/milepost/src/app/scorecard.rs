@@ -27,14 +27,8 @@ pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
     wait(async {
         let store = Store::open(data, now).await?;
         let questions = questions(criteria, store.past(), now);
-        let mut answers = Vec::with_capacity(questions.len());
-        for of_criterion in &questions {
-            let mut of_goals = Vec::with_capacity(of_criterion.len());
-            for question in of_criterion {
-                of_goals.push(store.answer(question).await?);
-            }
-            answers.push(of_goals);
-        }
+        let mut answered = store.answers(&questions.concat()).await?.into_iter();
+        let answers: Vec<Vec<Answer>> = questions.iter().map(|of_goals| answered.by_ref().take(of_goals.len()).collect()).collect();
         let scorecard = judge(criteria, &answers, store.past(), now);
         Ok(Judged { store, scorecard, questions, answers })
     })

@@ -59,7 +59,7 @@ fn row(text: &mut String, criterion: &CriterionResult) {
 }
 
 /// Names are strangers' text: nothing in them may begin a cell, a link, an image or HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in words::plain(text, 500).chars() {
         match character {

@@ -1,0 +1,157 @@
+//! The time from a new person's start to the first success, giving up counted.
+
+use crate::survival::{Observed, Survival};
+use milepost_record::{FirstSession, SILENCE_MAX, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+
+/// First success within this long is what the specification calls fast.
+const FAST: Duration = Duration::from_secs(30);
+
+/// What new people's first sessions say. Times in seconds, shares in percent.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct FirstSuccess {
+    /// New people: those whose first session began in the period.
+    pub starters: u64,
+    /// Of those, how many succeeded in it.
+    pub succeeded: u64,
+    /// How many ended it without a success: by half an hour of silence, or by starting anew.
+    pub gave_up: u64,
+    /// How many are still at it, without a success yet.
+    pub running: u64,
+    /// The time after which half of all starters had succeeded (Kaplan and Meier); null where fewer than half did. Who gave up never succeeds.
+    pub median_s: Option<f64>,
+    /// Where that median lies with 95 % confidence at one look; null on a side that is not reached.
+    pub median_interval_s: [Option<f64>; 2],
+    /// The mean of those who succeeded, and of nobody else: the specification's figure, which leaves out who gave up.
+    pub mean_of_successes_s: Option<f64>,
+    /// The median of those who succeeded, and of nobody else.
+    pub median_of_successes_s: Option<f64>,
+    /// How many of the starters whose 30 seconds are over, or who are done, succeeded within 30 seconds.
+    pub within_30s: u64,
+    /// How many starters that is out of.
+    pub within_30s_of: u64,
+    /// Their share.
+    pub within_30s_percent: Option<f64>,
+    /// The share among those who succeeded, and nobody else: the specification's figure.
+    pub within_30s_of_successes_percent: Option<f64>,
+    /// The mean number of operations up to the first success, itself included, of those who had one.
+    pub attempts_before_first_success: Option<f64>,
+}
+
+impl FirstSuccess {
+    /// Of first sessions, seen at `now`.
+    #[must_use]
+    pub fn of(sessions: &[FirstSession], now: Timestamp) -> Self {
+        let waits: Vec<f64> = sessions.iter().filter_map(wait).collect();
+        let mut sorted = waits.clone();
+        sorted.sort_by(f64::total_cmp);
+        let is_over = |session: &FirstSession| session.last.unwrap_or(session.start).saturating_add(SILENCE_MAX) < now;
+        let failed = || sessions.iter().filter(|session| session.first_success.is_none());
+        let gave_up = failed().filter(|session| is_over(session)).count() as u64;
+        let observed: Vec<_> = sessions
+            .iter()
+            .map(|session| match wait(session) {
+                Some(time) => Observed { time, happened: true },
+                // Giving up is an outcome: nobody who gave up succeeds later on.
+                None if is_over(session) => Observed { time: f64::INFINITY, happened: false },
+                None => Observed { time: now.since(session.start).as_secs_f64(), happened: false },
+            })
+            .collect();
+        let survival = Survival::of(&observed);
+        let fast = waits.iter().filter(|wait| **wait < FAST.as_secs_f64()).count() as u64;
+        let still_open = failed().filter(|session| !is_over(session) && now.since(session.start) < FAST).count() as u64;
+        let decided = sessions.len() as u64 - still_open;
+        let attempts: Vec<u64> = sessions.iter().filter(|s| s.first_success.is_some()).map(|s| s.attempts).collect();
+        Self {
+            starters: sessions.len() as u64,
+            succeeded: waits.len() as u64,
+            gave_up,
+            running: sessions.len() as u64 - waits.len() as u64 - gave_up,
+            median_s: survival.as_ref().and_then(Survival::median),
+            median_interval_s: survival.as_ref().map_or([None, None], Survival::median_interval),
+            mean_of_successes_s: mean(&waits),
+            median_of_successes_s: median(&sorted),
+            within_30s: fast,
+            within_30s_of: decided,
+            within_30s_percent: percent(fast, decided),
+            within_30s_of_successes_percent: percent(fast, waits.len() as u64),
+            attempts_before_first_success: mean(&attempts.iter().map(|n| *n as f64).collect::<Vec<_>>()),
+        }
+    }
+}
+
+fn wait(session: &FirstSession) -> Option<f64> {
+    session.first_success.map(|success| success.since(session.start).as_secs_f64())
+}
+
+/// The median as the specification computes it: the middle, or the mean of the two in the middle.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// `part` of `of` in percent; none of nothing.
+pub(crate) fn percent(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64 * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_microseconds(1_790_000_000_000_000).expect("a moment").saturating_add(Duration::from_secs(seconds))
+    }
+
+    fn session(success: Option<u64>, last: Option<u64>, attempts: u64) -> FirstSession {
+        let succeeded = u64::from(success.is_some());
+        FirstSession { start: at(0), first_success: success.map(at), last: last.map(at), attempts, attempted: attempts, succeeded }
+    }
+
+    /// The starters of the reference, section 8: those that it censors are still at it, or gave up.
+    #[test]
+    fn figures_of_the_specification_and_honest_ones_side_by_side() {
+        let successes = [4, 7, 9, 12, 15, 18, 18, 25, 28, 31, 40, 60, 90, 120];
+        let mut sessions: Vec<_> = successes.iter().map(|s| session(Some(*s), Some(*s), 2)).collect();
+        sessions.extend([22, 45, 60, 120, 300, 300].map(|last| session(None, Some(last), 3)));
+        let found = FirstSuccess::of(&sessions, at(86_400));
+        assert_eq!((found.starters, found.succeeded, found.gave_up, found.running), (20, 14, 6, 0));
+        assert_eq!(found.median_of_successes_s, Some(21.5));
+        assert!((found.mean_of_successes_s.expect("a mean") - 34.071_428_571_428_57).abs() < 1e-9);
+        assert!((found.within_30s_of_successes_percent.expect("a share") - 64.285_714_285_714_28).abs() < 1e-9);
+        assert_eq!((found.within_30s, found.within_30s_of, found.within_30s_percent), (9, 20, Some(45.0)));
+        // Ten of twenty had succeeded after 31 seconds.
+        assert_eq!(found.median_s, Some(31.0));
+        assert_eq!(found.attempts_before_first_success, Some(2.0));
+    }
+
+    /// Two of five: the median is not reached, whatever the two took.
+    #[test]
+    fn whoever_gives_up_counts() {
+        let gave_up = [(); 3].map(|()| session(None, Some(9), 1));
+        let sessions: Vec<_> = [10, 20].map(|s| session(Some(s), Some(s), 1)).into_iter().chain(gave_up).collect();
+        let found = FirstSuccess::of(&sessions, at(86_400));
+        assert_eq!((found.median_s, found.median_of_successes_s), (None, Some(15.0)));
+    }
+
+    /// Who began ten seconds ago is neither fast nor slow yet; half a minute later, slow; half an hour later, gone.
+    #[test]
+    fn whoever_is_still_at_it_is_not_counted_yet() {
+        let started = [session(None, None, 0)];
+        let after = |seconds| {
+            let found = FirstSuccess::of(&started, at(seconds));
+            (found.running, found.gave_up, found.within_30s_of, found.within_30s_percent)
+        };
+        assert_eq!(after(10), (1, 0, 0, None));
+        assert_eq!(after(31), (1, 0, 1, Some(0.0)));
+        assert_eq!(after(1801), (0, 1, 1, Some(0.0)));
+        assert_eq!(FirstSuccess::of(&[], at(0)).within_30s_percent, None);
+    }
+}

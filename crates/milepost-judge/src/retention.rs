@@ -1,0 +1,129 @@
+//! Who comes back: weekly cohorts, bounded retention.
+//!
+//! Of the people whose week N after their first day has passed, the share that was active in it. Days 7N to 7N + 6 after the
+//! first day are week N. Who began too recently is in neither number.
+
+use crate::first_success::percent;
+use jiff::{ToSpan, civil::Date};
+use milepost_record::Return;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How many cohorts are shown: the newest.
+const COHORTS_MAX: usize = 53;
+/// Up to which week they are followed.
+const WEEKS: u32 = 12;
+
+/// Who came back, by cohort.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Retention {
+    /// The people that began in the same week (ISO 8601), the oldest first.
+    pub cohorts: Vec<Cohort>,
+    /// In the fourth week after their first day, over all cohorts.
+    pub week4: Week4,
+}
+
+/// The people whose first day is in the same calendar week.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Cohort {
+    /// The week, as `2026-W40`.
+    pub week: String,
+    /// How many people.
+    pub users: u64,
+    /// Week by week after their first day, as far as anybody's has passed.
+    pub weeks: Vec<Week>,
+}
+
+/// One week after the first day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Week {
+    /// Which.
+    pub week: u32,
+    /// People whose week has passed.
+    pub mature: u64,
+    /// Of those, how many were active in it.
+    pub active: u64,
+}
+
+/// Retention in the fourth week.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Week4 {
+    /// People whose fourth week has passed.
+    pub mature: u64,
+    /// Of those, how many were active in it.
+    pub active: u64,
+    /// People whose fourth week has not passed yet.
+    pub immature: u64,
+    /// The share in percent.
+    pub rate: Option<f64>,
+}
+
+impl Retention {
+    /// Of who was active when, seen on the day `today`.
+    #[must_use]
+    pub fn of(returns: &[Return], today: Date) -> Self {
+        let has_passed = |first: Date, week: u32| {
+            let last = first.checked_add((i64::from(week) * 7 + 6).days());
+            last.is_ok_and(|last| last < today)
+        };
+        let mut cohorts: BTreeMap<(i16, i8), (u64, BTreeMap<u32, Week>)> = BTreeMap::new();
+        let mut week4 = Week4 { mature: 0, active: 0, immature: 0, rate: None };
+        for Return { first, week, users } in returns {
+            let iso = first.iso_week_date();
+            let (people, weeks) = cohorts.entry((iso.year(), iso.week())).or_default();
+            if *week == 0 {
+                *people += users;
+                for n in (1..=WEEKS).filter(|n| has_passed(*first, *n)) {
+                    weeks.entry(n).or_insert(Week { week: n, mature: 0, active: 0 }).mature += users;
+                }
+                *(if has_passed(*first, 4) { &mut week4.mature } else { &mut week4.immature }) += users;
+            } else if *week <= WEEKS && has_passed(*first, *week) {
+                weeks.entry(*week).or_insert(Week { week: *week, mature: 0, active: 0 }).active += users;
+                week4.active += if *week == 4 { *users } else { 0 };
+            }
+        }
+        week4.rate = percent(week4.active, week4.mature);
+        let cohorts: Vec<_> = cohorts
+            .into_iter()
+            .map(|((year, week), (users, weeks))| Cohort {
+                week: format!("{year}-W{week:02}"),
+                users,
+                weeks: weeks.into_values().collect(),
+            })
+            .collect();
+        let first = cohorts.len().saturating_sub(COHORTS_MAX);
+        Self { cohorts: cohorts.into_iter().skip(first).collect(), week4 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn of(first: Date, week: u32, users: u64) -> Return {
+        Return { first, week, users }
+    }
+
+    #[test]
+    fn only_whose_week_has_passed_count() {
+        let monday = date(2026, 9, 28);
+        let returns = [of(monday, 0, 10), of(monday, 1, 7), of(monday, 4, 5), of(date(2026, 10, 4), 0, 2), of(date(2026, 11, 2), 0, 3)];
+        // Day 34 after the Monday is 1 November: on the 2nd, the fourth week of the ten has passed; that of the other two, who began
+        // six days later in the same calendar week, has not.
+        let found = Retention::of(&returns, date(2026, 11, 2));
+        assert_eq!(found.week4, Week4 { mature: 10, active: 5, immature: 5, rate: Some(50.0) });
+        assert_eq!(found.cohorts.len(), 2);
+        assert_eq!((found.cohorts[0].week.as_str(), found.cohorts[0].users), ("2026-W40", 12));
+        assert_eq!(found.cohorts[0].weeks[0], Week { week: 1, mature: 12, active: 7 });
+        assert_eq!(found.cohorts[0].weeks.last(), Some(&Week { week: 4, mature: 10, active: 5 }));
+        let day_before = Retention::of(&returns, date(2026, 11, 1));
+        assert_eq!(day_before.week4, Week4 { mature: 0, active: 0, immature: 15, rate: None });
+    }
+
+    #[test]
+    fn nobody_is_no_rate() {
+        assert_eq!(Retention::of(&[], date(2026, 11, 2)).week4.rate, None);
+    }
+}

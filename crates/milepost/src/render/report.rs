@@ -1,0 +1,354 @@
+//! The report of a period: its figures, tracker by tracker, for a terminal and as Markdown. What is not known says so.
+
+use super::{
+    markdown::escaped,
+    rows::{Content, Heading, table},
+    terminal::{line, printable},
+    words::moment,
+};
+use anstyle::Style;
+use milepost_judge::{Report, code::Taken, digits, operations::Figures, retention::Cohort};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// How many rows of a table are shown.
+const ROWS_MAX: usize = 50;
+
+/// What one tracker says.
+struct Section {
+    title: &'static str,
+    /// Each with its name.
+    figures: Vec<(&'static str, String)>,
+    tables: Vec<Table>,
+}
+
+struct Table {
+    title: &'static str,
+    headings: Vec<Heading>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Table {
+    fn new(title: &'static str, headings: &[(&str, Content)], rows: Vec<Vec<Value>>) -> Self {
+        let headings = headings.iter().map(|(name, of)| Heading { name: (*name).to_owned(), of: *of }).collect();
+        Self { title, headings, rows }
+    }
+}
+
+/// The report for a terminal of this width.
+#[must_use]
+pub fn terminal(report: &Report, width: usize) -> String {
+    let mut shown = String::new();
+    let bold = Style::new().bold();
+    line(&mut shown, &format!("{bold}{}{bold:#}: {}", printable(&report.project), period(report)));
+    for section in sections(report) {
+        line(&mut shown, &format!("\n{bold}{}{bold:#}", section.title));
+        let label = section.figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in &section.figures {
+            let rest = " ".repeat(label + 4);
+            let options = textwrap::Options::new(width).subsequent_indent(&rest).break_words(true);
+            for piece in textwrap::wrap(&format!("  {name:label$}  {}", printable(value)), options) {
+                line(&mut shown, &piece);
+            }
+        }
+        for Table { title, headings, mut rows } in section.tables {
+            let more = rows.len().saturating_sub(ROWS_MAX);
+            rows.truncate(ROWS_MAX);
+            line(&mut shown, &format!("\n{title}"));
+            shown.push_str(&table(&headings, &rows, width));
+            if more > 0 {
+                line(&mut shown, &format!("and {more} more: see --format json"));
+            }
+        }
+    }
+    shown
+}
+
+/// The report as Markdown.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail, here and below.
+    let _ = writeln!(text, "# {}\n\n{}", escaped(&report.project), escaped(&period(report)));
+    for section in sections(report) {
+        let _ = writeln!(text, "\n## {}\n", section.title);
+        for (name, value) in &section.figures {
+            let _ = writeln!(text, "- {name}: {}", escaped(value));
+        }
+        for Table { title, headings, rows } in section.tables {
+            let of = |heading: &Heading| if heading.of == Content::Text { "---" } else { "---:" };
+            let names: Vec<_> = headings.iter().map(|heading| heading.name.as_str()).collect();
+            let rules: Vec<_> = headings.iter().map(of).collect();
+            let _ = writeln!(text, "\n{title}\n\n| {} |\n|{}|", names.join(" | "), rules.join("|"));
+            for row in rows.iter().take(ROWS_MAX) {
+                let cell = |value: &Value| match value {
+                    Value::Null => "–".to_owned(),
+                    Value::String(text) => escaped(text),
+                    value => value.to_string(),
+                };
+                let _ = writeln!(text, "| {} |", row.iter().map(cell).collect::<Vec<_>>().join(" | "));
+            }
+            if rows.len() > ROWS_MAX {
+                let _ = writeln!(text, "\nand {} more", rows.len() - ROWS_MAX);
+            }
+        }
+    }
+    text
+}
+
+fn period(report: &Report) -> String {
+    let from = report.from.map_or("the first event".to_owned(), moment);
+    format!("from {from} to {}, origin {}", moment(report.to), report.origins.join(", "))
+}
+
+fn known(value: Option<f64>, unit: &str) -> String {
+    value.map_or("not known".to_owned(), |value| format!("{}{unit}", digits(value)))
+}
+
+/// A number for a cell.
+fn cell(value: Option<f64>) -> Value {
+    json!(value.map_or("–".to_owned(), digits))
+}
+
+fn sections(report: &Report) -> Vec<Section> {
+    vec![
+        performance(report),
+        memory(report),
+        reliability(report),
+        usability(report),
+        learning(report),
+        personas(report),
+        retention(report),
+        code(report),
+        community(report),
+    ]
+}
+
+const OPERATIONS: [(&str, Content); 6] = [
+    ("n", Content::Number),
+    ("ok %", Content::Number),
+    ("P50 ms", Content::Number),
+    ("P95 ms", Content::Number),
+    ("P50 ok", Content::Number),
+    ("P95 ok", Content::Number),
+];
+
+fn figures(figures: &Figures) -> Vec<Value> {
+    let Figures { count, failed, success_rate, p50_ms, p95_ms, successes, .. } = figures;
+    // Where there are failures and no value, the quantile falls on one of them.
+    let slow = |value: Option<f64>| if value.is_none() && *failed > 0 { json!("failed") } else { cell(value) };
+    vec![json!(count), cell(*success_rate), slow(*p50_ms), slow(*p95_ms), cell(successes.p50_ms), cell(successes.p95_ms)]
+}
+
+fn performance(report: &Report) -> Section {
+    let of = &report.performance;
+    let name = |name: &Option<String>| name.as_deref().map_or(Value::Null, Value::from);
+    let backend = |backend: &Option<Option<String>>| json!(backend.clone().flatten().unwrap_or_else(|| "(not said)".to_owned()));
+    let with = |names: &[(&'static str, Content)]| names.iter().copied().chain(OPERATIONS).collect::<Vec<_>>();
+    let mut tables = Vec::new();
+    if !of.by_operation.is_empty() {
+        let rows =
+            of.by_operation_and_backend.iter().map(|g| [vec![name(&g.operation), backend(&g.backend)], figures(&g.figures)].concat());
+        let by_backend = of.by_backend.iter().map(|g| [vec![backend(&g.backend)], figures(&g.figures)].concat());
+        let by_operation = of.by_operation.iter().map(|g| [vec![name(&g.operation)], figures(&g.figures)].concat());
+        tables = vec![
+            Table::new("By operation", &with(&[("operation", Content::Text)]), by_operation.collect()),
+            Table::new("By backend", &with(&[("backend", Content::Text)]), by_backend.collect()),
+            Table::new("By both", &with(&[("operation", Content::Text), ("backend", Content::Text)]), rows.collect()),
+        ];
+    }
+    if !of.violations.is_empty() {
+        let rows = of.violations.iter().map(|v| {
+            vec![json!(v.operation), v.p95_ms.map_or(json!("failed"), |ms| json!(digits(ms))), cell(Some(v.limit_ms)), cell(v.over_percent)]
+        });
+        let headings =
+            [("operation", Content::Text), ("P95 ms", Content::Number), ("limit ms", Content::Number), ("over %", Content::Number)];
+        tables.push(Table::new("Beyond their limits", &headings, rows.collect()));
+    }
+    let Figures { count, cancelled, dry_runs, p50_ms, p95_ms, successes, .. } = &of.overall;
+    Section {
+        title: "Performance",
+        figures: vec![
+            ("operations", format!("{count}; besides {cancelled} cancelled and {dry_runs} dry runs, which do not count")),
+            ("P50, P95", format!("{}, {}: a failure is slower than any limit", known(*p50_ms, " ms"), known(*p95_ms, " ms"))),
+            ("of those that succeed", format!("{}, {}", known(successes.p50_ms, " ms"), known(successes.p95_ms, " ms"))),
+        ],
+        tables,
+    }
+}
+
+fn memory(report: &Report) -> Section {
+    let figures = match &report.memory {
+        None => vec![("readings", "none".to_owned())],
+        Some(of) => vec![
+            ("readings", format!("{} of {} ({})", of.readings, of.process.as_deref().unwrap_or("a process"), of.measure)),
+            ("current, average, peak", [of.current_mb, of.average_mb, of.peak_mb].map(|mb| known(mb, " MB")).join(", ")),
+            ("variation", known(of.variation_mb, " MB")),
+            ("CPU", known(of.cpu_percent, "%")),
+        ],
+    };
+    Section { title: "Memory, newest run", figures, tables: Vec::new() }
+}
+
+fn reliability(report: &Report) -> Section {
+    let of = &report.reliability;
+    let mut figures = vec![
+        ("success rate", format!("{} of all operations", known(of.overall_success_rate, "%"))),
+        ("mean of the operations' rates", known(of.mean_of_rates, "%")),
+    ];
+    if let Some((below, target)) = of.below_target.as_ref().zip(of.target) {
+        let names = if below.is_empty() { "none".to_owned() } else { below.join(", ") };
+        figures.push(("not above the target", format!("{names} (above {}%)", digits(target))));
+    }
+    let rows: Vec<_> = of.errors.iter().map(|e| vec![json!(e.category.as_deref().unwrap_or("(not said)")), json!(e.count)]).collect();
+    let errors = Table::new("What went wrong", &[("category", Content::Text), ("n", Content::Number)], rows);
+    Section { title: "Reliability", figures, tables: if of.errors.is_empty() { Vec::new() } else { vec![errors] } }
+}
+
+fn usability(report: &Report) -> Section {
+    let of = &report.usability;
+    let first = &of.first_success;
+    let median = match first.median_s {
+        Some(seconds) => format!("{} s", digits(seconds)),
+        None if first.starters > 0 => "not reached: fewer than half succeed".to_owned(),
+        None => "not known".to_owned(),
+    };
+    Section {
+        title: "Usability",
+        figures: vec![
+            ("sessions", format!("{} of {} people; {} never said when they began", of.sessions, of.users, of.users_without_start)),
+            ("commands", format!("{} attempted, {} succeeded", of.commands_attempted, of.commands_succeeded)),
+            (
+                "new people",
+                format!("{}: {} succeeded, {} gave up, {} are at it", first.starters, first.succeeded, first.gave_up, first.running),
+            ),
+            ("median time to first success", median),
+            ("within 30 s", format!("{} of all who began", known(first.within_30s_percent, "%"))),
+            (
+                "mean, median of those who succeeded",
+                [first.mean_of_successes_s, first.median_of_successes_s].map(|s| known(s, " s")).join(", "),
+            ),
+            ("commands up to the first success", known(first.attempts_before_first_success, "")),
+        ],
+        tables: Vec::new(),
+    }
+}
+
+fn learning(report: &Report) -> Section {
+    let (of, voice) = (&report.learning, &report.voice);
+    let rows: Vec<_> = of
+        .arms
+        .iter()
+        .map(|arm| {
+            let name = arm.arm.as_deref().unwrap_or("(not said)");
+            vec![json!(name), json!(arm.users), json!(arm.interactions), json!(arm.labelled), cell(arm.accuracy)]
+        })
+        .collect();
+    let headings = [
+        ("arm", Content::Text),
+        ("people", Content::Number),
+        ("interactions", Content::Number),
+        ("labelled", Content::Number),
+        ("accuracy %", Content::Number),
+    ];
+    Section {
+        title: "Learning and voice",
+        figures: vec![
+            ("interactions", format!("{}, {} of them labelled", of.interactions, of.labelled)),
+            ("with learning, less without", known(of.improvement_points, " points")),
+            ("spoken", format!("{}, {} of them labelled: {} understood", voice.utterances, voice.labelled, known(voice.accuracy, "%"))),
+            ("word error rate", known(voice.word_error_rate, "")),
+        ],
+        tables: if rows.is_empty() { Vec::new() } else { vec![Table::new("Arms", &headings, rows)] },
+    }
+}
+
+fn personas(report: &Report) -> Section {
+    let rows = report.personas.iter().map(|persona| {
+        let name = persona.persona.as_deref().unwrap_or("(nobody in particular)");
+        [vec![json!(name), cell(persona.limit_ms)], figures(&persona.figures)].concat()
+    });
+    let headings: Vec<_> = [("persona", Content::Text), ("limit ms", Content::Number)].into_iter().chain(OPERATIONS).collect();
+    let table = Table::new("Operations by persona", &headings, rows.collect());
+    Section { title: "Personas", figures: Vec::new(), tables: vec![table] }
+}
+
+fn retention(report: &Report) -> Section {
+    let week4 = &report.retention.week4;
+    let row = |cohort: &Cohort| {
+        let weeks = [1, 2, 4, 8].map(|n| {
+            let week = cohort.weeks.iter().find(|week| week.week == n && week.mature > 0);
+            week.map_or(json!("–"), |week| json!(format!("{}/{}", week.active, week.mature)))
+        });
+        [vec![json!(cohort.week), json!(cohort.users)], weeks.to_vec()].concat()
+    };
+    let rows: Vec<_> = report.retention.cohorts.iter().map(row).collect();
+    let headings = [
+        ("first week", Content::Exact),
+        ("people", Content::Number),
+        ("week 1", Content::Number),
+        ("week 2", Content::Number),
+        ("week 4", Content::Number),
+        ("week 8", Content::Number),
+    ];
+    Section {
+        title: "Retention",
+        figures: vec![(
+            "active in week 4",
+            format!("{} of {}: {}; {} began too recently", week4.active, week4.mature, known(week4.rate, "%"), week4.immature),
+        )],
+        tables: if rows.is_empty() { Vec::new() } else { vec![Table::new("Cohorts", &headings, rows)] },
+    }
+}
+
+fn code(report: &Report) -> Section {
+    let of = &report.code;
+    let by = |taken: &Taken| format!("{} at {}", taken.source.as_deref().unwrap_or("an unnamed tool"), moment(taken.at));
+    let (mut figures, mut tables) = (Vec::new(), Vec::new());
+    match &of.coverage {
+        None => figures.push(("coverage", "not known".to_owned())),
+        Some(coverage) => {
+            figures.push((
+                "coverage",
+                format!("statements: {}; branches: {}", known(coverage.statements_percent, "%"), known(coverage.branches_percent, "%")),
+            ));
+            figures.push(("measured by", by(&coverage.taken)));
+            let rows: Vec<_> = coverage.files_below_80.iter().map(|f| vec![json!(f.file), cell(Some(f.percent))]).collect();
+            if !rows.is_empty() {
+                tables.push(Table::new("Files below 80%", &[("file", Content::Text), ("%", Content::Number)], rows));
+            }
+        }
+    }
+    match &of.complexity {
+        None => figures.push(("complexity", "not known".to_owned())),
+        Some(complexity) => {
+            let [average, maximum, above] = [complexity.average, complexity.maximum, complexity.functions_above_10].map(|n| known(n, ""));
+            figures.push(("complexity", format!("{average} on average, at most {maximum}; {above} functions above 10")));
+            let rows: Vec<_> = complexity.worst.iter().map(|f| vec![json!(f.name), cell(Some(f.complexity)), json!(f.file)]).collect();
+            let headings = [("function", Content::Text), ("complexity", Content::Number), ("file", Content::Text)];
+            if !rows.is_empty() {
+                tables.push(Table::new("The most complex functions", &headings, rows));
+            }
+        }
+    }
+    let tests = of.tests.as_ref().map(|t| format!("{} of {} passed", known(t.passed, ""), known(t.total, "")));
+    figures.push(("tests", tests.unwrap_or_else(|| "not known".to_owned())));
+    let vulnerabilities = of.vulnerabilities.as_ref().map(|v| digits(v.known));
+    figures.push(("known vulnerabilities", vulnerabilities.unwrap_or_else(|| "not known".to_owned())));
+    Section { title: "Code", figures, tables }
+}
+
+fn community(report: &Report) -> Section {
+    let of = &report.community;
+    let rows: Vec<_> =
+        of.contributions.iter().map(|c| vec![json!(c.month.as_deref().unwrap_or("(not said)")), cell(Some(c.contributions))]).collect();
+    let contributions = Table::new("Contributions", &[("month", Content::Text), ("n", Content::Number)], rows);
+    Section {
+        title: "Community",
+        figures: vec![(
+            "feedback",
+            format!("{} notes, {} with a score: mean {}", of.feedback.notes, of.feedback.scores, known(of.feedback.mean_score, "")),
+        )],
+        tables: if of.contributions.is_empty() { Vec::new() } else { vec![contributions] },
+    }
+}
