@@ -100,6 +100,19 @@ pub(crate) fn activity(from: Timestamp) -> String {
     )
 }
 
+/// One row where there is an event of this id.
+pub(crate) fn has(kind: Kind, id: &str) -> String {
+    format!("SELECT 1 FROM {} WHERE id = {} LIMIT 1", kind.table(), text(id))
+}
+
+/// The newest interactions whose right intent nobody has said.
+pub(crate) fn unlabelled(limit: u64) -> String {
+    format!(
+        "SELECT at, id, arm, recognized, \"text\" FROM interactions\n\
+         WHERE correct IS NULL AND id IS NOT NULL AND id NOT IN (SELECT \"of\" FROM labels)\nORDER BY at DESC, id DESC\nLIMIT {limit}"
+    )
+}
+
 /// The events of a kind on one day of UTC, by time.
 pub(crate) fn of_day(kind: Kind, day: Date, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     let from = from.map_or(String::new(), |from| format!(" AND at >= {}", time(from)));

@@ -302,6 +302,22 @@ impl Store {
         crate::rows::rows(&self.run(&sql::activity(from)).await?)
     }
 
+    /// Whether there is an event of this kind and id.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn has(&self, kind: Kind, id: &str) -> Result<bool, StoreError> {
+        Ok(self.run(&sql::has(kind, id)).await?.iter().any(|batch| batch.num_rows() > 0))
+    }
+
+    /// The newest interactions that nobody has labelled, at most `limit`: for each the columns that have a value.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn unlabelled(&self, limit: u64) -> Result<Vec<Row>, StoreError> {
+        crate::rows::rows(&self.run(&sql::unlabelled(limit)).await?)
+    }
+
     /// Visits the events of a selection, each once, in the order of time.
     ///
     /// # Errors

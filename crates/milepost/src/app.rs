@@ -7,6 +7,7 @@ mod explain;
 mod export;
 mod files;
 mod init;
+mod label;
 mod probe;
 mod probe_sample;
 mod query;
@@ -68,6 +69,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Record(record)) => record::record(record, &at(&cli.config)?),
         Some(Command::Collect(Collect::Memory(memory))) => collect::memory(&memory, &at(&cli.config)?),
+        Some(Command::Label(label)) => label::label(&label, &at(&cli.config)?),
         Some(Command::Probe(probe)) => probe_sample::probe(&probe, &at(&cli.config)?),
         Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),
         Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),

@@ -18,6 +18,7 @@ Record
   run          Run a command, unchanged, and record how it went
   record       Record one event, or JSON lines from standard input
   collect      Record what is measured: the memory of a running product
+  label        Say what an interaction meant
   probe        Measure an operation with a fixed number of samples
 
 Judge
@@ -86,6 +87,10 @@ pub enum Command {
     /// Record what is measured
     #[command(subcommand)]
     Collect(Collect),
+    /// Say what an interaction meant; without an id, list those that nobody has labelled
+    ///
+    /// The newest label of an interaction counts, so a mistake is mended by another one.
+    Label(Label),
     /// Measure an operation with a fixed number of samples
     ///
     /// The number is recorded first; then the command of its [[probe]] runs so often, one run after the other, and the verdict is
@@ -415,6 +420,19 @@ pub struct CollectMemory {
     /// Time between two readings
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "DURATION")]
     pub every: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Label {
+    /// Id of the interaction
+    #[arg(requires = "correct")]
+    pub id: Option<String>,
+    /// The intent that was right
+    #[arg(value_name = "INTENT")]
+    pub correct: Option<String>,
+    /// How many are listed, the newest first
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000), value_name = "N")]
+    pub limit: u64,
 }
 
 #[derive(Debug, Args)]

@@ -135,6 +135,24 @@ fn periods_and_origins_are_told_apart() {
 }
 
 #[test]
+fn what_nobody_has_labelled_is_listed_and_can_be() {
+    let place = Place::new(EVENTS);
+    let listed = place.ok(&["label"], "");
+    assert!(listed.contains("2026-10-05T10:00:02.000000Z  i3  learning  install"), "{listed}");
+    assert!(!listed.contains("i1") && !listed.contains("i2") && !listed.contains("i4"), "{listed}");
+    place.ok(&["label", "i3", "remove"], "");
+    assert_eq!(place.ok(&["label"], ""), "every interaction is labelled\n");
+    let learning = |report: Value| report["learning"]["arms"][1]["accuracy"].clone();
+    assert_eq!(learning(place.report(&[])), json!(50.0));
+    // The newest counts.
+    place.ok(&["label", "i3", "install"], "");
+    assert_eq!(learning(place.report(&[])), json!(100.0));
+    let output = place.pipe(&["label", "i9'--", "install"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no interaction `i9'--`"));
+}
+
+#[test]
 fn nothing_known_is_nowhere_zero() {
     let place = Place::new("");
     let report = place.report(&[]);
