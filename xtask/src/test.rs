@@ -29,6 +29,7 @@ pub(crate) fn test() -> Done {
     }
     let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
     tally.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
+    tally.client()?;
     println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     Ok(())
 }
@@ -86,6 +87,33 @@ impl Tally {
         }
         let status = child.wait().map_err(failed)?;
         if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+    }
+
+    /// Runs the tests of the Python client, which need Python alone, beside the program that was built for the others.
+    fn client(&mut self) -> Done {
+        if !have("python3", "python3") {
+            println!("there is no python3: the Python client is not tested");
+            return Ok(());
+        }
+        let mut command = Command::new("python3");
+        command.args(["-m", "unittest", "discover", "--start-directory", "python/tests"]).current_dir(root());
+        command.env("MILEPOST_PROGRAM", target().join("debug/milepost"));
+        println!("{}", shown(&command));
+        let output = command.output().map_err(|error| format!("cannot run python3: {error}"))?;
+        // unittest says everything on standard error, last `Ran 18 tests in 3.2s` and `OK (skipped=1)`.
+        let said = String::from_utf8_lossy(&output.stderr);
+        println!("{said}");
+        if !output.status.success() {
+            return Err(format!("the tests of the Python client: {}", output.status));
+        }
+        let number = |after: &str| {
+            let rest = said.rsplit_once(after).map_or("", |(_, rest)| rest);
+            rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u64>().ok())
+        };
+        let (ran, skipped) = (number("Ran ").ok_or("unittest did not say how many tests ran")?, number("skipped=").unwrap_or(0));
+        self.passed += ran - skipped;
+        self.skipped += skipped;
+        Ok(())
     }
 
     /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`.

@@ -1,0 +1,390 @@
+"""The recorder: what a product uses to record its own use."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Callable, Dict, Optional, Type, TypeVar, Union, cast
+
+from . import _wire
+from ._errors import outcome_of
+from ._place import Place
+from ._spool import Identity, Segment, Spool, new_id
+
+_LOG = logging.getLogger("milepost")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+Attributes = Mapping[str, Union[str, int, float, bool]]
+
+
+def recording_is_off() -> Optional[str]:
+    """The environment variable that keeps recording off, if one does."""
+    for name in ("DO_NOT_TRACK", "MILEPOST_DISABLED"):
+        if os.environ.get(name, "0") not in ("", "0"):
+            return name
+    return None
+
+
+class _Open:
+    """What a recorder needs once it records."""
+
+    def __init__(self, place: Place) -> None:
+        if place.data is None:
+            raise FileNotFoundError("nothing says where the data are: set MILEPOST_DATA, or run `milepost init` in the project's folder")
+        self.spool = Spool(place.data)
+        self.identity = Identity(place.data)
+
+
+class Recorder:
+    """Records events into a data folder, for all threads of a process; a child after a fork may go on using it.
+
+    It never raises into its host: what could not be recorded is counted by `lost`, told by `last_problem`, and logged once by
+    the logger `milepost`. `record` alone says what is wrong with an event that is no event, if asked to by `strict`.
+    """
+
+    def __init__(
+        self,
+        data: Union[str, "os.PathLike[str]", None] = None,
+        *,
+        origin: str = "use",
+        version: Optional[str] = None,
+        texts: Optional["frozenset[str]"] = None,
+    ) -> None:
+        self._data = None if data is None else os.fspath(data)
+        self._origin = origin
+        self._version = version
+        self._texts = texts
+        self._open: Optional[_Open] = None
+        self._segment: Optional[Segment] = None
+        self._lock = threading.Lock()
+        self._is_off = recording_is_off() is not None
+        #: How many events could not be recorded.
+        self.lost = 0
+        #: What was wrong with the last one of them.
+        self.last_problem: Optional[str] = None
+        _ALL.add(self)
+
+    def record(self, event: Mapping[str, Any], *, strict: bool = False) -> bool:
+        """Records an event of any kind, with the keys of the wire format; `v`, `at`, `id`, `origin`, `host` and `version` are
+        filled in where they are absent. Whether the operating system has it: then a crash of this process does not lose it.
+
+        With `strict`, an event that is no event raises ValueError.
+        """
+        if self._is_off:
+            return False
+        try:
+            with self._lock:
+                opened = self._opened()
+                record = _wire.line(self._admitted(event, opened))
+                segment = self._segment
+                if segment is not None and segment.is_full:
+                    # Whoever seals next takes it, now that its lock is free.
+                    segment.close()
+                    segment = None
+                if segment is None:
+                    segment = self._segment = Segment(opened.spool)
+                segment.append(record)
+            return True
+        except _wire.Invalid as invalid:
+            self._problem(invalid)
+            if strict:
+                raise
+        except Exception as error:  # The host goes on, whatever is wrong here.
+            self._problem(error)
+        return False
+
+    def _opened(self) -> _Open:
+        if self._open is None:
+            place = Place.find()
+            if self._data is not None:
+                place.data = self._data
+            if self._texts is None:
+                self._texts = place.texts
+            self._version = self._version or place.version
+            self._open = _Open(place)
+        return self._open
+
+    def _admitted(self, given: Mapping[str, Any], opened: _Open) -> _wire.Event:
+        event: Dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        kind = event.get("kind")
+        event.setdefault("v", _wire.VERSION)
+        event.setdefault("origin", self._origin)
+        event.setdefault("host", opened.identity.host)
+        if "id" not in event:
+            event["id"] = new_id()
+        # A note about a release names the version that it is about, and others have none of their own.
+        if self._version is not None and kind != "note":
+            event.setdefault("version", self._version)
+        attributes = dict(event.get("attributes") or {})
+        if len(attributes) < _wire.ATTRIBUTES_MAX:
+            attributes.setdefault("door", "python")
+        event["attributes"] = attributes
+        texts = self._texts or frozenset()
+        if kind == "interaction" and "interaction" not in texts:
+            event.pop("text", None)
+        elif kind == "note" and event.get("topic") == "feedback" and "feedback" not in texts:
+            event.pop("text", None)
+        elif kind == "operation" and "error" not in texts and isinstance(event.get("error"), Mapping):
+            event["error"] = {key: value for key, value in event["error"].items() if key != "text"}
+        checked = _wire.checked(event, _wire.written_now())
+        if "at" in event and _wire.is_ahead(checked["at"]):
+            raise _wire.Invalid("`at` lies more than five minutes in the future; is the clock right?")
+        return checked
+
+    def _problem(self, problem: BaseException) -> None:
+        self.lost += 1
+        self.last_problem = str(problem)
+        _LOG.log(logging.WARNING if self.lost == 1 else logging.DEBUG, "not recorded: %s", problem)
+
+    def _pseudonym(self, name: Optional[str]) -> Optional[str]:
+        if name is None or self._is_off:
+            return None
+        try:
+            with self._lock:
+                return self._opened().identity.pseudonym(name)
+        except Exception as error:
+            self._problem(error)
+            return None
+
+    def operation(
+        self,
+        operation: str,
+        *,
+        backend: Optional[str] = None,
+        user: Optional[str] = None,
+        session: Optional[str] = None,
+        persona: Optional[str] = None,
+        dry_run: Optional[bool] = None,
+        attributes: Optional[Attributes] = None,
+    ) -> "Operation":
+        """Times a piece of work: a context manager, and a decorator of functions and coroutine functions.
+
+        An exception makes it a failure, and goes on its way. `user` is a name, and becomes a pseudonym.
+        """
+        shared = {"user": user, "session": session, "persona": persona, "dry_run": dry_run, "attributes": attributes}
+        return Operation(self, operation, backend, shared)
+
+    def session(self, user: str, session: Optional[str] = None, *, attributes: Optional[Attributes] = None) -> str:
+        """Records that a person begins to use the product, and returns the id of the session."""
+        session = session or f"s-{new_id().replace('-', '')[20:]}"
+        self._record_for(user, {"kind": "session", "session": session, "attributes": attributes})
+        return session
+
+    def interaction(
+        self,
+        recognized: Optional[str] = None,
+        *,
+        correct: Optional[str] = None,
+        arm: Optional[str] = None,
+        modality: Optional[str] = None,
+        index: Optional[int] = None,
+        words: Optional[int] = None,
+        word_errors: Optional[int] = None,
+        text: Optional[str] = None,
+        user: Optional[str] = None,
+        session: Optional[str] = None,
+        persona: Optional[str] = None,
+        attributes: Optional[Attributes] = None,
+    ) -> str:
+        """Records a request that the product had to understand, and returns its id, for a later label.
+
+        `arm` is the arm of an experiment, such as `learning` or `control`. The text is stored only where the configuration
+        allows it.
+        """
+        interaction = new_id()
+        event = {
+            "kind": "interaction",
+            "id": interaction,
+            "recognized": recognized,
+            "correct": correct,
+            "arm": arm,
+            "modality": modality,
+            "index": index,
+            "words": words,
+            "word_errors": word_errors,
+            "text": text,
+            "session": session,
+            "persona": persona,
+            "attributes": attributes,
+        }
+        self._record_for(user, event)
+        return interaction
+
+    def label(self, interaction: str, correct: str) -> None:
+        """Says what an interaction meant: the newest label of an interaction counts."""
+        self.record({"kind": "label", "of": interaction, "correct": correct})
+
+    def memory(
+        self,
+        run: str,
+        bytes: int,
+        *,
+        measure: str = "rss",
+        complete: bool = True,
+        every_s: Optional[float] = None,
+        process: Optional[str] = None,
+        pid: Optional[int] = None,
+        processes: Optional[int] = None,
+        cpu_s: Optional[float] = None,
+        attributes: Optional[Attributes] = None,
+    ) -> None:
+        """Records one reading of memory of a running product; `run` is the observation that it is part of.
+
+        `milepost collect memory` reads a whole tree of processes from outside, and is the better way where it can run.
+        """
+
+        def microseconds(seconds: Optional[float]) -> Optional[int]:
+            return None if seconds is None else round(seconds * 1e6)
+
+        event = {
+            "kind": "memory",
+            "run": run,
+            "bytes": bytes,
+            "measure": measure,
+            "complete": complete,
+            "every_us": microseconds(every_s),
+            "process": process,
+            "pid": pid,
+            "processes": processes,
+            "cpu_us": microseconds(cpu_s),
+            "attributes": attributes,
+        }
+        self.record(event)
+
+    def measurement(
+        self,
+        name: str,
+        value: float,
+        *,
+        unit: Optional[str] = None,
+        source: Optional[str] = None,
+        scope: Optional[str] = None,
+        attributes: Optional[Attributes] = None,
+    ) -> None:
+        """Records what something else measured, such as `coverage.statements`, 88, unit `%`."""
+        event = {"kind": "measurement", "name": name, "value": value, "unit": unit, "source": source, "scope": scope}
+        self.record({**event, "attributes": attributes})
+
+    def note(
+        self,
+        topic: str,
+        text: Optional[str] = None,
+        *,
+        score: Optional[float] = None,
+        version: Optional[str] = None,
+        user: Optional[str] = None,
+    ) -> None:
+        """Records something to remember: `release`, `decision`, `feedback` …"""
+        self._record_for(user, {"kind": "note", "topic": topic, "text": text, "score": score, "version": version})
+
+    def _record_for(self, user: Optional[str], event: Mapping[str, Any]) -> None:
+        pseudonym = self._pseudonym(user)
+        if user is None or pseudonym is not None:
+            self.record({**event, "user": pseudonym})
+
+    def close(self) -> None:
+        """Gives up the segment, so that others may seal it. Recording goes on in another one."""
+        with self._lock:
+            if self._segment is not None:
+                self._segment.close()
+                self._segment = None
+
+    def _after_fork(self) -> None:
+        # Another thread of the parent may have held the lock, and it is not here to give it back.
+        self._lock = threading.Lock()
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+
+_ALL: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for recorder in list(_ALL):
+        recorder._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class Operation:
+    """One use of one of the product's functions: timed from `with` to its end."""
+
+    def __init__(self, recorder: Recorder, operation: str, backend: Optional[str], shared: Dict[str, Any]) -> None:
+        self._recorder = recorder
+        self._shared = shared
+        self.operation = operation
+        #: Which implementation did the work: often known only inside.
+        self.backend = backend
+        self._outcome: Optional[str] = None
+        self._error: Optional[Dict[str, Any]] = None
+        self._exit_code: Optional[int] = None
+        self._since = 0
+
+    def fail(self, category: str = "unknown", text: Optional[str] = None, exit_code: Optional[int] = None) -> None:
+        """Says that it failed, where no exception does. The text is stored only where the configuration allows it."""
+        self._outcome, self._exit_code = "failed", exit_code
+        self._error = {"category": category, "text": text}
+
+    def cancel(self) -> None:
+        """Says that somebody ended it: it is shown and not judged."""
+        self._outcome = "cancelled"
+
+    def dry_run(self) -> None:
+        """Says that it only showed what it would do: it is recorded and never counted."""
+        self._shared = {**self._shared, "dry_run": True}
+
+    def __enter__(self) -> "Operation":
+        self._since = time.perf_counter_ns()
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], exception: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
+        elapsed = (time.perf_counter_ns() - self._since) // 1000
+        if exception is not None:
+            outcome, category, code = outcome_of(exception)
+            self._outcome, self._exit_code = outcome, code
+            self._error = None if category is None else {"category": category, "text": str(exception)[:8192] or None}
+        event = {
+            "kind": "operation",
+            "operation": self.operation,
+            "outcome": self._outcome or "ok",
+            "backend": self.backend,
+            "duration_us": elapsed,
+            "exit_code": self._exit_code,
+            "error": self._error,
+            **self._shared,
+        }
+        event.pop("user")
+        self._recorder._record_for(self._shared["user"], event)
+
+    def __call__(self, function: _F) -> _F:
+        """As a decorator: each call is an operation of its own."""
+
+        def again() -> "Operation":
+            return Operation(self._recorder, self.operation, self.backend, self._shared)
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def timed_later(*args: Any, **kwargs: Any) -> Any:
+                with again():
+                    return await function(*args, **kwargs)
+
+            return cast(_F, timed_later)
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with again():
+                return function(*args, **kwargs)
+
+        return cast(_F, timed)
