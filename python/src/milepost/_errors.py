@@ -33,7 +33,7 @@ def outcome_of(exception: BaseException) -> Tuple[str, Optional[str], Optional[i
     if not _CANCELLED.isdisjoint(names):
         return "cancelled", None, None
     if not _TIMEOUT.isdisjoint(names):
-        return "timeout", "timeout", None
+        return "timeout", "unknown", None
     category = next((_CATEGORIES[name] for name in names if name in _CATEGORIES), "unknown")
     code = getattr(exception, "returncode", None)
     return "failed", category, code if isinstance(code, int) and not isinstance(code, bool) else None
