@@ -1,4 +1,28 @@
-//! What other tools print, turned into what Milepost records: text comes in, facts go out. Nothing here starts a process or
-//! opens a socket.
+//! What other tools print, turned into what Milepost records: text comes in, facts go out. Nothing here starts a process,
+//! opens a socket, reads a file or looks at the clock.
+//!
+//! - [`error_category`] puts what a failed command said into a category.
+//! - [`read`] reads the report of a tool: coverage, complexity, tests or vulnerabilities, in the format that the content shows.
+//!   A [`Report`] holds what it says as measurements; whoever knows when it was made has them as [events](Report::events).
 
+mod cargo_audit;
+mod cobertura;
+mod complexity;
+mod coverage;
+mod coverage_py;
 pub mod error_category;
+mod format;
+mod junit;
+mod lcov;
+mod lizard;
+mod llvm_cov;
+mod osv;
+mod pip_audit;
+mod radon;
+mod report;
+mod sarif;
+mod vulnerabilities;
+mod xml;
+
+pub use format::{Format, Kind, could_be_a_report, read};
+pub use report::{Made, REPORT_BYTES_MAX, Reading, Refused, Report};

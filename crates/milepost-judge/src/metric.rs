@@ -157,6 +157,7 @@ impl Metric {
                 _ => "milepost run --operation NAME -- COMMAND".to_owned(),
             },
             Self::Memory(_) | Self::CpuPercent => "milepost collect memory --process NAME --for 1h".to_owned(),
+            Self::Measurement(name) if let Some(command) = collected(name) => command.to_owned(),
             Self::Measurement(name) if unit == Unit::NONE => format!("milepost record measurement --name {name} --value NUMBER"),
             Self::Measurement(name) => format!("milepost record measurement --name {name} --value NUMBER --unit {}", unit.name()),
             Self::Later(later) => match later.kind() {
@@ -166,6 +167,25 @@ impl Metric {
             },
         }
     }
+}
+
+/// The command that reads this measurement from the report of a tool.
+fn collected(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "coverage.statements"
+        | "coverage.branches"
+        | "coverage.uncovered_lines"
+        | "coverage.files_below_80"
+        | "coverage.integration_tests" => "milepost collect coverage coverage.json",
+        "complexity.average" | "complexity.maximum" | "complexity.functions_above_10" | "complexity.unreadable_files" => {
+            "milepost collect complexity radon.json"
+        }
+        "tests.total" | "tests.passed" | "tests.failed" | "tests.skipped" | "tests.integration" | "tests.duration" => {
+            "milepost collect tests junit.xml"
+        }
+        "vulnerabilities.known" | "vulnerabilities.unaudited_packages" => "milepost collect audit pip-audit.json",
+        _ => return None,
+    })
 }
 
 impl fmt::Display for Metric {

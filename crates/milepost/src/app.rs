@@ -2,6 +2,8 @@
 
 mod collect;
 mod collect_memory;
+mod collect_reports;
+mod collect_run;
 mod doctor;
 mod explain;
 mod export;
@@ -23,7 +25,10 @@ use crate::{
     render::terminal::printable,
 };
 use clap::{CommandFactory, Parser};
-use milepost_collect::error_category::{Rule, RuleError, Rules};
+use milepost_collect::{
+    Kind,
+    error_category::{Rule, RuleError, Rules},
+};
 use milepost_record::{Door, Identity, Spool, SpoolError};
 use milepost_store::StoreError;
 use std::{
@@ -68,7 +73,16 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Run(run)) => Ok(run::run(&run, cli.config.as_deref())),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Record(record)) => record::record(record, &at(&cli.config)?),
-        Some(Command::Collect(Collect::Memory(memory))) => collect::memory(&memory, &at(&cli.config)?),
+        Some(Command::Collect(what)) => {
+            let workplace = at(&cli.config)?;
+            match what {
+                Collect::Memory(memory) => collect::memory(&memory, &workplace),
+                Collect::Coverage(reports) => collect_reports::collect(Kind::Coverage, &reports, &workplace),
+                Collect::Complexity(reports) => collect_reports::collect(Kind::Complexity, &reports, &workplace),
+                Collect::Tests(reports) => collect_reports::collect(Kind::Tests, &reports, &workplace),
+                Collect::Audit(reports) => collect_reports::collect(Kind::Audit, &reports, &workplace),
+            }
+        }
         Some(Command::Label(label)) => label::label(&label, &at(&cli.config)?),
         Some(Command::Probe(probe)) => probe_sample::probe(&probe, &at(&cli.config)?),
         Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),

@@ -17,7 +17,7 @@ Record
   init         Write a commented milepost.toml
   run          Run a command, unchanged, and record how it went
   record       Record one event, or JSON lines from standard input
-  collect      Record what is measured: the memory of a running product
+  collect      Record what is measured: memory, and the reports of other tools
   label        Say what an interaction meant
   probe        Measure an operation with a fixed number of samples
 
@@ -402,6 +402,40 @@ pub enum RecordKind {
 pub enum Collect {
     /// Sample the memory of a running product: its process and all that descends from it
     Memory(CollectMemory),
+    /// Read how much of the code its tests run: coverage.py JSON, lcov, Cobertura XML, llvm-cov JSON
+    ///
+    /// Exit codes: 0 every report was recorded, 2 one was refused, 4 one could not be recorded.
+    Coverage(CollectReports),
+    /// Read how complex the functions are: radon cc --json, lizard XML or CSV
+    ///
+    /// Exit codes: 0 every report was recorded, 2 one was refused, 4 one could not be recorded.
+    Complexity(CollectReports),
+    /// Read how the tests ended: JUnit XML
+    ///
+    /// Exit codes: 0 every report was recorded, 2 one was refused, 4 one could not be recorded.
+    Tests(CollectReports),
+    /// Read which vulnerabilities are known: pip-audit, cargo-audit and OSV-Scanner JSON, SARIF
+    ///
+    /// Exit codes: 0 every report was recorded, 2 one was refused, 4 one could not be recorded.
+    Audit(CollectReports),
+}
+
+#[derive(Debug, Args)]
+pub struct CollectReports {
+    #[command(flatten)]
+    pub context: Context,
+    /// The reports; - is standard input, and the content tells the format
+    #[arg(value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
+    pub files: Vec<PathBuf>,
+    /// Run the tool, and read what it prints: coverage json, radon cc --json, pip-audit or cargo audit
+    #[arg(long)]
+    pub run: bool,
+    /// With --run: end the tool after this long [default: 10min]
+    #[arg(long, value_parser = some_time, value_name = "DURATION")]
+    pub timeout: Option<Duration>,
+    /// With --run: what else the tool is given, as the folders for radon
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ pub use preset::{Preset, blank};
 pub use wrong::Wrong;
 
 use jiff::tz::TimeZone;
+use milepost_collect::Kind;
 use milepost_judge::Criteria;
 use milepost_record::Texts;
 use nix::unistd::geteuid;
@@ -101,6 +102,15 @@ pub enum Collected {
         lasting: Duration,
         /// Time between two readings.
         readings: Duration,
+    },
+    /// The report of a tool.
+    Report {
+        /// What it is about.
+        kind: Kind,
+        /// The file, as it is written in the configuration.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
     },
 }
 

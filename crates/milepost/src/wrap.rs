@@ -19,8 +19,10 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, Usage, UsageWho, getrusage, setrlimit};
@@ -55,6 +57,8 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// Exit codes that mean success.
     pub ok_codes: Vec<i32>,
+    /// What its standard output is, where it is not the wrapper's.
+    pub stdout: Option<Arc<OwnedFd>>,
     /// Keep the end of what the command writes to its standard error.
     pub observe_stderr: bool,
     /// Run it in a session of its own, hence without our terminal, with nothing to read, and without showing what it
@@ -65,7 +69,15 @@ pub struct Command {
 impl Command {
     /// A command without arguments and timeout, successful with exit code 0, its standard streams its own.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), timeout: None, ok_codes: vec![0], observe_stderr: false, apart: false }
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            timeout: None,
+            ok_codes: vec![0],
+            stdout: None,
+            observe_stderr: false,
+            apart: false,
+        }
     }
 }
 

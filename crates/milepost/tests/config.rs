@@ -6,6 +6,7 @@
 use milepost::config::{
     self, Collect, Collected, Config, ConfigError, ErrorCategory, Preset, Probe, Surroundings, blank, data_folder, find, folder_name,
 };
+use milepost_collect::Kind;
 use milepost_judge::{Criterion, Failures, Metric, Relation, Since, Tier, Verdict, judge, questions};
 use milepost_record::{Dimension, Texts, Timestamp};
 use proptest::{prelude::*, sample::Index};
@@ -182,6 +183,13 @@ fn what_is_typed_becomes_what_is_meant() {
         [[collect]]
         kind = "memory"
         process = "other"
+        [[collect]]
+        kind = "coverage"
+        file = "out/coverage.json"
+        [[collect]]
+        kind = "audit"
+        file = "/tmp/audit.json"
+        every = "1d"
         [[criterion]]
         name = "One"
         metric = "latency.p99"
@@ -226,7 +234,13 @@ fn what_is_typed_becomes_what_is_meant() {
         what: Collected::Memory { process: process.into(), lasting: Duration::from_secs(lasting), readings: Duration::from_secs(readings) },
         every: Duration::from_secs(every),
     };
-    assert_eq!(config.collects, [memory("nix", [3600, 10, 1800]), memory("other", [30, 1, 3600])]);
+    let report = |kind, name: &str, every| Collect {
+        what: Collected::Report { kind, name: name.to_owned(), path: name.into() },
+        every: Duration::from_secs(every),
+    };
+    let reports = [report(Kind::Coverage, "out/coverage.json", 3600), report(Kind::Audit, "/tmp/audit.json", 86400)];
+    let memory = [memory("nix", [3600, 10, 1800]), memory("other", [30, 1, 3600])];
+    assert_eq!(config.collects, [memory, reports].concat());
 
     let [one, two] = config.criteria.criteria.as_slice() else { panic!("two criteria") };
     assert_eq!((one.name.as_str(), one.tier, one.alpha), ("One", Some(Tier::Nice), 0.01));
@@ -400,7 +414,7 @@ fn a_first_configuration_takes_any_name_and_what_it_suggests_works() {
     let config = read(&all.join("\n")).unwrap();
     assert_eq!(config.criteria.criteria.len(), 4);
     assert_eq!(config.texts, Texts { error: true, interaction: true, feedback: true });
-    assert_eq!((config.probes.len(), config.collects.len(), config.output.is_some(), config.retention.is_some()), (1, 1, true, true));
+    assert_eq!((config.probes.len(), config.collects.len(), config.output.is_some(), config.retention.is_some()), (1, 2, true, true));
 }
 
 // Schema

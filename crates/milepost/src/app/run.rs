@@ -13,12 +13,11 @@ use std::{ffi::OsStr, path::Path, process::ExitCode};
 pub(super) fn run(run: &Run, config: Option<&Path>) -> ExitCode {
     let Some((program, args)) = run.command.split_first() else { return ExitCode::from(2) };
     let command = wrap::Command {
-        program: program.clone(),
         args: args.to_vec(),
         timeout: run.timeout,
         ok_codes: run.ok_codes.clone(),
         observe_stderr: run.stderr == Stderr::Observe,
-        apart: false,
+        ..wrap::Command::new(program)
     };
     let seen = wrap::run(&command);
     let (status, to_record) = match &seen {

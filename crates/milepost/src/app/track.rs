@@ -10,6 +10,7 @@ use super::{
     Failure, Workplace,
     collect::{keep, report},
     collect_memory::{self, CollectError, Options},
+    collect_reports::{self, Unusable},
     doctor::several,
     files, print, printable, probe, say,
     scorecard::{Judged, configured, judged, wait},
@@ -20,7 +21,7 @@ use crate::{
     process_tree::{FindError, Target},
     render::terminal::{fact, width},
 };
-use milepost_collect::error_category::Rules;
+use milepost_collect::{Kind, error_category::Rules};
 use milepost_judge::{Quantity, Scorecard, Unit, Verdict};
 use milepost_record::{Door, Durability, Event, Fact, Outcome, Spool, Timestamp, recording_is_off};
 use milepost_store::{Compacted, Store, Upkeep, compact};
@@ -132,6 +133,9 @@ impl Job<'_> {
         match self {
             Self::Probe(probe) => journal::name(["probe", &probe.operation].into_iter().chain(probe.backend.as_deref())),
             Self::Collect(Collect { what: Collected::Memory { process, .. }, .. }) => journal::name(["collect", "memory", process]),
+            Self::Collect(Collect { what: Collected::Report { kind, name, .. }, .. }) => {
+                journal::name(["collect", &kind.to_string(), name])
+            }
         }
     }
 
@@ -141,6 +145,7 @@ impl Job<'_> {
             Self::Probe(Probe { operation, backend: None, .. }) => operation.clone(),
             Self::Probe(Probe { operation, backend: Some(backend), .. }) => format!("{operation} ({backend})"),
             Self::Collect(Collect { what: Collected::Memory { process, .. }, .. }) => process.clone(),
+            Self::Collect(Collect { what: Collected::Report { name, .. }, .. }) => name.clone(),
         })
     }
 
@@ -148,6 +153,12 @@ impl Job<'_> {
         match self {
             Self::Probe(_) => "Probe",
             Self::Collect(Collect { what: Collected::Memory { .. }, .. }) => "Memory",
+            Self::Collect(Collect { what: Collected::Report { kind, .. }, .. }) => match kind {
+                Kind::Coverage => "Coverage",
+                Kind::Complexity => "Complexity",
+                Kind::Tests => "Tests",
+                Kind::Audit => "Audit",
+            },
         }
     }
 }
@@ -254,10 +265,31 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn collect(&self, collect: &Collect, desk: &Desk) -> Result<String, Failure> {
-        let Collected::Memory { process, lasting, readings } = &collect.what;
+    fn collect(&mut self, collect: &Collect, desk: &Desk) -> Result<String, Failure> {
+        match &collect.what {
+            Collected::Memory { process, lasting, readings } => self.memory(process, *lasting, *readings, desk),
+            Collected::Report { kind, name, path } => self.report(*kind, name, path, desk),
+        }
+    }
+
+    /// A report that is not there yet is no failure, and one that cannot be used is a mistake of who wrote it.
+    fn report(&mut self, kind: Kind, name: &str, path: &Path, desk: &Desk) -> Result<String, Failure> {
+        let zone = &self.workplace.config.criteria.calendar;
+        let context = Context::default();
+        let reports = collect_reports::Desk { spool: &desk.spool, door: &desk.door, context: &context, zone };
+        let told = match collect_reports::of_file(kind, path, true) {
+            Ok(content) => reports.record(kind, name, content)?,
+            Err(unusable) => Err(unusable),
+        };
+        Ok(told.unwrap_or_else(|unusable| {
+            self.refused |= !matches!(unusable, Unusable::Missing);
+            unusable.sentence(name)
+        }))
+    }
+
+    fn memory(&self, process: &str, lasting: Duration, readings: Duration, desk: &Desk) -> Result<String, Failure> {
         let run = format!("r-{}", milepost_record::random_id());
-        let options = Options { target: Target::Name(process.clone()), every: *readings, lasting: Some(*lasting), run };
+        let options = Options { target: Target::Name(process.to_owned()), every: readings, lasting: Some(lasting), run };
         let (stop, spool, door) = (Arc::clone(&self.stop.asked), desk.spool.clone(), desk.door.clone());
         let work = move || collect_memory::collect(&options, &stop, |event| keep(event, &Context::default(), &spool, &door));
         match within(lasting.saturating_add(MARGIN), work)? {

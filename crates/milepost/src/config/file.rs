@@ -133,6 +133,9 @@ pub(crate) struct Collect {
     /// What is collected.
     #[schemars(required)]
     pub(crate) kind: Option<At<CollectKind>>,
+    /// Of all but `memory`: the report, relative to the folder of this file. A tool writes it; `milepost track` reads it, and what
+    /// it says counts once for each time that it is written.
+    pub(crate) file: Option<At<String>>,
     /// Of `memory`: the name of the running product's process.
     pub(crate) process: Option<At<String>>,
     /// Of `memory`: how long it is observed, `"30s"` unless given.
@@ -150,6 +153,27 @@ pub(crate) struct Collect {
 pub(crate) enum CollectKind {
     /// The memory of a running product: of its process and all that descends from it.
     Memory,
+    /// A report of how much of the code its tests run.
+    Coverage,
+    /// A report of how complex the functions are.
+    Complexity,
+    /// A report of how the tests ended.
+    Tests,
+    /// A report of the known vulnerabilities of what the product depends on.
+    Audit,
+}
+
+impl CollectKind {
+    /// What a report of it is about; none of `memory`, which needs no report.
+    pub(crate) const fn report(self) -> Option<milepost_collect::Kind> {
+        match self {
+            Self::Memory => None,
+            Self::Coverage => Some(milepost_collect::Kind::Coverage),
+            Self::Complexity => Some(milepost_collect::Kind::Complexity),
+            Self::Tests => Some(milepost_collect::Kind::Tests),
+            Self::Audit => Some(milepost_collect::Kind::Audit),
+        }
+    }
 }
 
 /// One thing that has to hold: a metric within a bound, or several of them together.

@@ -3,11 +3,14 @@
 use super::{
     CRITERIA_MAX, Collect, Collected, Config, ErrorCategory, LABEL_BYTES_MAX, PROJECT_BYTES_MAX, Probe,
     fault::Fault,
-    file::{Amount, At, CollectKind, File, Text},
+    file::{Amount, At, File, Text},
     wrong::{Wrong, nearest},
 };
 use jiff::tz::TimeZone;
-use milepost_collect::error_category::{RULES_MAX, Rule, RuleError, Rules};
+use milepost_collect::{
+    Kind,
+    error_category::{RULES_MAX, Rule, RuleError, Rules},
+};
 use milepost_judge::{Criteria, Quantity, Unit};
 use milepost_record::{Texts, limits};
 use std::{
@@ -29,7 +32,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
     let output = file.track.as_ref().and_then(|track| track.output.as_ref()).and_then(|at| reader.folder("output", path, at));
     let error_categories = reader.error_categories(&file.error_category);
     let probes = reader.probes(&file.probe);
-    let collects = reader.collects(&file.collect);
+    let collects = reader.collects(path, &file.collect);
     let criteria = reader.criteria(&file.criterion);
     let allowed = |text| file.privacy.as_ref().is_some_and(|privacy| privacy.texts.contains(&text));
     let texts = Texts { error: allowed(Text::Error), interaction: allowed(Text::Interaction), feedback: allowed(Text::Feedback) };
@@ -297,38 +300,66 @@ impl Reader<'_> {
         Some(Probe { operation: operation?, backend, command: command?, timeout: timeout?, every: every? })
     }
 
-    fn collects(&mut self, collects: &[At<super::file::Collect>]) -> Vec<Collect> {
+    fn collects(&mut self, config: &Path, collects: &[At<super::file::Collect>]) -> Vec<Collect> {
         if !self.few_enough("collects", collects, CRITERIA_MAX) {
             return Vec::new();
         }
         let mut seen = BTreeMap::new();
-        collects.iter().filter_map(|collect| self.collect(collect, &mut seen)).collect()
+        collects.iter().filter_map(|collect| self.collect(config, collect, &mut seen)).collect()
     }
 
     fn collect(
         &mut self,
+        config: &Path,
         At { value: collect, span }: &At<super::file::Collect>,
-        seen: &mut BTreeMap<String, Range<usize>>,
+        seen: &mut BTreeMap<(&'static str, String), Range<usize>>,
     ) -> Option<Collect> {
         let table = ("[[collect]]", span);
         let kind = self.required(collect.kind.as_ref(), table, "kind", "kind = \"memory\"");
         let every = self.duration_or(collect.every.as_ref(), &EVERY, EVERY_DEFAULT);
-        let what = match kind?.value {
-            CollectKind::Memory => {
+        let kind = kind?.value;
+        let report = kind.report();
+        let others = [
+            ("file", collect.file.as_ref().filter(|_| report.is_none()).map(|at| at.span.clone())),
+            ("process", collect.process.as_ref().filter(|_| report.is_some()).map(|at| at.span.clone())),
+            ("for", collect.lasting.as_ref().filter(|_| report.is_some()).map(|at| at.span.clone())),
+            ("readings", collect.readings.as_ref().filter(|_| report.is_some()).map(|at| at.span.clone())),
+        ];
+        for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+            self.fault(span, Wrong::NotCollected { key, kind: report });
+        }
+        let what = match report {
+            None => {
                 let at = self.required(collect.process.as_ref(), table, "process", "process = \"NAME\"");
                 let process = at.and_then(|at| self.event_name("process", at));
-                if let (Some(at), Some(process)) = (at, &process) {
-                    match seen.get(process) {
-                        Some(first) => self.twice("the memory of", process, first.clone(), at.span.clone()),
-                        None => _ = seen.insert(process.clone(), at.span.clone()),
-                    }
-                }
                 let lasting = self.duration_or(collect.lasting.as_ref(), &LASTING, LASTING_DEFAULT);
                 let readings = self.duration_or(collect.readings.as_ref(), &READINGS, READINGS_DEFAULT);
+                self.once("the memory of", at, seen);
                 Collected::Memory { process: process?, lasting: lasting?, readings: readings? }
+            }
+            Some(kind) => {
+                let (example, what) = match kind {
+                    Kind::Coverage => ("file = \"coverage.json\"", "the coverage in"),
+                    Kind::Complexity => ("file = \"radon.json\"", "the complexity in"),
+                    Kind::Tests => ("file = \"junit.xml\"", "the tests in"),
+                    Kind::Audit => ("file = \"pip-audit.json\"", "the audit in"),
+                };
+                let at = self.required(collect.file.as_ref(), table, "file", example);
+                let path = at.and_then(|at| self.folder("file", config, at));
+                self.once(what, at, seen);
+                Collected::Report { kind, name: at?.value.clone(), path: path? }
             }
         };
         Some(Collect { what, every: every? })
+    }
+
+    /// Nothing is collected twice.
+    fn once(&mut self, what: &'static str, at: Option<&At<String>>, seen: &mut BTreeMap<(&'static str, String), Range<usize>>) {
+        let Some(at) = at else { return };
+        match seen.get(&(what, at.value.clone())) {
+            Some(first) => self.twice(what, &at.value, first.clone(), at.span.clone()),
+            None => _ = seen.insert((what, at.value.clone()), at.span.clone()),
+        }
     }
 
     fn command(&mut self, at: &At<Vec<At<String>>>) -> Option<Vec<String>> {

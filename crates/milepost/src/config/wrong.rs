@@ -116,6 +116,14 @@ pub enum Wrong {
         /// The path.
         path: String,
     },
+    /// A key of `[[collect]]` that belongs to another kind.
+    #[error("`{key}` does not go with `kind = \"{}\"`", kind.map_or_else(|| "memory".to_owned(), |kind| kind.to_string()))]
+    NotCollected {
+        /// The key.
+        key: &'static str,
+        /// The kind; none is memory.
+        kind: Option<milepost_collect::Kind>,
+    },
     /// An alias of an alias.
     #[error("`{alias}` stands for `{name}`, which is another name itself")]
     AliasOfAlias {
@@ -343,6 +351,7 @@ impl Wrong {
             Self::Twice { .. } => "rename one of the two, or remove it".to_owned(),
             Self::UnknownTimeZone { .. } => "write an IANA name, such as `UTC` or `Europe/Berlin`".to_owned(),
             Self::NoFolder { .. } => "write the path in full, or relative to the folder of this file".to_owned(),
+            Self::NotCollected { .. } => "remove it, or change the kind".to_owned(),
             Self::AliasOfAlias { .. } => "let both stand for the name that is meant".to_owned(),
             Self::IsAlias { name, .. } => format!("write `{name}`"),
             Self::MetricOrAll { both: true } => "move the metric and its bound into `all`, or remove `all`".to_owned(),
@@ -420,7 +429,7 @@ pub(crate) fn nearest<S: AsRef<str>>(word: &str, known: impl IntoIterator<Item =
 }
 
 fn not_a_path(path: &str) -> &'static str {
-    if path.starts_with('~') { "`~` would be a folder of this name, not your home" } else { "a folder is wanted here, not a URL" }
+    if path.starts_with('~') { "`~` would be a folder of this name, not your home" } else { "a path is wanted here, not a URL" }
 }
 
 /// What is better where this relation is the wrong one.

@@ -1,0 +1,2 @@
+const char *state(int count);
+int reorder(int count, int least, int packed);
