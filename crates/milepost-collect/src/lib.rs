@@ -4,6 +4,7 @@
 //! - [`error_category`] puts what a failed command said into a category.
 //! - [`read`] reads the report of a tool: coverage, complexity, tests or vulnerabilities, in the format that the content shows.
 //!   A [`Report`] holds what it says as measurements; whoever knows when it was made has them as [events](Report::events).
+//! - [`contributions`] reads what `git log` prints.
 
 mod cargo_audit;
 mod cobertura;
@@ -12,6 +13,7 @@ mod coverage;
 mod coverage_py;
 pub mod error_category;
 mod format;
+mod git_log;
 mod junit;
 mod lcov;
 mod lizard;
@@ -25,4 +27,5 @@ mod vulnerabilities;
 mod xml;
 
 pub use format::{Format, Kind, could_be_a_report, read};
+pub use git_log::{Contributions, GIT_LOG, Month, NoHistory, contributions};
 pub use report::{Made, REPORT_BYTES_MAX, Reading, Refused, Report};

@@ -141,7 +141,7 @@ fn short(value: &Scalar) -> Option<Scalar> {
     }
 }
 
-fn hexadecimal(bytes: &[u8], n: usize) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8], n: usize) -> String {
     bytes.iter().take(n).fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -150,9 +150,18 @@ fn census(relation: Relation, value: f64, limit: Quantity) -> Verdict {
 
 /// Counts the events of a metric whose rule is still to come.
 pub(crate) fn count_only(context: Context<'_>, limit: Option<Quantity>, counts: &[Count]) -> Judgement {
+    not_judged_yet(context, limit, counts.iter().map(|c| c.n).sum(), counts.iter().map(|c| c.newest).max())
+}
+
+/// Counts the readings of a measurement whose rule is still to come.
+pub(crate) fn count_readings(context: Context<'_>, limit: Option<Quantity>, readings: &[Reading]) -> Judgement {
+    not_judged_yet(context, limit, readings.len() as u64, readings.iter().map(|reading| reading.at).max())
+}
+
+fn not_judged_yet(context: Context<'_>, limit: Option<Quantity>, n: u64, newest: Option<Timestamp>) -> Judgement {
     let mut judgement = context.blank(limit);
-    judgement.n = counts.iter().map(|c| c.n).sum();
-    judgement.newest_event = counts.iter().map(|c| c.newest).max();
+    judgement.n = n;
+    judgement.newest_event = newest;
     judgement.verdict = Verdict::NotProven;
     judgement.reason = Some(Reason::NotJudgedYet);
     context.finish(judgement, limit)

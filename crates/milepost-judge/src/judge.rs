@@ -11,7 +11,7 @@ use crate::{
     scorecard::{self, CriterionResult, GroupResult, Judgement, PartResult, Reason, SCHEMA_VERSION, Scorecard, Severity, TierResult},
     verdict::conjunction,
 };
-use milepost_record::{Answer, Dimension, Event, Evidence, Fact, Groups, Limit, Question, Subject, Timestamp};
+use milepost_record::{Answer, Dimension, Event, Evidence, Fact, Groups, Kind, Limit, Question, Subject, Timestamp};
 use std::collections::BTreeMap;
 
 /// What has to be known to judge `criteria` at `now`: for each criterion a question for each of its goals, in their order.
@@ -41,7 +41,9 @@ fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, span: milep
         Metric::SuccessRate => Subject::Operations { limit: None },
         Metric::Memory(_) | Metric::CpuPercent => Subject::Memory,
         Metric::Measurement(name) => Subject::Measurement { name: name.clone() },
-        Metric::Later(later) => Subject::Count { kind: Metric::Later(*later).kind() },
+        // Of measurements, those of this name and no others.
+        Metric::Later(later) if goal.metric.kind() == Kind::Measurement => Subject::Measurement { name: Metric::Later(*later).to_string() },
+        Metric::Later(_) => Subject::Count { kind: goal.metric.kind() },
     };
     Question {
         subject,
@@ -162,6 +164,9 @@ fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> PartResult {
         Some(Evidence::Operations(groups)) => by_group(context, groups, sample::judge_operations, |days| days.sort_by_key(|day| day.date)),
         Some(Evidence::Memory(groups)) => {
             by_group(context, groups, census::judge_memory, |runs| runs.sort_by_key(|run| run.samples.first().map(|s| s.at)))
+        }
+        Some(Evidence::Measurement(groups)) if matches!(context.goal.metric, Metric::Later(_)) => {
+            by_group(context, groups, census::count_readings, |_| {})
         }
         Some(Evidence::Measurement(groups)) => {
             by_group(context, groups, census::judge_measurement, |readings| readings.sort_by_key(|reading| reading.at))

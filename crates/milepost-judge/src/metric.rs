@@ -163,7 +163,7 @@ impl Metric {
             Self::Later(later) => match later.kind() {
                 Kind::Interaction => "milepost record interaction --recognized INTENT --correct INTENT".to_owned(),
                 Kind::Session => "milepost record session --user NAME --session ID".to_owned(),
-                _ => format!("milepost record measurement --name {} --value NUMBER", later.name()),
+                _ => "milepost collect git --maintainer NAME".to_owned(),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! What the program does: one file for each use case, and here what they share.
 
 mod collect;
+mod collect_git;
 mod collect_memory;
 mod collect_reports;
 mod collect_run;
@@ -80,6 +81,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 Collect::Coverage(reports) => collect_reports::collect(Kind::Coverage, &reports, &workplace),
                 Collect::Complexity(reports) => collect_reports::collect(Kind::Complexity, &reports, &workplace),
                 Collect::Tests(reports) => collect_reports::collect(Kind::Tests, &reports, &workplace),
+                Collect::Git(git) => collect_git::git(&git, &workplace),
                 Collect::Audit(reports) => collect_reports::collect(Kind::Audit, &reports, &workplace),
             }
         }

@@ -418,6 +418,23 @@ pub enum Collect {
     ///
     /// Exit codes: 0 every report was recorded, 2 one was refused, 4 one could not be recorded.
     Audit(CollectReports),
+    /// Count the contributions in a git repository, month by month: of people outside, maintainers and bots apart
+    ///
+    /// A contribution is a commit that is no merge, authored or co-authored by somebody who is neither a maintainer nor a bot.
+    /// Names are read as the mailmap has them, and none is stored. A shallow clone is refused, since it would count too few.
+    Git(CollectGit),
+}
+
+#[derive(Debug, Args)]
+pub struct CollectGit {
+    #[command(flatten)]
+    pub context: Context,
+    /// The repository, or a folder in it
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// Name or address of somebody whose commits are no contributions of the community
+    #[arg(long = "maintainer", value_name = "NAME")]
+    pub maintainers: Vec<String>,
 }
 
 #[derive(Debug, Args)]

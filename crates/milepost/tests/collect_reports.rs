@@ -429,3 +429,78 @@ fn the_advice_for_a_figure_is_the_command_that_reads_it() {
     let own: Metric = "coverage.of_my_own".parse().expect("a metric");
     assert!(own.fed_by(Unit::NONE, None).starts_with("milepost record measurement"));
 }
+
+/// Commits into a repository in the folder `name`, each by its author, at its time, with its message.
+fn commit(place: &Place, name: &str, commits: &[(&str, String, &str)]) {
+    let git = |args: &[&str], author: &str, at: &str| {
+        let (person, address) = author.split_once(" <").unwrap_or((author, "x@example.org>"));
+        let mut command = Command::new("git");
+        command.arg("-C").arg(place.path(name)).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), person).env(format!("GIT_{role}_EMAIL"), address.trim_end_matches('>'));
+            command.env(format!("GIT_{role}_DATE"), at);
+        }
+        let output = command.output().expect("git runs");
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    };
+    fs::create_dir_all(place.path(name)).expect("a folder");
+    git(&["init", "--quiet"], "x", "2026-01-01T00:00:00Z");
+    for (author, at, message) in commits {
+        git(&["commit", "--quiet", "--allow-empty", "--message", message], author, at);
+    }
+}
+
+#[test]
+fn contributions_are_those_of_people_outside() {
+    let config = "[project]\nname = \"x\"\n[[criterion]]\nname = \"Community\"\nmetric = \"contributions.month\"\nabove = 10\nsince = \"2020-01-01\"\n";
+    let place = Place::with(config);
+    // Other measurements are no contributions.
+    place.ok(&["record", "measurement", "--name", "coverage.statements", "--value", "88"]);
+    assert_eq!(place.verdict("Community"), "no_data");
+
+    // In the middle of this month and of the one before, whatever today is; of the future none counts.
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let this = format!("{}T00:00:00Z", today.first_of_month());
+    let before = format!("{}-15T12:00:00Z", today.first_of_month().yesterday().expect("a day").strftime("%Y-%m"));
+    let commits = [
+        ("Rose <rose@example.org>", before.clone(), "Begin"),
+        ("Ada <ada@example.org>", before.clone(), "Mend"),
+        ("ada <ada@home.example>", before.clone(), "Mend more"),
+        ("Rose <rose@example.org>", before, "Work\n\nCo-authored-by: Bob <bob@example.org>"),
+        ("dependabot[bot] <b@example.org>", this.clone(), "Bump"),
+        ("Ada <ada@example.org>", this, "Again"),
+    ];
+    commit(&place, "repository", &commits);
+    place.write("repository/.mailmap", "Ada <ada@example.org> <ada@home.example>\n");
+    place.ok(&["collect", "git", "repository", "--maintainer", "Rose@example.org"]);
+    let events: Vec<Value> = place.events().into_iter().filter(|e| e["name"] == "contributions.month").collect();
+    let of = |index: usize| (events[index]["value"].as_f64(), &events[index]["attributes"]);
+    assert_eq!(events.len(), 2);
+    let (contributions, attributes) = of(0);
+    assert_eq!((contributions, &attributes["people"], &attributes["of_maintainers"]), (Some(3.0), &Value::from(2), &Value::from(1)));
+    let (contributions, attributes) = of(1);
+    assert_eq!((contributions, &attributes["of_bots"], &attributes["is_closed"]), (Some(1.0), &Value::from(1), &Value::from(false)));
+    assert!(!text(&place.run(&["export"]).stdout).to_lowercase().contains("ada"));
+    assert_eq!(place.verdict("Community"), "not_proven");
+    // The same history again on the same day says nothing new.
+    place.ok(&["collect", "git", "repository", "--maintainer", "rose@example.org"]);
+    assert_eq!(place.values("contributions.month").len(), 2);
+}
+
+#[test]
+fn what_would_count_too_few_is_refused() {
+    let place = Place::new();
+    commit(&place, "whole", &[("Ada", "2026-01-01T00:00:00Z".to_owned(), "1"), ("Ada", "2026-01-02T00:00:00Z".to_owned(), "2")]);
+    let url = format!("file://{}", place.path("whole").display());
+    let clone = Command::new("git").args(["clone", "--quiet", "--depth", "1", &url]).arg(place.path("shallow")).output().expect("git runs");
+    assert!(clone.status.success(), "{}", text(&clone.stderr));
+    let said = place.refused(&["collect", "git", "shallow"]);
+    assert!(said.contains("this is a shallow clone, which would count too few"), "{said}");
+    commit(&place, "young", &[]);
+    let said = place.refused(&["collect", "git", "young"]);
+    assert!(said.contains("there is no commit yet"), "{said}");
+    fs::create_dir(place.path("no-repository")).expect("a folder");
+    let said = place.refused(&["collect", "git", "no-repository"]);
+    assert!(said.contains("git rev-parse: it failed"), "{said}");
+    assert_eq!(place.events().len(), 0);
+}

@@ -54,6 +54,16 @@ pub(super) struct Output {
 pub(super) fn output(kind: Kind, arguments: &[OsString], timeout: Duration) -> Result<Output, Failure> {
     let tool = tool(kind, arguments)?;
     let name = tool.name();
+    let args = tool.args.iter().map(OsString::from).chain(arguments.iter().cloned()).collect();
+    let bytes = printed(&name, tool.program, args, tool.ok_codes, timeout)?;
+    Ok(Output { tool: name, bytes })
+}
+
+/// What a program prints; `name` is how it is called, for people.
+///
+/// # Errors
+/// Where it cannot be started, takes too long, fails, or prints nothing or too much.
+pub(super) fn printed(name: &str, program: &str, args: Vec<OsString>, ok_codes: &[i32], timeout: Duration) -> Result<Vec<u8>, Failure> {
     let wrong = |what: &str| Failure::usage(printable(&format!("{name}: {what}")));
     let internal = |error: io::Error| Failure::internal(format!("cannot read what {name} prints: {error}"));
     let (reader, writer) = io::pipe().map_err(internal)?;
@@ -66,11 +76,11 @@ pub(super) fn output(kind: Kind, arguments: &[OsString], timeout: Duration) -> R
     };
     thread::Builder::new().spawn(limited).map_err(internal)?;
     let command = wrap::Command {
-        args: tool.args.iter().map(OsString::from).chain(arguments.iter().cloned()).collect(),
+        args,
         timeout: Some(timeout),
-        ok_codes: tool.ok_codes.to_vec(),
+        ok_codes: ok_codes.to_vec(),
         stdout: Some(Arc::new(writer.into())),
-        ..wrap::Command::new(tool.program)
+        ..wrap::Command::new(program)
     };
     let seen = wrap::run(&command);
     // Ours is the last end that can be written to.
@@ -87,7 +97,7 @@ pub(super) fn output(kind: Kind, arguments: &[OsString], timeout: Duration) -> R
     }
     match observed.outcome {
         Outcome::Ok if bytes.trim_ascii().is_empty() => Err(wrong(&format!("it printed nothing (exit code {})", observed.status))),
-        Outcome::Ok => Ok(Output { tool: name, bytes }),
+        Outcome::Ok => Ok(bytes),
         Outcome::Timeout => Err(wrong("it took too long and was ended: --timeout gives it more time")),
         Outcome::Cancelled => Err(wrong("it was told to end")),
         Outcome::Failed => {
