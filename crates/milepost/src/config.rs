@@ -103,6 +103,13 @@ pub enum Collected {
         /// Time between two readings.
         readings: Duration,
     },
+    /// The contributions to a git repository.
+    Git {
+        /// Where it is.
+        folder: PathBuf,
+        /// Names or addresses of maintainers.
+        maintainers: Vec<String>,
+    },
     /// The report of a tool.
     Report {
         /// What it is about.

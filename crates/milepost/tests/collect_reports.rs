@@ -488,6 +488,17 @@ fn contributions_are_those_of_people_outside() {
 }
 
 #[test]
+fn contributions_are_tracked_where_the_configuration_says_so() {
+    let config = "[project]\nname = \"x\"\n[[collect]]\nkind = \"git\"\nfolder = \"repository\"\nmaintainers = [\"Rose\"]\n";
+    let place = Place::with(config);
+    let at = Timestamp::now().to_string();
+    commit(&place, "repository", &[("Rose <r@example.org>", at.clone(), "1"), ("Ada <a@example.org>", at, "2")]);
+    let said = place.ok(&["track"]);
+    assert!(said.contains("repository: 1 in ") && said.contains(" by 1 people"), "{said}");
+    assert_eq!(place.values("contributions.month"), [1.0]);
+}
+
+#[test]
 fn what_would_count_too_few_is_refused() {
     let place = Place::new();
     commit(&place, "whole", &[("Ada", "2026-01-01T00:00:00Z".to_owned(), "1"), ("Ada", "2026-01-02T00:00:00Z".to_owned(), "2")]);

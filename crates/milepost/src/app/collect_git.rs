@@ -1,8 +1,9 @@
 //! `milepost collect git`: the contributions in a repository's history become measurements.
 
-use super::{Failure, Workplace, collect::keep, collect_run, printable, say};
+use super::{Failure, Workplace, collect::keep, collect_reports::Desk, collect_run, printable, say};
 use crate::cli::CollectGit;
-use milepost_collect::{GIT_LOG, contributions};
+use jiff::civil::Date;
+use milepost_collect::{GIT_LOG, Month, contributions};
 use milepost_record::{Timestamp, recording_is_off};
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -11,37 +12,40 @@ pub(super) fn git(wishes: &CollectGit, workplace: &Workplace) -> Result<ExitCode
         say(&format!("not recorded: {variable} is set"));
         return Ok(ExitCode::SUCCESS);
     }
-    let name = printable(&wishes.folder.display().to_string());
-    let shallow = asked(&wishes.folder, "git rev-parse", &["rev-parse", "--is-shallow-repository"])?;
+    let (spool, door) = workplace.door("collect")?;
+    let zone = &workplace.config.criteria.calendar;
+    let desk = Desk { spool: &spool, door: &door, context: &wishes.context, zone };
+    say(&record(&wishes.folder, &wishes.maintainers, &desk)?);
+    if wishes.maintainers.is_empty() {
+        say("nobody is named as a maintainer, so everybody but bots counts as the community: see --maintainer");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Records the contributions to a repository, and says how many there are.
+pub(super) fn record(folder: &Path, maintainers: &[String], desk: &Desk<'_>) -> Result<String, Failure> {
+    let name = printable(&folder.display().to_string());
+    let shallow = asked(folder, "git rev-parse", &["rev-parse", "--is-shallow-repository"])?;
     if shallow.trim_ascii() == b"true" {
         return Err(Failure::usage(format!(
             "{name}: this is a shallow clone, which would count too few: run `git fetch --unshallow` in it"
         )));
     }
     // Said by hand, since `git log` of no commit is an error that does not say so.
-    if asked(&wishes.folder, "git rev-list", &["rev-list", "--all", "--max-count=1", "--count"])?.trim_ascii() == b"0" {
+    if asked(folder, "git rev-list", &["rev-list", "--all", "--max-count=1", "--count"])?.trim_ascii() == b"0" {
         return Err(Failure::usage(format!("{name}: there is no commit yet")));
     }
-    let history = asked(&wishes.folder, "git log", GIT_LOG)?;
-    let (zone, now) = (&workplace.config.criteria.calendar, Timestamp::now());
+    let history = asked(folder, "git log", GIT_LOG)?;
+    let now = Timestamp::now();
     let found =
-        contributions(&history, &wishes.maintainers, zone, now).map_err(|no_history| Failure::usage(format!("{name}: {no_history}")))?;
-    let (spool, door) = workplace.door("collect")?;
-    for event in found.events(now, zone) {
-        keep(event, &wishes.context, &spool, &door)?;
+        contributions(&history, maintainers, desk.zone, now).map_err(|no_history| Failure::usage(format!("{name}: {no_history}")))?;
+    for event in found.events(now, desk.zone) {
+        keep(event, desk.context, desk.spool, desk.door)?;
     }
-    if wishes.maintainers.is_empty() {
-        say("nobody is named as a maintainer, so everybody but bots counts as the community: see --maintainer");
-    }
-    let told: Vec<_> = found
-        .months
-        .iter()
-        .rev()
-        .take(3)
-        .map(|(date, month)| format!("{} {} of {} people", date.strftime("%Y-%m"), month.contributions, month.people))
-        .collect();
-    say(&format!("{name}: {} months; {}", found.months.len(), told.join(", ")));
-    Ok(ExitCode::SUCCESS)
+    let of_month =
+        |(date, month): (&Date, &Month)| format!("{} in {} by {} people", month.contributions, date.strftime("%Y-%m"), month.people);
+    let told: Vec<_> = found.months.iter().rev().take(3).map(of_month).collect();
+    Ok(format!("{name}: {}", told.join(", ")))
 }
 
 fn asked(folder: &Path, name: &str, args: &[&str]) -> Result<Vec<u8>, Failure> {

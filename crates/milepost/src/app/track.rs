@@ -9,6 +9,7 @@ use self::journal::Journal;
 use super::{
     Failure, Workplace,
     collect::{keep, report},
+    collect_git,
     collect_memory::{self, CollectError, Options},
     collect_reports::{self, Unusable},
     doctor::several,
@@ -133,6 +134,9 @@ impl Job<'_> {
         match self {
             Self::Probe(probe) => journal::name(["probe", &probe.operation].into_iter().chain(probe.backend.as_deref())),
             Self::Collect(Collect { what: Collected::Memory { process, .. }, .. }) => journal::name(["collect", "memory", process]),
+            Self::Collect(Collect { what: Collected::Git { folder, .. }, .. }) => {
+                journal::name(["collect", "git", &folder.to_string_lossy()])
+            }
             Self::Collect(Collect { what: Collected::Report { kind, name, .. }, .. }) => {
                 journal::name(["collect", &kind.to_string(), name])
             }
@@ -145,6 +149,7 @@ impl Job<'_> {
             Self::Probe(Probe { operation, backend: None, .. }) => operation.clone(),
             Self::Probe(Probe { operation, backend: Some(backend), .. }) => format!("{operation} ({backend})"),
             Self::Collect(Collect { what: Collected::Memory { process, .. }, .. }) => process.clone(),
+            Self::Collect(Collect { what: Collected::Git { folder, .. }, .. }) => folder.display().to_string(),
             Self::Collect(Collect { what: Collected::Report { name, .. }, .. }) => name.clone(),
         })
     }
@@ -153,6 +158,7 @@ impl Job<'_> {
         match self {
             Self::Probe(_) => "Probe",
             Self::Collect(Collect { what: Collected::Memory { .. }, .. }) => "Memory",
+            Self::Collect(Collect { what: Collected::Git { .. }, .. }) => "Git",
             Self::Collect(Collect { what: Collected::Report { kind, .. }, .. }) => match kind {
                 Kind::Coverage => "Coverage",
                 Kind::Complexity => "Complexity",
@@ -268,6 +274,15 @@ impl Round<'_> {
     fn collect(&mut self, collect: &Collect, desk: &Desk) -> Result<String, Failure> {
         match &collect.what {
             Collected::Memory { process, lasting, readings } => self.memory(process, *lasting, *readings, desk),
+            Collected::Git { folder, maintainers } => {
+                let zone = &self.workplace.config.criteria.calendar;
+                let context = Context::default();
+                collect_git::record(
+                    folder,
+                    maintainers,
+                    &collect_reports::Desk { spool: &desk.spool, door: &desk.door, context: &context, zone },
+                )
+            }
             Collected::Report { kind, name, path } => self.report(*kind, name, path, desk),
         }
     }

@@ -133,7 +133,7 @@ pub(crate) struct Collect {
     /// What is collected.
     #[schemars(required)]
     pub(crate) kind: Option<At<CollectKind>>,
-    /// Of all but `memory`: the report, relative to the folder of this file. A tool writes it; `milepost track` reads it, and what
+    /// Of all but `memory` and `git`: the report, relative to the folder of this file. A tool writes it; `milepost track` reads it, and what
     /// it says counts once for each time that it is written.
     pub(crate) file: Option<At<String>>,
     /// Of `memory`: the name of the running product's process.
@@ -143,6 +143,11 @@ pub(crate) struct Collect {
     pub(crate) lasting: Option<At<Amount>>,
     /// Of `memory`: the time between two readings, `"1s"` unless given.
     pub(crate) readings: Option<At<Amount>>,
+    /// Of `git`: the repository, relative to the folder of this file, which it is unless given.
+    pub(crate) folder: Option<At<String>>,
+    /// Of `git`: names or addresses of those whose commits are no contributions of the community.
+    #[serde(default)]
+    pub(crate) maintainers: Vec<At<String>>,
     /// How often `milepost track` collects it: `"1h"` unless given. Units: min, h, d.
     pub(crate) every: Option<At<Amount>>,
 }
@@ -161,13 +166,27 @@ pub(crate) enum CollectKind {
     Tests,
     /// A report of the known vulnerabilities of what the product depends on.
     Audit,
+    /// Contributions to a git repository, by month.
+    Git,
 }
 
 impl CollectKind {
-    /// What a report of it is about; none of `memory`, which needs no report.
+    /// The word for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Coverage => "coverage",
+            Self::Complexity => "complexity",
+            Self::Tests => "tests",
+            Self::Audit => "audit",
+            Self::Git => "git",
+        }
+    }
+
+    /// What a report of it is about; none of `memory` and `git`, which need no report.
     pub(crate) const fn report(self) -> Option<milepost_collect::Kind> {
         match self {
-            Self::Memory => None,
+            Self::Memory | Self::Git => None,
             Self::Coverage => Some(milepost_collect::Kind::Coverage),
             Self::Complexity => Some(milepost_collect::Kind::Complexity),
             Self::Tests => Some(milepost_collect::Kind::Tests),

@@ -318,17 +318,32 @@ impl Reader<'_> {
         let kind = self.required(collect.kind.as_ref(), table, "kind", "kind = \"memory\"");
         let every = self.duration_or(collect.every.as_ref(), &EVERY, EVERY_DEFAULT);
         let kind = kind?.value;
-        let report = kind.report();
-        let others = [
-            ("file", collect.file.as_ref().filter(|_| report.is_none()).map(|at| at.span.clone())),
-            ("process", collect.process.as_ref().filter(|_| report.is_some()).map(|at| at.span.clone())),
-            ("for", collect.lasting.as_ref().filter(|_| report.is_some()).map(|at| at.span.clone())),
-            ("readings", collect.readings.as_ref().filter(|_| report.is_some()).map(|at| at.span.clone())),
+        let (is_memory, is_git) = (kind == super::file::CollectKind::Memory, kind == super::file::CollectKind::Git);
+        let span = |at: Option<&At<String>>| at.map(|at| at.span.clone());
+        let amount = |at: Option<&At<Amount>>| at.map(|at| at.span.clone());
+        let keys = [
+            ("file", kind.report().is_some(), span(collect.file.as_ref())),
+            ("process", is_memory, span(collect.process.as_ref())),
+            ("for", is_memory, amount(collect.lasting.as_ref())),
+            ("readings", is_memory, amount(collect.readings.as_ref())),
+            ("folder", is_git, span(collect.folder.as_ref())),
+            ("maintainers", is_git, span(collect.maintainers.first())),
         ];
-        for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
-            self.fault(span, Wrong::NotCollected { key, kind: report });
+        for (key, _, span) in keys.into_iter().filter(|(_, belongs, _)| !belongs) {
+            if let Some(span) = span {
+                self.fault(span, Wrong::NotCollected { key, kind: kind.name() });
+            }
         }
-        let what = match report {
+        let what = match kind.report() {
+            None if is_git => {
+                let maintainers: Option<Vec<_>> = collect.maintainers.iter().map(|at| self.event_name("maintainers", at)).collect();
+                let here = config.parent().map(Path::to_owned).unwrap_or_default();
+                let folder = collect.folder.as_ref().map_or(Some(here), |at| self.folder("folder", config, at));
+                let span = collect.folder.as_ref().map_or_else(|| table.1.clone(), |at| at.span.clone());
+                let value = collect.folder.as_ref().map_or_else(|| ".".to_owned(), |at| at.value.clone());
+                self.once("the history of", Some(&At { value, span }), seen);
+                Collected::Git { folder: folder?, maintainers: maintainers? }
+            }
             None => {
                 let at = self.required(collect.process.as_ref(), table, "process", "process = \"NAME\"");
                 let process = at.and_then(|at| self.event_name("process", at));

@@ -117,12 +117,12 @@ pub enum Wrong {
         path: String,
     },
     /// A key of `[[collect]]` that belongs to another kind.
-    #[error("`{key}` does not go with `kind = \"{}\"`", kind.map_or_else(|| "memory".to_owned(), |kind| kind.to_string()))]
+    #[error("`{key}` does not go with `kind = \"{kind}\"`")]
     NotCollected {
         /// The key.
         key: &'static str,
-        /// The kind; none is memory.
-        kind: Option<milepost_collect::Kind>,
+        /// The kind.
+        kind: &'static str,
     },
     /// An alias of an alias.
     #[error("`{alias}` stands for `{name}`, which is another name itself")]
