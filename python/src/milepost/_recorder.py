@@ -63,7 +63,8 @@ class Recorder:
         self._texts = texts
         self._open: Optional[_Open] = None
         self._segment: Optional[Segment] = None
-        self._lock = threading.Lock()
+        # A signal handler may record while the thread that it interrupts does.
+        self._lock = threading.RLock()
         self._is_off = recording_is_off() is not None
         #: How many events could not be recorded.
         self.lost = 0
@@ -84,12 +85,11 @@ class Recorder:
                 opened = self._opened()
                 record = _wire.line(self._admitted(event, opened))
                 segment = self._segment
-                if segment is not None and segment.is_full:
-                    # Whoever seals next takes it, now that its lock is free.
-                    segment.close()
-                    segment = None
-                if segment is None:
-                    segment = self._segment = Segment(opened.spool)
+                if segment is None or segment.is_full:
+                    new = Segment(opened.spool)
+                    # Whoever seals next takes the full one, or that of a signal handler that came between.
+                    self.close()
+                    segment = self._segment = new
                 segment.append(record)
             return True
         except _wire.Invalid as invalid:
@@ -292,13 +292,13 @@ class Recorder:
     def close(self) -> None:
         """Gives up the segment, so that others may seal it. Recording goes on in another one."""
         with self._lock:
-            if self._segment is not None:
-                self._segment.close()
-                self._segment = None
+            segment, self._segment = self._segment, None
+            if segment is not None:
+                segment.close()
 
     def _after_fork(self) -> None:
         # Another thread of the parent may have held the lock, and it is not here to give it back.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if self._segment is not None:
             self._segment.close()
             self._segment = None
@@ -313,6 +313,13 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def _said(exception: BaseException) -> Optional[str]:
+    try:
+        return str(exception)[:8192] or None
+    except Exception:  # One that cannot say what it is.
+        return None
 
 
 class Operation:
@@ -351,9 +358,8 @@ class Operation:
     ) -> None:
         elapsed = (time.perf_counter_ns() - self._since) // 1000
         if exception is not None:
-            outcome, category, code = outcome_of(exception)
-            self._outcome, self._exit_code = outcome, code
-            self._error = None if category is None else {"category": category, "text": str(exception)[:8192] or None}
+            self._outcome, category, self._exit_code = outcome_of(exception)
+            self._error = None if category is None else {"category": category, "text": _said(exception)}
         event = {
             "kind": "operation",
             "operation": self.operation,
