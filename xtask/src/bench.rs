@@ -24,11 +24,11 @@ pub(crate) fn bench(which: &[&str]) -> Done {
     }
     if wanted("crash") {
         println!("\nA minute of SIGKILL: eight processes record while sealing runs in a loop");
-        run(cargo().args(["test", "--package", "milepost-record", "--test", "crash"]).env("MILEPOST_CRASH_SECONDS", "60"))?;
+        run(cargo().args(["test", "--workspace", "--test", "crash"]).env("MILEPOST_CRASH_SECONDS", "60"))?;
     }
     if wanted("chaos") {
         println!("\nTwo minutes of SIGKILL: writers, compaction, track and readers at once");
-        run(cargo().args(["test", "--package", "milepost", "--test", "chaos"]).env("MILEPOST_CHAOS_SECONDS", "120"))?;
+        run(cargo().args(["test", "--workspace", "--test", "chaos"]).env("MILEPOST_CHAOS_SECONDS", "120"))?;
     }
     Ok(())
 }
