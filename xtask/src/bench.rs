@@ -34,7 +34,8 @@ pub(crate) fn bench(which: &[&str]) -> Done {
 }
 
 fn released() -> Result<PathBuf, String> {
-    run(cargo().args(["build", "--release", "--package", "milepost"]))?;
+    // As plain `cargo build --release` does: alone, the program would have the engine built with other features.
+    run(cargo().args(["build", "--release", "--workspace"]))?;
     Ok(target().join("release/milepost"))
 }
 
