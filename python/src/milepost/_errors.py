@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
+from ._error_category import Rules
+
 # By the names of classes, so that nothing has to be imported that the product does not use. The first name in the order of
 # inheritance decides: a PermissionError is an OSError too.
 _CANCELLED = {"KeyboardInterrupt", "CancelledError", "GeneratorExit"}
@@ -23,8 +25,11 @@ _CATEGORIES = {
 }
 
 
-def outcome_of(exception: BaseException) -> Tuple[str, Optional[str], Optional[int]]:
-    """The outcome, the category of what went wrong, and the exit code where there is one."""
+def outcome_of(exception: BaseException, rules: Rules) -> Tuple[str, Optional[str], Optional[int]]:
+    """The outcome, the category of what went wrong, and the exit code where there is one.
+
+    Where the class tells no category, what it says may: `RuntimeError("could not resolve host")` is `network`.
+    """
     names = [cls.__name__ for cls in type(exception).__mro__]
     if isinstance(exception, SystemExit):
         code = exception.code
@@ -34,6 +39,8 @@ def outcome_of(exception: BaseException) -> Tuple[str, Optional[str], Optional[i
         return "cancelled", None, None
     if not _TIMEOUT.isdisjoint(names):
         return "timeout", "unknown", None
-    category = next((_CATEGORIES[name] for name in names if name in _CATEGORIES), "unknown")
+    category = next((_CATEGORIES[name] for name in names if name in _CATEGORIES), None)
+    if category is None:
+        category = rules.categorize(f"{names[0]}: {exception}")
     code = getattr(exception, "returncode", None)
     return "failed", category, code if isinstance(code, int) and not isinstance(code, bool) else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, FrozenSet, Mapping, Optional
 
+from ._error_category import Rule, Rules
+
 try:
     import tomllib
 except ImportError:  # Before Python 3.11.
@@ -14,13 +16,24 @@ except ImportError:  # Before Python 3.11.
 class Place:
     """The data folder, and what may be recorded into it."""
 
-    def __init__(self, data: Optional[str], texts: FrozenSet[str] = frozenset(), version: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        data: Optional[str],
+        texts: FrozenSet[str] = frozenset(),
+        version: Optional[str] = None,
+        config: Optional[str] = None,
+        rules: Optional[Rules] = None,
+    ) -> None:
         #: None where nothing says where the data are.
         self.data = data
         #: Which texts may be stored: `error`, `interaction`, `feedback`.
         self.texts = texts
         #: The product's version.
         self.version = version
+        #: The configuration's file; None where there is none.
+        self.config = config
+        #: What puts the text of an error into a category: the rules of the configuration, then Milepost's own.
+        self.rules = rules or Rules.defaults()
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ, folder: Optional[str] = None) -> "Place":
@@ -48,7 +61,9 @@ class Place:
             elif isinstance(project.get("name"), str):
                 at_home = environment.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
                 data = os.path.join(at_home, "milepost", folder_name(project["name"]))
-        return cls(data or None, texts, project.get("version"))
+        given = [Rule(rule["category"], tuple(rule["any"])) for rule in config.get("error_category", [])]
+        found = None if path is None else os.path.abspath(path)
+        return cls(data or None, texts, project.get("version"), found, Rules.defaults().with_first(given))
 
 
 def _upwards(folder: str) -> Optional[str]:

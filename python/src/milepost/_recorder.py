@@ -11,9 +11,10 @@ import time
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Callable, Dict, Optional, Type, TypeVar, Union, cast
+from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar, Union, cast
 
 from . import _wire
+from ._error_category import Rules
 from ._errors import outcome_of
 from ._place import Place
 from ._spool import Identity, Segment, Spool, new_id
@@ -38,6 +39,7 @@ class _Open:
     def __init__(self, place: Place) -> None:
         if place.data is None:
             raise FileNotFoundError("nothing says where the data are: set MILEPOST_DATA, or run `milepost init` in the project's folder")
+        self.place = place
         self.spool = Spool(place.data)
         self.identity = Identity(place.data)
 
@@ -289,6 +291,38 @@ class Recorder:
         if user is None or pseudonym is not None:
             self.record({**event, "user": pseudonym})
 
+    def categorize(self, text: str) -> str:
+        """The category of an error's text, by the rules of the configuration and then Milepost's own: as `milepost record` finds it."""
+        return self._rules().categorize(text)
+
+    def _rules(self) -> Rules:
+        try:
+            with self._lock:
+                return Rules.defaults() if self._is_off else self._opened().place.rules
+        except Exception:
+            # Whatever is wrong with the place is told where the event cannot be recorded.
+            return Rules.defaults()
+
+    def _ended_by(self, exception: BaseException) -> Tuple[str, Optional[Dict[str, Any]], Optional[int]]:
+        """Outcome, error and exit code of an operation that an exception left."""
+        try:
+            outcome, category, code = outcome_of(exception, self._rules())
+            return outcome, {"category": category, "text": _said(exception)} if category else None, code
+        except Exception:
+            # An exception that cannot say what it is.
+            return "failed", {"category": "unknown"}, None
+
+    @property
+    def place(self) -> Optional[Tuple[str, Optional[str]]]:
+        """The data folder and the configuration's file, where events go; None where nothing is recorded."""
+        try:
+            with self._lock:
+                opened = None if self._is_off else self._opened()
+            return None if opened is None or opened.place.data is None else (opened.place.data, opened.place.config)
+        except Exception as error:
+            self._problem(error)
+            return None
+
     def close(self) -> None:
         """Gives up the segment, so that others may seal it. Recording goes on in another one."""
         with self._lock:
@@ -358,8 +392,7 @@ class Operation:
     ) -> None:
         elapsed = (time.perf_counter_ns() - self._since) // 1000
         if exception is not None:
-            self._outcome, category, self._exit_code = outcome_of(exception)
-            self._error = None if category is None else {"category": category, "text": _said(exception)}
+            self._outcome, self._error, self._exit_code = self._recorder._ended_by(exception)
         event = {
             "kind": "operation",
             "operation": self.operation,
