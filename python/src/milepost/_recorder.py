@@ -22,6 +22,8 @@ from ._spool import Identity, Segment, Spool, new_id
 _LOG = logging.getLogger("milepost")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_DOOR = {"door": "python"}
+
 Attributes = Mapping[str, Union[str, int, float, bool]]
 
 
@@ -124,10 +126,11 @@ class Recorder:
         # A note about a release names the version that it is about, and others have none of their own.
         if self._version is not None and kind != "note":
             event.setdefault("version", self._version)
-        attributes = dict(event.get("attributes") or {})
-        if len(attributes) < _wire.ATTRIBUTES_MAX:
-            attributes.setdefault("door", "python")
-        event["attributes"] = attributes
+        attributes = event.get("attributes")
+        if not attributes:
+            event["attributes"] = _DOOR
+        elif len(attributes) < _wire.ATTRIBUTES_MAX:
+            event["attributes"] = {**_DOOR, **attributes}
         texts = self._texts or frozenset()
         if kind == "interaction" and "interaction" not in texts:
             event.pop("text", None)

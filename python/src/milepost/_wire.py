@@ -226,12 +226,8 @@ KINDS: Dict[str, Tuple[Dict[str, Check], int]] = {
     ),
 }
 
-_BEFORE: Dict[str, Check] = {"id": _name, "at": _at, "origin": _one_of("use", "probe", "test", "import")}
-_AFTER = ("user", "session", "persona", "version", "commit", "host")
-_SHARED = frozenset({"v", "kind", "attributes", *_BEFORE, *_AFTER})
 
-
-def _attributes(value: Any) -> Dict[str, Any]:
+def _attributes(key: str, value: Any) -> Dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Invalid(f"`attributes` is no object: {value!r:.64}")
     if len(value) > ATTRIBUTES_MAX:
@@ -254,6 +250,24 @@ def _attributes(value: Any) -> Dict[str, Any]:
     return found
 
 
+_BEFORE: Dict[str, Check] = {"id": _name, "at": _at, "origin": _one_of("use", "probe", "test", "import")}
+_AFTER: Dict[str, Check] = {
+    **dict.fromkeys(("user", "session", "persona", "version", "commit", "host"), _name),
+    "attributes": _attributes,
+}
+#: For each kind all keys in their order, and whether they have to be there.
+_ORDERED: Dict[str, Tuple[Tuple[str, Check, bool], ...]] = {
+    kind: (
+        *((key, check, key == "at") for key, check in _BEFORE.items()),
+        *((key, check, index < required) for index, (key, check) in enumerate(own.items())),
+        *((key, check, False) for key, check in _AFTER.items()),
+    )
+    for kind, (own, required) in KINDS.items()
+}
+_SHARED = frozenset({"v", "kind", *_BEFORE, *_AFTER})
+_KEYS = {kind: _SHARED.union(own) for kind, (own, _) in KINDS.items()}
+
+
 def checked(event: Mapping[str, Any], now: Optional[str] = None) -> Event:
     """The event as it stands on the wire: keys in their order, absent ones left out, values within their limits. `now` stands for
     `at` where that is absent.
@@ -265,36 +279,20 @@ def checked(event: Mapping[str, Any], now: Optional[str] = None) -> Event:
     kind = event.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise Invalid(f"`{kind!r:.64}` is no kind; there are {', '.join(KINDS)}")
-    own, required = KINDS[kind]
-    for key in event:
-        if key not in _SHARED and key not in own:
-            raise Invalid(f"unknown key `{key!r:.64}`")
+    if not event.keys() <= _KEYS[kind]:
+        raise Invalid(f"unknown key `{next(key for key in event if key not in _KEYS[kind])!r:.64}`")
     found: Event = {"v": VERSION, "kind": kind}
     get = event.get
-    for key, check in _BEFORE.items():
+    for key, check, is_required in _ORDERED[kind]:
         value = get(key)
         if value is not None:
             found[key] = check(key, value)
-        elif key == "at":
-            if now is None:
-                raise Invalid("`at` is missing")
+        elif is_required:
+            if key != "at" or now is None:
+                raise Invalid(f"`{key}` is missing")
             found[key] = now
-    for key, check in own.items():
-        value = get(key)
-        if value is not None:
-            found[key] = check(key, value)
-        elif required > 0:
-            raise Invalid(f"`{key}` is missing")
-        required -= 1
-    for key in _AFTER:
-        value = get(key)
-        if value is not None:
-            found[key] = _name(key, value)
-    attributes = event.get("attributes")
-    if attributes:
-        found["attributes"] = _attributes(attributes)
-    elif attributes is not None:
-        _attributes(attributes)
+    if "attributes" in found and not found["attributes"]:
+        del found["attributes"]
     _together(found)
     return found
 
