@@ -270,7 +270,7 @@ class Memory(Case):
 
     @unittest.skipUnless(sys.platform == "linux", "processes are found by name in /proc")
     def test_the_named_process_is_watched_until_the_flag_falls(self) -> None:
-        name = "mp-watched"
+        name = f"mp-{os.getpid()}"
         script = self.folder / name
         script.write_text("import time\nballast = bytearray(30_000_000)\ntime.sleep(60)\n")
         watched = subprocess.Popen([sys.executable, str(script)])
