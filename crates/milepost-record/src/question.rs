@@ -1,4 +1,4 @@
-//! What a criterion needs to know, and what the events say to it: the plain data between who judges and who keeps the events.
+//! What a criterion or a report needs to know, and what the events say to it: the plain data between who judges and who keeps the events.
 //!
 //! A threshold travels in the question, and the answer counts on both sides of it: so a verdict never depends on a quantile
 //! that somebody rounded, and the events can be counted where they are.

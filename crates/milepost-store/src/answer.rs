@@ -245,10 +245,6 @@ fn feedback(batches: &[Columns<'_>]) -> Result<Feedback, StoreError> {
     Ok(found)
 }
 
-pub(crate) fn is_null(array: &dyn Array, row: usize) -> bool {
-    array.is_null(row)
-}
-
 pub(crate) fn count(array: &Int64Array, row: usize) -> u64 {
     u64::try_from(array.value(row)).unwrap_or(0)
 }

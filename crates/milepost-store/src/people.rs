@@ -5,9 +5,10 @@
 
 use crate::{
     StoreError,
-    answer::{Columns, count, day, is_null, time},
+    answer::{Columns, count, day, time},
     sql::{condition, date, in_span, of_filter, time as moment, until},
 };
+use datafusion::arrow::array::Array;
 use milepost_record::{FIRST_SESSION_MAX, FirstSession, Kind, Question, Return, SILENCE_MAX, Sessions};
 
 const ATTEMPTED: &str = "\"user\" IS NOT NULL AND outcome <> 'cancelled' AND dry_run IS NOT TRUE";
@@ -100,12 +101,12 @@ pub(crate) fn first_sessions(batches: &[Columns<'_>]) -> Result<Vec<FirstSession
                 found.push(FirstSession { start, first_success: None, last: None, attempts: 0, attempted: 0, succeeded: 0 });
             }
             let Some(session) = found.last_mut() else { continue };
-            if is_null(&at, row) {
+            if at.is_null(row) {
                 continue;
             }
             let (began, at) = (time(&began, row)?, time(&at, row)?);
             let silent_since = session.last.unwrap_or(session.start);
-            let has_begun_again = !is_null(&again, row) && began >= time(&again, row)?;
+            let has_begun_again = again.is_valid(row) && began >= time(&again, row)?;
             is_over |= has_begun_again || began > silent_since.saturating_add(SILENCE_MAX);
             if is_over {
                 continue;

@@ -30,7 +30,7 @@ use milepost_collect::{
     Kind,
     error_category::{Rule, RuleError, Rules},
 };
-use milepost_record::{Door, Identity, Spool, SpoolError};
+use milepost_record::{Door, Identity, Spool, SpoolError, recording_is_off};
 use milepost_store::StoreError;
 use std::{
     ffi::OsString,
@@ -231,6 +231,15 @@ impl Workplace {
         let spool = Spool::open(data)?;
         let door = Door::new(name, Identity::open(data)?).version(self.config.criteria.version.clone()).texts(self.config.texts);
         Ok((spool, door))
+    }
+
+    /// The same for a command that has nothing else to do: none, and a word about it, where the environment keeps recording off.
+    fn recording(&self, name: &'static str) -> Result<Option<(Spool, Door)>, Failure> {
+        if let Some(variable) = recording_is_off() {
+            say(&format!("not recorded: {variable} is set"));
+            return Ok(None);
+        }
+        self.door(name).map(Some)
     }
 
     /// The rules that put an error's text into a category: those of the configuration first.

@@ -1,4 +1,4 @@
-//! `milepost collect coverage|complexity|tests|audit`: reports that tools printed, from the file to the verdict.
+//! `milepost collect` of what other tools say: their reports, and the history of git, from the file to the verdict.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};

@@ -12,15 +12,11 @@ use crate::{
     process_tree::Target,
 };
 use milepost_judge::{Quantity, Unit};
-use milepost_record::{Door, Durability, Event, Spool, Timestamp, recording_is_off};
+use milepost_record::{Door, Durability, Event, Spool, Timestamp};
 use std::process::ExitCode;
 
 pub(super) fn memory(collect: &CollectMemory, workplace: &Workplace) -> Result<ExitCode, Failure> {
-    if let Some(variable) = recording_is_off() {
-        say(&format!("not recorded: {variable} is set"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (spool, door) = workplace.door("collect")?;
+    let Some((spool, door)) = workplace.recording("collect")? else { return Ok(ExitCode::SUCCESS) };
     let target = match (&collect.process, collect.pid) {
         (Some(name), _) => Target::Name(name.clone()),
         (None, Some(pid)) => Target::Pid(pid),

@@ -4,15 +4,11 @@ use super::{Failure, Workplace, collect::keep, collect_reports::Desk, collect_ru
 use crate::cli::CollectGit;
 use jiff::civil::Date;
 use milepost_collect::{GIT_LOG, Month, contributions};
-use milepost_record::{Timestamp, recording_is_off};
+use milepost_record::Timestamp;
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 pub(super) fn git(wishes: &CollectGit, workplace: &Workplace) -> Result<ExitCode, Failure> {
-    if let Some(variable) = recording_is_off() {
-        say(&format!("not recorded: {variable} is set"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (spool, door) = workplace.door("collect")?;
+    let Some((spool, door)) = workplace.recording("collect")? else { return Ok(ExitCode::SUCCESS) };
     let zone = &workplace.config.criteria.calendar;
     let desk = Desk { spool: &spool, door: &door, context: &wishes.context, zone };
     say(&record(&wishes.folder, &wishes.maintainers, &desk)?);

@@ -5,7 +5,7 @@ use crate::cli::{CollectReports, Context};
 use jiff::tz::TimeZone;
 use milepost_collect::{Kind, Made, REPORT_BYTES_MAX, Reading, Refused, Report, could_be_a_report, read};
 use milepost_judge::{Quantity, Unit};
-use milepost_record::{Door, Spool, Timestamp, limits, recording_is_off};
+use milepost_record::{Door, Spool, Timestamp, limits};
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -34,11 +34,7 @@ pub(super) fn collect(kind: Kind, wishes: &CollectReports, workplace: &Workplace
     if !wishes.run && (wishes.timeout.is_some() || !wishes.arguments.is_empty()) {
         return Err(Failure::usage("--timeout and what follows -- are for a tool: add --run, or leave them out"));
     }
-    if let Some(variable) = recording_is_off() {
-        say(&format!("not recorded: {variable} is set"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (spool, door) = workplace.door("collect")?;
+    let Some((spool, door)) = workplace.recording("collect")? else { return Ok(ExitCode::SUCCESS) };
     let zone = &workplace.config.criteria.calendar;
     let desk = Desk { spool: &spool, door: &door, context: &wishes.context, zone };
     if wishes.run {

@@ -1,4 +1,4 @@
-//! `milepost collect KIND --run`: the tool runs where it is installed, and what it prints is the report.
+//! Tools that `milepost collect` runs itself, where they are installed: what they print is read.
 
 use super::{Failure, printable};
 use crate::wrap::{self, Outcome, RunError};

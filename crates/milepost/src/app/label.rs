@@ -1,6 +1,6 @@
 //! `milepost label`: what an interaction meant, said by somebody who knows.
 
-use super::{Failure, Workplace, print, printable, say, scorecard::wait};
+use super::{Failure, Workplace, print, printable, scorecard::wait};
 use crate::{
     cli,
     render::{
@@ -8,7 +8,7 @@ use crate::{
         terminal::width,
     },
 };
-use milepost_record::{Durability, Event, Kind, Label, Timestamp, recording_is_off};
+use milepost_record::{Durability, Event, Kind, Label, Timestamp};
 use milepost_store::{Row, Store};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -22,11 +22,7 @@ pub(super) fn label(label: &cli::Label, workplace: &Workplace) -> Result<ExitCod
         let id = printable(id);
         return Err(Failure::usage(format!("there is no interaction `{id}`; `milepost label` lists those that nobody has labelled")));
     }
-    if let Some(variable) = recording_is_off() {
-        say(&format!("not recorded: {variable} is set"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (spool, door) = workplace.door("label")?;
+    let Some((spool, door)) = workplace.recording("label")? else { return Ok(ExitCode::SUCCESS) };
     let event = Event::at(now, Label::new(id.as_str(), correct.as_str()));
     let admitted = door.admit(event, now).map_err(|invalid| Failure::usage(invalid.to_string()))?;
     spool.append(&admitted.event, Durability::Written)?;

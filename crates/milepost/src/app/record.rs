@@ -4,7 +4,7 @@ use super::{Failure, Workplace, printable, run::fill, say};
 use crate::cli::{Record, RecordKind, Stamp};
 use milepost_record::{
     Admitted, Door, Durability, ErrorDetail, Event, Fact, Interaction, Label, Measurement, Memory, Note, Operation, Session, Spool,
-    Timestamp, limits, recording_is_off,
+    Timestamp, limits,
 };
 use serde::Serialize;
 use std::{
@@ -23,11 +23,7 @@ const KEPT_BYTES: usize = 4096;
 const SET_ASIDE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) fn record(record: Record, workplace: &Workplace) -> Result<ExitCode, Failure> {
-    if let Some(variable) = recording_is_off() {
-        say(&format!("not recorded: {variable} is set"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (spool, door) = workplace.door("record")?;
+    let Some((spool, door)) = workplace.recording("record")? else { return Ok(ExitCode::SUCCESS) };
     let durability = if record.on_disk { Durability::OnDisk } else { Durability::Written };
     match record.kind {
         Some(kind) => one(kind, workplace, &spool, &door, durability),
