@@ -1,7 +1,11 @@
 //! `cargo xtask demo`: Milepost tracks Milepost. Real commands, a real process, and the scorecard that is made of them.
 
-use crate::{Done, cargo, milepost, output, own, root, run, target};
-use std::{collections::BTreeSet, path::Path, process::Stdio};
+use crate::{Done, cargo, milepost, output, own, root, run, shown_path, target, test::python};
+use std::{
+    collections::BTreeSet,
+    fs,
+    process::{Command, Stdio},
+};
 
 /// How often each command is wrapped.
 const TIMES: usize = 25;
@@ -49,21 +53,28 @@ pub(crate) fn demo() -> Done {
     let count = crates.len().to_string();
     run(&mut milepost(&["record", "measurement", "--name", "dependencies.count", "--value", &count, "--source", "cargo tree"]))?;
 
+    match python("demo", "xtask/requirements.txt") {
+        Ok(lizard) => {
+            println!("\nAnd how complex lizard finds its functions.");
+            let report = target().join("lizard.csv");
+            let csv = output(Command::new(lizard).args(["-m", "lizard", "--language", "rust", "--csv", "crates"]).current_dir(root()))?;
+            fs::write(&report, csv).map_err(|error| format!("cannot write {}: {error}", report.display()))?;
+            run(&mut milepost(&["collect", "complexity", &report.to_string_lossy()]))?;
+        }
+        Err(why) => println!("\nHow complex its functions are is not measured: {why}"),
+    }
+
     println!("\n$ milepost status\n");
     run(&mut milepost(&["status"]))?;
-    println!("\n$ milepost explain Answers\n");
-    run(&mut milepost(&["explain", "Answers"]))?;
+    println!("\n$ milepost explain 'Commands answer'\n");
+    run(&mut milepost(&["explain", "Commands answer"]))?;
     println!("\n$ milepost query 'SELECT operation, outcome, count(*) AS n FROM operations GROUP BY 1, 2 ORDER BY 1, 2'\n");
     run(&mut milepost(&["query", "SELECT operation, outcome, count(*) AS n FROM operations GROUP BY 1, 2 ORDER BY 1, 2"]))?;
     let output = target().join("metrics");
-    println!("\n$ milepost track --output {}\n", shown(&output));
+    println!("\n$ milepost track --output {}\n", shown_path(&output));
     run(&mut milepost(&["track", "--output", &output.to_string_lossy()]))?;
-    println!("\nThe same as a page that opens without a network: {}", shown(&output.join("latest.html")));
+    println!("\nThe same as a page that opens without a network: {}", shown_path(&output.join("latest.html")));
     println!("The events are kept in .milepost. One day proves nothing: run this again tomorrow, and more is proven.");
     println!("In a folder of your own: milepost init · milepost run -- COMMAND · milepost status");
     Ok(())
-}
-
-fn shown(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }

@@ -3,6 +3,7 @@
 mod architecture;
 mod bench;
 mod demo;
+mod nix;
 mod test;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 const USAGE: &str = "\
 cargo xtask demo          wrap real commands, sample a real process, and show the scorecard and the page
+cargo xtask demo --nix    the same for an assistant that drives a real Nix, by the preset nix-for-humanity
 cargo xtask test          formatting, lints, architecture, and all tests
 cargo xtask bench         what the doors cost, beside what a user would use instead: all, or some of run, record, store,
                           crash, chaos
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         ["demo"] => demo::demo(),
+        ["demo", "--nix"] => nix::demo(),
         ["test"] => test::test(),
         ["bench", ref which @ ..] => bench::bench(which),
         ["codegen"] => codegen(),
@@ -98,6 +101,11 @@ fn output(command: &mut Command) -> Result<String, String> {
         return Err(format!("{shown}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
     }
     String::from_utf8(output.stdout).map_err(|error| format!("{shown}: {error}"))
+}
+
+/// A path as it is seen from the top of the repository.
+fn shown_path(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
 fn shown(command: &Command) -> String {

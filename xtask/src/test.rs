@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all that has to hold.
 
-use crate::{Done, architecture, cargo, have, install, root, run, shown, target};
+use crate::{Done, architecture, cargo, have, install, nix, root, run, shown, target};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -18,7 +18,7 @@ pub(crate) fn test() -> Done {
     }
     let mut tally = Tally::default();
     tally.run(cargo().args(["test", "--workspace"]))?;
-    match python("crates/milepost-store/tests/readers/requirements.txt") {
+    match python("python", "crates/milepost-store/tests/readers/requirements.txt") {
         Ok(python) => {
             // Of the whole workspace: alone, the crate would have the engine built with other features.
             let others = ["test", "--workspace", "--test", "readers", "--", "--ignored"];
@@ -31,16 +31,17 @@ pub(crate) fn test() -> Done {
     let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
     tally.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
     tally.client()?;
+    tally.example()?;
     println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     Ok(())
 }
 
-/// A Python of our own in the target folder, with the packages of a list.
-fn python(requirements: &str) -> Result<PathBuf, String> {
+/// A Python of our own in a folder below the target folder, with the packages of a list.
+pub(crate) fn python(folder: &str, requirements: &str) -> Result<PathBuf, String> {
     if !have("python3", "python3") {
         return Err("there is no python3".to_owned());
     }
-    let (folder, list) = (target().join("python"), root().join(requirements));
+    let (folder, list) = (target().join(folder), root().join(requirements));
     let python = folder.join("bin/python");
     let wanted = fs::read_to_string(&list).map_err(|error| format!("cannot read {}: {error}", list.display()))?;
     let noted = folder.join("requirements.txt");
@@ -98,14 +99,29 @@ impl Tally {
         }
         let mut command = Command::new("python3");
         command.args(["-m", "unittest", "discover", "--start-directory", "python/tests"]).current_dir(root());
-        command.env("MILEPOST_PROGRAM", target().join("debug/milepost"));
-        println!("{}", shown(&command));
-        let output = command.output().map_err(|error| format!("cannot run python3: {error}"))?;
-        // unittest says everything on standard error, last `Ran 18 tests in 3.2s` and `OK (skipped=1)`.
+        self.unittest(command.env("MILEPOST_PROGRAM", target().join("debug/milepost")))
+    }
+
+    /// Runs the tests of the example, with a real Nix.
+    fn example(&mut self) -> Done {
+        match nix::Example::set_up() {
+            Ok(example) => self.unittest(&mut example.tests()),
+            Err(why) => {
+                println!("the assistant for Nix is not tested: {why}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs tests of Python's unittest, which says everything on standard error, last `Ran 18 tests in 3.2s` and `OK (skipped=1)`.
+    fn unittest(&mut self, command: &mut Command) -> Done {
+        let shown = shown(command);
+        println!("{shown}");
+        let output = command.output().map_err(|error| format!("cannot run {shown}: {error}"))?;
         let said = String::from_utf8_lossy(&output.stderr);
         println!("{said}");
         if !output.status.success() {
-            return Err(format!("the tests of the Python client: {}", output.status));
+            return Err(format!("{shown}: {}", output.status));
         }
         let number = |after: &str| {
             let rest = said.rsplit_once(after).map_or("", |(_, rest)| rest);

@@ -140,7 +140,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Init {
-    /// A ready configuration: nix-for-humanity
+    /// A ready configuration: nix-for-humanity, or rust-cli for any command-line tool in Rust
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
 }

@@ -321,7 +321,7 @@ fn no_criteria_are_no_fault() {
 #[test]
 fn the_preset_has_the_fifteen_criteria_of_the_specification() {
     let preset = Preset::named("nix-for-humanity").unwrap();
-    let config = read(preset.text).unwrap();
+    let config = read(&preset.text("other")).unwrap();
     assert_eq!(config.criteria.project, "nix-for-humanity");
     assert_eq!(config.texts, Texts::default());
     let table: Vec<_> = config
@@ -388,10 +388,24 @@ fn the_preset_has_the_fifteen_criteria_of_the_specification() {
     assert!(config.criteria.criteria.iter().all(|criterion| criterion.method.is_some()));
 }
 
+/// The presets are in use: the first by `examples/nix`, the second by this repository.
+#[test]
+fn milepost_itself_began_with_a_preset() {
+    let preset = read(&Preset::named("rust-cli").unwrap().text("my \"tool\"")).unwrap().criteria;
+    assert_eq!(preset.project, "my \"tool\"");
+    let own = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../milepost.toml")).unwrap();
+    let own = read(&own).unwrap().criteria;
+    for wanted in &preset.criteria {
+        let criterion = own.criteria.iter().find(|own| own.name == wanted.name).unwrap_or_else(|| panic!("{}", wanted.name));
+        let metrics = |criterion: &milepost_judge::Criterion| criterion.goals.iter().map(|goal| goal.metric.clone()).collect::<Vec<_>>();
+        assert_eq!((metrics(criterion), criterion.tier), (metrics(wanted), wanted.tier), "{}", wanted.name);
+    }
+}
+
 #[test]
 fn nothing_of_a_preset_is_met_without_events() {
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
-    for text in Preset::ALL.iter().map(|preset| preset.text.to_owned()).chain([blank("p")]) {
+    for text in Preset::ALL.iter().map(|preset| preset.text("p")).chain([blank("p")]) {
         let criteria = read(&text).unwrap().criteria;
         assert_eq!(questions(&criteria, &[], now).len(), criteria.criteria.len());
         let scorecard = judge(&criteria, &[], &[], now);
@@ -422,7 +436,7 @@ fn a_first_configuration_takes_any_name_and_what_it_suggests_works() {
 #[test]
 fn the_schema_knows_every_key_of_the_presets_and_no_other() {
     let schema = config::schema().to_value();
-    for text in Preset::ALL.iter().map(|preset| preset.text.to_owned()).chain([blank("p")]) {
+    for text in Preset::ALL.iter().map(|preset| preset.text("p")).chain([blank("p")]) {
         let value: toml::Table = toml::from_str(&text).unwrap();
         let value = serde_json::to_value(value).unwrap();
         assert_eq!(unknown_keys(&schema, &schema, &value), Vec::<String>::new());
@@ -652,7 +666,7 @@ proptest! {
     /// A preset with a piece cut out, doubled, or replaced.
     #[test]
     fn a_damaged_preset_never_panics(from: Index, length in 0..40usize, put in "\\PC{0,10}", double: bool) {
-        let text = Preset::ALL[0].text;
+        let text = Preset::ALL[0].text("p");
         let start = text.floor_char_boundary(from.index(text.len()));
         let end = text.floor_char_boundary(start + length);
         let again = if double { &text[start..end] } else { "" };

@@ -280,6 +280,7 @@ fn a_sample_whose_milepost_was_killed_is_void() {
 #[test]
 fn a_run_that_somebody_ends_voids_the_sample() {
     let place = Place::new();
+    have_default_signals();
     let output = place.probe("ended", "5");
     assert_eq!(output.status.code(), Some(130));
     assert!(stderr(&output).contains("stopped after 0 of 5"), "{}", stderr(&output));

@@ -268,6 +268,7 @@ DEFAULTS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "no such option",
             "no such command",
             "does not exist on type",
+            "the option `*' does not exist",
             "no connection adapters",
             "no such comparison operator",
             "requested command * does not exist",

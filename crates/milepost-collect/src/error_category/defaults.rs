@@ -281,6 +281,7 @@ pub(super) const DEFAULTS: &[(&str, &[&str])] = &[
             "no such option",                     // pip and other python programs
             "no such command",                    // cargo
             "does not exist on type",             // typescript
+            "the option `*' does not exist",      // nixpkgs
             "no connection adapters",             // python's requests
             "no such comparison operator",        // uv
             "requested command * does not exist", // python's cleo

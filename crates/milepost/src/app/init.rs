@@ -16,17 +16,16 @@ use std::{
 
 pub(super) fn init(init: &Init) -> Result<ExitCode, Failure> {
     let folder = env::current_dir().map_err(|error| Failure::internal(format!("there is no current folder: {error}")))?;
+    let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    // A folder may have a name that no project may have.
+    let usable = !name.is_empty() && name.len() <= config::PROJECT_BYTES_MAX && !name.chars().any(char::is_control);
+    let project = if usable { &name } else { "my-project" };
     let text = match &init.preset {
-        None => {
-            let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-            // A folder may have a name that no project may have.
-            let usable = !name.is_empty() && name.len() <= config::PROJECT_BYTES_MAX && !name.chars().any(char::is_control);
-            config::blank(if usable { &name } else { "my-project" })
-        }
+        None => config::blank(project),
         Some(name) => {
-            let names = || Preset::ALL.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
-            let unknown = || Failure::usage(format!("there is no preset `{name}`; there is {}", names()));
-            Preset::named(name).ok_or_else(unknown)?.text.to_owned()
+            let names = || Preset::ALL.iter().map(|preset| preset.name).collect::<Vec<_>>().join(" and ");
+            let unknown = || Failure::usage(format!("there is no preset `{name}`; there are {}", names()));
+            Preset::named(name).ok_or_else(unknown)?.text(project)
         }
     };
     let path = folder.join("milepost.toml");

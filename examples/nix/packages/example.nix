@@ -1,0 +1,5 @@
+{
+  "networking.hostName" = "example";
+  "environment.systemPackages" = [ "vim" "git" ];
+  "services.openssh.enable" = true;
+}
