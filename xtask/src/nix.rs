@@ -70,7 +70,7 @@ impl Example {
 
     /// Milepost, with the example's Nix for what it runs.
     fn milepost(&self, args: &[&str]) -> Command {
-        self.python(&[&["-m", "ask_nix", "--exec", &self.milepost.to_string_lossy()], args].concat())
+        self.python(&[&["-m", "ask_nix.run", &self.milepost.to_string_lossy()], args].concat())
     }
 
     fn show(&self, args: &[&str]) -> Done {
@@ -100,15 +100,14 @@ pub(crate) fn demo() -> Done {
         let command: Vec<_> = command.iter().map(String::as_str).collect();
         for _ in 0..TIMES {
             let wrapped = [&["run", "--operation", operation, "--backend", "subprocess", "--"], &command[..]].concat();
-            // One that fails is an event like any other.
-            let _ = example.milepost(&wrapped).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            output(example.milepost(&wrapped).stderr(Stdio::null()))?;
         }
         println!("  milepost run --operation {operation} --backend subprocess -- {} …", command[..2].join(" "));
     }
 
     println!("\nIt reads the memory of a real evaluation: a thousand machines, each compared with all the others.");
     let machines = example.path("packages/machines.nix");
-    let nix = ["-m", "ask_nix", "--exec", "nix-instantiate", "--eval", &machines, "--arg", "machines", "1000"];
+    let nix = ["-m", "ask_nix.run", "nix-instantiate", "--eval", &machines, "--arg", "machines", "1000"];
     let mut evaluation = example.python(&nix).stdout(Stdio::null()).spawn().map_err(|error| format!("cannot evaluate: {error}"))?;
     await_name(evaluation.id(), "nix-instantiate");
     run(&mut example.milepost(&["collect", "memory", "--pid", &evaluation.id().to_string(), "--every", "200ms"]))?;

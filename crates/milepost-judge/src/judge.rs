@@ -37,7 +37,8 @@ fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, span: milep
         filter.entry(Dimension::Origin).or_insert_with(|| ["use".to_owned()].into());
     }
     let subject = match &goal.metric {
-        Metric::Latency(_) => Subject::Operations { limit: Some(duration_limit(goal)) },
+        Metric::Latency(_) => Subject::Operations { limit: Some(whole_limit(goal)) },
+        Metric::PeakMemory(_) => Subject::PeakMemory { limit: Some(whole_limit(goal)) },
         Metric::SuccessRate => Subject::Operations { limit: None },
         Metric::Memory(_) | Metric::CpuPercent => Subject::Memory,
         Metric::Measurement(name) => Subject::Measurement { name: name.clone() },
@@ -55,17 +56,17 @@ fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, span: milep
     }
 }
 
-fn duration_limit(goal: &Goal) -> Limit {
-    // Durations are whole microseconds: for a strict limit the next whole one above decides the same, for the other the one below.
+fn whole_limit(goal: &Goal) -> Limit {
+    // Durations are whole microseconds, and peaks whole bytes: for a strict limit the next whole one above decides the same, for the other the one below.
     let inclusive = goal.relation == crate::Relation::AtMost;
     let whole = |limit: Quantity| {
-        let us = if inclusive { limit.base().floor() } else { limit.base().ceil() };
+        let whole = if inclusive { limit.base().floor() } else { limit.base().ceil() };
         // Saturates; the configuration refuses what is negative.
-        us as u64
+        whole as u64
     };
     Limit {
-        default_us: goal.limit.map(whole),
-        by_group_us: goal.limits.iter().map(|(name, limit)| (name.clone(), whole(*limit))).collect(),
+        default: goal.limit.map(whole),
+        by_group: goal.limits.iter().map(|(name, limit)| (name.clone(), whole(*limit))).collect(),
         inclusive,
     }
 }

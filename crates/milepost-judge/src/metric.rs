@@ -14,6 +14,8 @@ pub enum Metric {
     Latency(Quantile),
     /// `success.rate`: the share of operations that succeed.
     SuccessRate,
+    /// `peak_memory.p50`, `peak_memory.p95`, `peak_memory.p99`: a quantile of the most memory that each operation took.
+    PeakMemory(Quantile),
     /// `memory.…`: of the memory of a running product.
     Memory(MemoryStatistic),
     /// `cpu.percent`: CPU time of a running product, as a share of one processor.
@@ -89,6 +91,7 @@ impl Metric {
         use MemoryStatistic::{Average, Current, Peak, Slope, Variation};
         [Self::Latency(Quantile::P50), Self::Latency(Quantile::P95), Self::Latency(Quantile::P99), Self::SuccessRate]
             .into_iter()
+            .chain([Quantile::P50, Quantile::P95, Quantile::P99].map(Self::PeakMemory))
             .chain([Current, Average, Peak, Variation, Slope].map(Self::Memory))
             .chain([Self::CpuPercent])
             .chain(Later::ALL.iter().copied().map(Self::Later))
@@ -98,7 +101,7 @@ impl Metric {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Latency(_) | Self::SuccessRate => Kind::Operation,
+            Self::Latency(_) | Self::SuccessRate | Self::PeakMemory(_) => Kind::Operation,
             Self::Memory(_) | Self::CpuPercent => Kind::Memory,
             Self::Measurement(_) => Kind::Measurement,
             Self::Later(later) => later.kind(),
@@ -112,7 +115,7 @@ impl Metric {
             Self::Latency(_) => Some(Family::Time),
             Self::SuccessRate | Self::CpuPercent => Some(Family::Share),
             Self::Memory(MemoryStatistic::Slope) => Some(Family::MemoryGrowth),
-            Self::Memory(_) => Some(Family::Memory),
+            Self::Memory(_) | Self::PeakMemory(_) => Some(Family::Memory),
             Self::Measurement(_) => None,
             Self::Later(later) => Some(later.family()),
         }
@@ -130,6 +133,11 @@ impl Metric {
         match self {
             Self::Latency(quantile) => format!(
                 "the time within which {}% of operations succeed; an operation that fails counts as slower than any limit",
+                crate::quantity::digits(quantile.as_fraction() * 100.0)
+            ),
+            Self::PeakMemory(quantile) => format!(
+                "the memory within which {}% of operations stay, each at its peak, which is 0 where `milepost run` saw none above its own; an \
+                 operation that fails counts like any other",
                 crate::quantity::digits(quantile.as_fraction() * 100.0)
             ),
             Self::SuccessRate => "the share of operations that succeed; cancelled ones and dry runs are left out".to_owned(),
@@ -150,7 +158,7 @@ impl Metric {
     #[must_use]
     pub fn fed_by(&self, unit: Unit, for_each: Option<&Dimension>) -> String {
         match self {
-            Self::Latency(_) | Self::SuccessRate => match for_each {
+            Self::Latency(_) | Self::SuccessRate | Self::PeakMemory(_) => match for_each {
                 Some(flag @ (Dimension::Backend | Dimension::Persona | Dimension::User | Dimension::Session)) => {
                     format!("milepost run --operation NAME --{flag} NAME -- COMMAND")
                 }
@@ -192,6 +200,7 @@ impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Latency(quantile) => return write!(f, "latency.p{}", crate::quantity::digits(quantile.as_fraction() * 100.0)),
+            Self::PeakMemory(quantile) => return write!(f, "peak_memory.p{}", crate::quantity::digits(quantile.as_fraction() * 100.0)),
             Self::SuccessRate => "success.rate",
             Self::Memory(MemoryStatistic::Current) => "memory.current",
             Self::Memory(MemoryStatistic::Average) => "memory.average",

@@ -23,7 +23,7 @@ pub const DAYS_MIN: usize = 2;
 /// is not such a share.
 pub(crate) fn goal_rate(metric: &Metric, limit: Option<Quantity>) -> Option<f64> {
     match metric {
-        Metric::Latency(quantile) => limit.map(|_| quantile.as_fraction()),
+        Metric::Latency(quantile) | Metric::PeakMemory(quantile) => limit.map(|_| quantile.as_fraction()),
         Metric::SuccessRate => limit.map(Quantity::base),
         _ => None,
     }
@@ -45,7 +45,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
     judgement.estimate = total.estimate(&goal.metric, goal.failures).map(|v| context.shown(v));
     judgement.interval = match &goal.metric {
-        Metric::Latency(q) => {
+        Metric::Latency(q) | Metric::PeakMemory(q) => {
             let (lower, upper) = quantile::peeking_ranks(counts.n(), *q, alpha);
             [lower, upper].map(|rank| rank.and_then(|rank| total.value_at(rank)).map(|v| context.shown(v)))
         }
@@ -188,7 +188,10 @@ impl Total {
     pub(crate) fn counts(&self, metric: &Metric, failures: Failures) -> Counts {
         match (metric, failures) {
             (Metric::Latency(_), Failures::Slow) => Counts { successes: self.within, failures: self.slow() + self.failed },
-            (Metric::Latency(_), Failures::Exclude) => Counts { successes: self.within, failures: self.slow() },
+            // What takes too much memory and fails is no failure more: there are none in what was answered.
+            (Metric::PeakMemory(_), _) | (Metric::Latency(_), Failures::Exclude) => {
+                Counts { successes: self.within, failures: self.slow() }
+            }
             _ => Counts { successes: self.ok, failures: self.failed },
         }
     }
@@ -204,11 +207,12 @@ impl Total {
 
     pub(crate) fn left_out(&self, metric: &Metric, failures: Failures) -> BTreeMap<LeftOut, u64> {
         let latency = matches!(metric, Metric::Latency(_));
+        let measured = matches!(metric, Metric::Latency(_) | Metric::PeakMemory(_));
         [
             (LeftOut::Cancelled, self.cancelled),
             (LeftOut::DryRun, self.dry_runs),
             (LeftOut::Failed, if latency && failures == Failures::Exclude { self.failed } else { 0 }),
-            (LeftOut::Unmeasured, if latency { self.unmeasured } else { 0 }),
+            (LeftOut::Unmeasured, if measured { self.unmeasured } else { 0 }),
         ]
         .into_iter()
         .filter(|(_, count)| *count > 0)
@@ -219,13 +223,13 @@ impl Total {
     pub(crate) fn estimate(&self, metric: &Metric, failures: Failures) -> Option<f64> {
         let counts = self.counts(metric, failures);
         match metric {
-            Metric::Latency(q) => self.value_at(quantile::rank(counts.n(), *q)?),
+            Metric::Latency(q) | Metric::PeakMemory(q) => self.value_at(quantile::rank(counts.n(), *q)?),
             _ if counts.n() == 0 => None,
             _ => Some(counts.successes as f64 / counts.n() as f64),
         }
     }
 
-    /// The value with this rank among the durations, in microseconds. Failures come after all of them, and have none.
+    /// The value with this rank among the durations in microseconds, or the peaks in bytes. Failures come after all of them, and have none.
     pub(crate) fn value_at(&self, rank: u64) -> Option<f64> {
         let mut reached = 0;
         self.durations.iter().find_map(|(duration, count)| {

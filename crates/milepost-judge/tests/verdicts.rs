@@ -166,6 +166,21 @@ fn fast_failures_are_slow() {
 }
 
 #[test]
+fn the_peak_of_short_lived_commands_is_a_quantile_like_a_latency() {
+    let peaks = |limit: &str| goal(Metric::PeakMemory(Quantile::P95), Relation::Below, limit);
+    // A millisecond of the helper is a thousand bytes here.
+    let days = |limit_kb: u64| vec![day(1, &[50_000; 36], 0, limit_kb), day(0, &[50_000; 36], 0, limit_kb)];
+    let met = on_days(peaks("100MB"), days(100_000));
+    assert_eq!((met.verdict, met.estimate, met.n, met.unit.as_str()), (Verdict::Met, Some(50.0), 72, "MB"));
+    assert_eq!(met.other_convention, None, "no failure is slow here");
+    assert_eq!(on_days(peaks("40MB"), days(40_000)).verdict, Verdict::Missed);
+    let mut unknown = days(100_000);
+    unknown.iter_mut().for_each(|day| (day.ok, day.unmeasured) = (day.ok + 5, 5));
+    let met = on_days(peaks("100MB"), unknown);
+    assert_eq!((met.verdict, met.n, met.left_out[&LeftOut::Unmeasured]), (Verdict::Met, 72, 10));
+}
+
+#[test]
 fn three_slow_ones_are_too_few_to_miss_it() {
     let judgement = on_days(p95("500ms"), vec![day(1, &[900, 900], 0, 500), day(0, &[900], 0, 500)]);
     assert_eq!((judgement.verdict, judgement.reason), (Verdict::NotProven, Some(Reason::TooFew)));
@@ -433,10 +448,10 @@ fn questions_carry_their_thresholds_in_whole_microseconds() {
         Subject::Operations { limit } => limit.expect("a limit"),
         other => panic!("{other:?}"),
     };
-    assert_eq!(limit(p95("500ms")).default_us, Some(500_000));
+    assert_eq!(limit(p95("500ms")).default, Some(500_000));
     // Below 1.5 µs is below 2 µs; at most 1.5 µs is at most 1 µs.
-    assert_eq!(limit(p95("1.5us")).default_us, Some(2));
-    assert_eq!(limit(goal(Metric::Latency(Quantile::P50), Relation::AtMost, "1.5us")).default_us, Some(1));
+    assert_eq!(limit(p95("1.5us")).default, Some(2));
+    assert_eq!(limit(goal(Metric::Latency(Quantile::P50), Relation::AtMost, "1.5us")).default, Some(1));
     let count = questions(
         &criteria(vec![criterion(vec![goal("voice.accuracy".parse().expect("a metric"), Relation::Above, "90%")])]),
         &[],

@@ -20,5 +20,8 @@ pub const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 pub const DURATION_US_MAX: u64 = 366 * 24 * 3600 * 1_000_000;
 /// An amount of memory beyond this is a mistake: 1 PiB.
 pub const MEMORY_BYTES_MAX: u64 = 1 << 50;
+/// Of a command that never takes as much, `milepost run` may not know the peak: it is hidden by Milepost's own, which a command
+/// inherits through `exec`.
+pub const PEAK_BYTES_KNOWN_ABOVE: u64 = 32_000_000;
 /// A count beyond this is a mistake: 2⁵³, up to which every reader of JSON has whole numbers exact.
 pub const COUNT_MAX: u64 = 1 << 53;

@@ -167,10 +167,13 @@ pub struct Question {
 }
 
 impl Question {
-    /// The limit on durations that it asks about.
+    /// The limit on durations or on peak memory that it asks about.
     #[must_use]
     pub const fn limit(&self) -> Option<&Limit> {
-        if let Subject::Operations { limit: Some(limit) } = &self.subject { Some(limit) } else { None }
+        match &self.subject {
+            Subject::Operations { limit } | Subject::PeakMemory { limit } => limit.as_ref(),
+            _ => None,
+        }
     }
 }
 
@@ -180,6 +183,11 @@ pub enum Subject {
     /// How many operations succeeded, and how many of these within the limit.
     Operations {
         /// The limit on their duration, where one is asked about.
+        limit: Option<Limit>,
+    },
+    /// How much memory operations took at most, and how many of them were within the limit: failed ones count like any other.
+    PeakMemory {
+        /// The limit on their peak, where one is asked about.
         limit: Option<Limit>,
     },
     /// The readings of memory, by run.
@@ -218,7 +226,7 @@ impl Subject {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Operations { .. } | Self::Breakdown | Self::Returns => Kind::Operation,
+            Self::Operations { .. } | Self::PeakMemory { .. } | Self::Breakdown | Self::Returns => Kind::Operation,
             Self::Sessions | Self::FirstSessions => Kind::Session,
             Self::Interactions => Kind::Interaction,
             Self::Feedback => Kind::Note,
@@ -229,14 +237,14 @@ impl Subject {
     }
 }
 
-/// A limit on a duration, possibly another for each group.
+/// A limit on a duration in microseconds or on a peak of memory in bytes, possibly another for each group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Limit {
-    /// For groups that are not named, in microseconds; without one, they have no limit and nothing of them is within.
-    pub default_us: Option<u64>,
-    /// For the groups named, in microseconds.
-    pub by_group_us: BTreeMap<String, u64>,
-    /// Whether a duration equal to the limit is within.
+    /// For groups that are not named; without one, they have no limit and nothing of them is within.
+    pub default: Option<u64>,
+    /// For the groups named.
+    pub by_group: BTreeMap<String, u64>,
+    /// Whether what is equal to the limit is within.
     pub inclusive: bool,
 }
 
@@ -252,7 +260,8 @@ pub struct Answer {
 /// What came back, by the subject of the question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evidence {
-    /// To [`Subject::Operations`]: for each group its days, in order.
+    /// To [`Subject::Operations`] and [`Subject::PeakMemory`]: for each group its days, in order. In the answer to the latter, an
+    /// operation that ended by itself is `ok` whatever its outcome, and `durations` are peaks in bytes.
     Operations(Groups<OperationDay>),
     /// To [`Subject::Memory`]: for each group its runs, by their beginning.
     Memory(Groups<Run>),

@@ -21,8 +21,9 @@ use std::{cmp::Reverse, collections::BTreeMap};
 pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
     let batches: Vec<Columns<'_>> = batches.iter().map(Columns).collect();
     Ok(match &question.subject {
-        Subject::Operations { .. } => {
-            Evidence::Operations(limited(operations(&batches, within)?, |days| days.iter().map(|d| d.ok + d.failed).sum()))
+        Subject::Operations { .. } | Subject::PeakMemory { .. } => {
+            let value = if matches!(question.subject, Subject::PeakMemory { .. }) { "peak_bytes" } else { "duration_us" };
+            Evidence::Operations(limited(operations(&batches, value, within)?, |days| days.iter().map(|d| d.ok + d.failed).sum()))
         }
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
@@ -56,11 +57,11 @@ fn limited<T>(mut groups: ByGroup<T>, size: impl Fn(&[T]) -> u64) -> Groups<T> {
     Groups { groups, folded }
 }
 
-fn operations(batches: &[Columns<'_>], within: Option<&str>) -> Result<ByGroup<OperationDay>, StoreError> {
+fn operations(batches: &[Columns<'_>], value: &'static str, within: Option<&str>) -> Result<ByGroup<OperationDay>, StoreError> {
     let mut groups = ByGroup::new();
     for columns in batches {
         let (group, ended) = (columns.text("group")?, columns.text("ended")?);
-        let (date, duration) = (columns.dates("date")?, columns.unsigned("duration_us")?);
+        let (date, value) = (columns.dates("date")?, columns.unsigned(value)?);
         let n = columns.integers("n")?;
         let within = within.map(|column| columns.within(column)).transpose()?;
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
@@ -90,8 +91,8 @@ fn operations(batches: &[Columns<'_>], within: Option<&str>) -> Result<ByGroup<O
             match ended(row).as_deref() {
                 Some("ok") => {
                     day.ok += n;
-                    if duration.is_valid(row) {
-                        day.durations.push((duration.value(row), n));
+                    if value.is_valid(row) {
+                        day.durations.push((value.value(row), n));
                     } else {
                         day.unmeasured += n;
                     }

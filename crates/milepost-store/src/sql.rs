@@ -17,19 +17,21 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
     let group = group(question);
     let from = format!("FROM {}\n{}", question.subject.kind().table(), condition(question));
     match &question.subject {
-        Subject::Operations { .. } => {
+        Subject::Operations { .. } | Subject::PeakMemory { .. } => {
             let date = date(question);
-            let value = if rows > EXACT_DURATIONS_MAX as u64 { rounded("duration_us") } else { "duration_us".to_owned() };
+            let (ended, column, value) =
+                if matches!(question.subject, Subject::PeakMemory { .. }) { PEAK } else { (ENDED, "duration_us", DURATION) };
+            let shown = if rows > EXACT_DURATIONS_MAX as u64 { rounded(column) } else { column.to_owned() };
             let count = |(index, limit): (usize, &&Limit)| {
-                format!("\n       count(*) FILTER (WHERE ended = 'ok' AND {}) AS {},", self::within(limit), column_of(index))
+                format!("\n       count(*) FILTER (WHERE ended = 'ok' AND {}) AS {},", self::within(column, limit), column_of(index))
             };
             let within: String = limits.iter().enumerate().map(count).collect();
             format!(
-                "SELECT \"group\", date, ended, {value} AS duration_us, count(*) AS n,{within}\n       \
+                "SELECT \"group\", date, ended, {shown} AS {column}, count(*) AS n,{within}\n       \
                  min(at) AS oldest, max(at) AS newest\n\
                  FROM (SELECT {group} AS \"group\", {date} AS date, at,\n             \
-                 {ENDED} AS ended,\n             \
-                 {DURATION} AS duration_us\n      {})\n\
+                 {ended} AS ended,\n             \
+                 {value} AS {column}\n      {})\n\
                  GROUP BY 1, 2, 3, 4\nORDER BY 1, 2, 4",
                 from.replace('\n', "\n      ")
             )
@@ -81,6 +83,14 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
 const ENDED: &str = "CASE WHEN dry_run THEN 'dry_run' ELSE outcome END";
 /// The duration of an operation that succeeded.
 const DURATION: &str = "CASE WHEN outcome = 'ok' AND dry_run IS NOT TRUE THEN duration_us END";
+/// How an operation counts where its peak memory is asked about, the column's name, and the value: 0 of a command that `milepost
+/// run` saw to be no larger than itself, and so below any limit (`limits::PEAK_BYTES_KNOWN_ABOVE`).
+const PEAK: (&str, &str, &str) = (
+    "CASE WHEN dry_run THEN 'dry_run' WHEN outcome = 'cancelled' THEN 'cancelled' ELSE 'ok' END",
+    "peak_bytes",
+    "CASE WHEN outcome <> 'cancelled' AND dry_run IS NOT TRUE \
+     THEN coalesce(peak_bytes, CASE WHEN get_field(attributes, 'door') = 'run' THEN CAST(0 AS BIGINT UNSIGNED) END) END",
+);
 
 /// The newest events that count for a question.
 pub(crate) fn newest(question: &Question, limit: usize) -> String {
@@ -195,17 +205,17 @@ fn column(dimension: &Dimension, question: &Question) -> String {
     }
 }
 
-fn within(limit: &Limit) -> String {
+fn within(column: &str, limit: &Limit) -> String {
     let sign = if limit.inclusive { "<=" } else { "<" };
-    let default = limit.default_us.map_or("NULL".to_owned(), |us| us.to_string());
-    if limit.by_group_us.is_empty() {
-        return format!("duration_us {sign} {default}");
+    let default = limit.default.map_or("NULL".to_owned(), |limit| limit.to_string());
+    if limit.by_group.is_empty() {
+        return format!("{column} {sign} {default}");
     }
     let mut case = "CASE \"group\"".to_owned();
-    for (name, us) in &limit.by_group_us {
-        let _ = write!(case, " WHEN {} THEN {us}", text(name));
+    for (name, limit) in &limit.by_group {
+        let _ = write!(case, " WHEN {} THEN {limit}", text(name));
     }
-    format!("duration_us {sign} {case} ELSE {default} END")
+    format!("{column} {sign} {case} ELSE {default} END")
 }
 
 /// The middle of the logarithmic bucket that a duration falls into, as in DDSketch (Masson, Rim and Lee 2019).

@@ -66,7 +66,7 @@ fn operations(store: &Store, question: &Question) -> Groups<OperationDay> {
 }
 
 fn below(us: u64) -> Subject {
-    Subject::Operations { limit: Some(Limit { default_us: Some(us), by_group_us: BTreeMap::new(), inclusive: false }) }
+    Subject::Operations { limit: Some(Limit { default: Some(us), by_group: BTreeMap::new(), inclusive: false }) }
 }
 
 #[test]
@@ -100,9 +100,36 @@ fn operations_are_counted_by_day_and_by_how_they_ended() {
     question.time_zone = "Europe/Berlin".to_owned();
     assert_eq!(days(&question).iter().map(|d| d.date.to_string()).collect::<Vec<_>>(), ["2026-11-21"]);
 
-    let inclusive = Limit { default_us: Some(500_000), by_group_us: BTreeMap::new(), inclusive: true };
+    let inclusive = Limit { default: Some(500_000), by_group: BTreeMap::new(), inclusive: true };
     question.subject = Subject::Operations { limit: Some(inclusive) };
     assert_eq!(days(&question).iter().map(|d| d.within).sum::<u64>(), 4);
+}
+
+/// Whatever its outcome, a command takes the memory that it takes.
+#[test]
+fn peaks_of_memory_are_counted_beside_the_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let peak = |bytes: Option<u64>, door: &str| {
+        let door = door.to_owned();
+        move |event: &mut Event, operation: &mut Operation| {
+            operation.peak_bytes = bytes;
+            event.attributes.insert("door".to_owned(), Scalar::Text(door));
+        }
+    };
+    let events = [
+        operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 1, peak(Some(50_000_000), "run")),
+        operation("2026-11-20T10:01:00Z", "search", Outcome::Failed, 1, peak(Some(60_000_000), "run")),
+        operation("2026-11-20T10:02:00Z", "search", Outcome::Timeout, 1, peak(Some(70_000_000), "run")),
+        operation("2026-11-20T10:03:00Z", "search", Outcome::Cancelled, 1, peak(Some(10_000_000_000), "run")),
+        operation("2026-11-20T10:04:00Z", "search", Outcome::Ok, 1, peak(None, "run")), // smaller than the one that measured it
+        operation("2026-11-20T10:05:00Z", "search", Outcome::Ok, 1, peak(None, "sdk")), // not known
+    ];
+    let store = spooled(folder.path(), &events);
+    let limit = Limit { default: Some(60_000_000), by_group: BTreeMap::new(), inclusive: false };
+    let days = operations(&store, &about(Subject::PeakMemory { limit: Some(limit) })).groups.remove(&None).expect("one group");
+    let [day] = &days[..] else { panic!("one day") };
+    assert_eq!((day.ok, day.failed, day.cancelled, day.unmeasured, day.within), (5, 0, 1, 1, 2));
+    assert_eq!(day.durations, [(0, 1), (50_000_000, 1), (60_000_000, 1), (70_000_000, 1)]);
 }
 
 #[test]
@@ -115,8 +142,8 @@ fn groups_have_limits_of_their_own_and_names_may_have_aliases() {
         operation("2026-11-20T10:00:00Z", "it's", Outcome::Ok, 400, plain),
     ];
     let store = spooled(folder.path(), &events);
-    let by_group_us = [("install".to_owned(), 500_000), ("search".to_owned(), 200_000), ("it's".to_owned(), 500_000)].into();
-    let mut question = about(Subject::Operations { limit: Some(Limit { default_us: None, by_group_us, inclusive: false }) });
+    let by_group = [("install".to_owned(), 500_000), ("search".to_owned(), 200_000), ("it's".to_owned(), 500_000)].into();
+    let mut question = about(Subject::Operations { limit: Some(Limit { default: None, by_group, inclusive: false }) });
     question.for_each = Some(Dimension::Operation);
     question.aliases = [("install_package".to_owned(), "install".to_owned())].into();
     let groups = operations(&store, &question).groups;

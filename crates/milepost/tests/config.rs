@@ -359,6 +359,7 @@ fn the_preset_has_the_fifteen_criteria_of_the_specification() {
             ("nice", "retention.week4 above 80%", "-"),
             ("nice", "contributions.month above 10", "-"),
             ("-", "latency.p95 below  for each operation (4)", "-"),
+            ("-", "peak_memory.p95 below 300 MB bad 400 MB for each operation (4)", "-"),
             ("-", "learning.accuracy above 95% bad 85%", "Recognition accuracy"),
         ]
     );

@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import os
 import sys
 
 from .assistant import Assistant, Person
@@ -16,14 +15,9 @@ def main() -> int:
     parser.add_argument(
         "--backend", choices=("native", "subprocess"), default="native", help="native where the database can tell"
     )
-    parser.add_argument(
-        "--exec", nargs=argparse.REMAINDER, metavar="COMMAND", help="run a command with this example's Nix, and no more"
-    )
     args = parser.parse_args()
 
     home = Home.of_environment()
-    if args.exec:
-        os.execvpe(args.exec[0], args.exec, home.environment)
     packages = frozenset(name.rsplit("-", 1)[0] for name in Subprocess(home, args.user).search(""))
     reader = native(home, args.user) if args.backend == "native" else None
     assistant = Assistant(home, Person(args.user), packages, native=reader)

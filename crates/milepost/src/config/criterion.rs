@@ -26,7 +26,9 @@ impl Direction {
     pub(crate) fn of(metric: &Metric) -> Option<Self> {
         use Later::{ContributionsMonth, FirstSuccessWithin, LearningAccuracy, LearningImprovement, RetentionWeek4, VoiceAccuracy};
         match metric {
-            Metric::Latency(_) | Metric::Memory(_) | Metric::CpuPercent | Metric::Later(FirstSuccessWithin) => Some(Self::Less),
+            Metric::Latency(_) | Metric::PeakMemory(_) | Metric::Memory(_) | Metric::CpuPercent | Metric::Later(FirstSuccessWithin) => {
+                Some(Self::Less)
+            }
             Metric::SuccessRate
             | Metric::Later(LearningAccuracy | LearningImprovement | VoiceAccuracy | RetentionWeek4 | ContributionsMonth) => {
                 Some(Self::More)
@@ -279,6 +281,7 @@ impl Reader<'_> {
             (_, Family::Share) if base <= 0.0 => Wrong::RateTooLow { written: quantity },
             (_, Family::Time) if base > limits::DURATION_US_MAX as f64 => Wrong::BeyondEvents { key, max: "366 d" },
             (_, Family::Memory) if base > limits::MEMORY_BYTES_MAX as f64 => Wrong::BeyondEvents { key, max: "1 PiB" },
+            (Metric::PeakMemory(_), _) if base < limits::PEAK_BYTES_KNOWN_ABOVE as f64 => Wrong::PeakUnknown { written: quantity },
             _ if base <= 0.0 => Wrong::NotPositive { key },
             _ => return Some(quantity),
         };

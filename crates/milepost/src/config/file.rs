@@ -202,7 +202,8 @@ pub(crate) struct Criterion {
     /// Its name, unique in this file.
     #[schemars(required)]
     pub(crate) name: Option<At<String>>,
-    /// What is measured: `latency.p50`, `latency.p95`, `latency.p99`, `success.rate`, `memory.current`, `memory.average`,
+    /// What is measured: `latency.p50`, `latency.p95`, `latency.p99`, `success.rate`, `peak_memory.p50`,
+    /// `peak_memory.p95`, `peak_memory.p99`, `memory.current`, `memory.average`,
     /// `memory.peak`, `memory.variation`, `memory.slope`, `cpu.percent`, `learning.accuracy`, `learning.improvement`,
     /// `voice.accuracy`, `ttfs.median`, `retention.week4`, `contributions.month`, or the name of a measurement such as
     /// `coverage.statements`.

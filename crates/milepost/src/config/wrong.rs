@@ -300,6 +300,12 @@ pub enum Wrong {
         /// The most similar word, if one is similar.
         nearest: Option<String>,
     },
+    /// A limit on the peak of commands that is below what is known of each.
+    #[error("the peak memory of a command is not known below 32 MB, and {written} is less")]
+    PeakUnknown {
+        /// What was written.
+        written: Quantity,
+    },
     /// What failures do, where nothing is timed.
     #[error("`failures` says what a failed operation does to a latency, and `{metric}` is none")]
     FailuresOfOther {
@@ -399,6 +405,7 @@ impl Wrong {
             Self::GroupWithoutLimit { .. } => "add it to `limits`, or give a bound that holds for all groups without one".to_owned(),
             Self::GroupFilteredOut { .. } => "add it there, or remove it here".to_owned(),
             Self::UnknownOrigin { .. } => format!("write one of {}", list(&origins())),
+            Self::PeakUnknown { .. } => "write 32MB or more: a smaller command inherits the peak of the one that measures it".to_owned(),
             Self::FailuresOfOther { .. } => "remove it".to_owned(),
             Self::Since { .. } => "write `quarter`, `month`, `release`, `criterion`, or a date such as `2026-10-01`".to_owned(),
             Self::Duration { example, .. } => format!("write, for example, {example}"),

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import runpy
 import shutil
 import stat
 import sys
@@ -152,6 +153,14 @@ class WithNix(unittest.TestCase):
                 with mock.patch.object(sys, "argv", argv), contextlib.redirect_stdout(out):
                     self.assertEqual(__main__.main(), code)
                 self.assertIn(answer, out.getvalue())
+
+    def test_any_command_runs_with_this_nix(self) -> None:
+        with mock.patch.dict(os.environ, {"ASK_NIX_HOME": str(self.home.folder)}), mock.patch.object(os, "execvpe") as execvpe:
+            with mock.patch.object(sys, "argv", ["run", "nix-env", "--", "x"]):
+                runpy.run_module("ask_nix.run", run_name="__main__")
+        ((program, args, environment),) = [call.args for call in execvpe.call_args_list]
+        self.assertEqual((program, args), ("nix-env", ["nix-env", "--", "x"]))
+        self.assertEqual(environment["NIX_STORE_DIR"], str(self.home.folder.resolve() / "store"))
 
     def test_a_conversation(self) -> None:
         argv = ["ask_nix", "--user", self.user, "--backend", "subprocess"]
