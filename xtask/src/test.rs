@@ -28,6 +28,12 @@ pub(crate) fn test() -> Done {
         }
         Err(why) => println!("other tools reading the tables is not tested: {why}"),
     }
+    if have("crontab", "cron") && have("systemd-analyze", "systemd") {
+        tally.skipped -= 1;
+        tally.run(cargo().args(["test", "--workspace", "--test", "schedule", "--", "--ignored"]))?;
+    } else {
+        println!("there is no cron or no systemd: whether they accept what is installed is not tested");
+    }
     let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
     tally.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
     tally.client()?;

@@ -17,6 +17,7 @@ mod query;
 mod record;
 mod report;
 mod run;
+mod schedule;
 mod scorecard;
 mod track;
 
@@ -94,6 +95,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
         Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),
         Some(Command::Track(wishes)) => track::track(&wishes, &at(&cli.config)?),
+        Some(Command::Schedule(wish)) => schedule::schedule(&wish, &at(&cli.config)?),
         Some(Command::Export(export)) => export::export(&export, &at(&cli.config)?),
         Some(Command::Doctor(doctor)) => doctor::doctor(&doctor, cli.config.as_deref()),
         Some(Command::Schema(schema)) => {

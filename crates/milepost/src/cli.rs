@@ -32,6 +32,7 @@ Report
 
 Automate
   track        Do all that is due: probe, collect, judge, publish
+  schedule     Have track called by itself, by systemd or cron
 
 Data
   query        Read the events with SQL
@@ -126,6 +127,11 @@ pub enum Command {
     ///
     /// Exit codes: 0 done, whatever the verdicts are, 2 wrong usage or configuration, 4 Milepost failed at something.
     Track(Track),
+    /// Have `milepost track` called by itself, by systemd or cron
+    ///
+    /// One entry for each configuration, of this user: nothing of it needs an administrator.
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Write events as JSON lines, each once
     Export(Export),
     /// Check configuration, data and clock, and say which criteria nothing feeds
@@ -636,6 +642,36 @@ pub struct Track {
     /// Run every probe and collect, whether or not it is due
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Schedule {
+    /// Install it; again, to change the rhythm or the scheduler
+    Install(Install),
+    /// Say whether it is installed, how the last run went, and when the next one is
+    Status,
+    /// Remove it; the data stay
+    Uninstall,
+}
+
+#[derive(Debug, Args)]
+pub struct Install {
+    /// Who calls it; auto: systemd where it answers for this user, else cron
+    #[arg(long, value_enum, default_value_t = Scheduler::Auto)]
+    pub scheduler: Scheduler,
+    /// How often: minutes that divide an hour, or hours that divide a day
+    #[arg(long, value_parser = some_time, default_value = "1h", value_name = "DURATION")]
+    pub every: Duration,
+    /// Show what would be installed, and install nothing
+    #[arg(long)]
+    pub print: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    Auto,
+    Systemd,
+    Cron,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,4 +8,4 @@ pub mod markdown;
 pub mod report;
 pub mod rows;
 pub mod terminal;
-mod words;
+pub(crate) mod words;

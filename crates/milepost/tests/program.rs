@@ -240,7 +240,7 @@ fn what_is_exported_can_be_recorded_elsewhere_without_loss() {
 fn invalid_lines_are_set_aside_by_number_and_stop_nothing() {
     let place = Place::with(P95);
     let good = operations(1, 1, "ok");
-    let future = good.replace("20", "29");
+    let future = good.replace("\"at\":\"20", "\"at\":\"29");
     let input = format!("{good}not an event\n\n{future}{good}{}", good.replace("\"v\":1", "\"v\":9"));
     let output = place.pipe(&["record"], &input);
     assert_eq!(code(&output), Some(2));

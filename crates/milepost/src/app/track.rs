@@ -5,7 +5,8 @@ mod journal;
 mod reports;
 mod retention;
 
-use self::journal::Journal;
+pub(super) use self::journal::Journal;
+use self::journal::LastRound;
 use super::{
     Failure, Workplace,
     collect::{keep, report},
@@ -58,26 +59,32 @@ pub(super) fn track(wishes: &cli::Track, workplace: &Workplace) -> Result<ExitCo
         return print("Another `milepost track` is running on these data, so this one does nothing.\n");
     };
     let off = recording_is_off();
-    let journal = if off.is_none() { Some(Journal::open(data)?) } else { None };
+    let mut journal = if off.is_none() { Some(Journal::open(data)?) } else { None };
     let stop = Stop::on_signals().map_err(|error| Failure::internal(format!("cannot catch signals: {error}")))?;
     let now = Timestamp::now();
     let mut round = Round { workplace, data, now, stop, text: String::new(), width: width(), told: 0, failed: false, refused: false };
     if let Some(variable) = off {
         say(&format!("nothing is probed, collected or recorded, since {variable} is set; what is there is judged"));
     }
-    let last = round.all(wishes, journal);
+    let last = round.all(wishes, journal.as_mut());
+    let stopped = round.stop.signal().map(|signal| u8::try_from(128 + signal).unwrap_or(u8::MAX));
+    let exit_code = stopped.unwrap_or(match (round.failed, round.refused) {
+        (true, _) => 4,
+        (false, true) => 2,
+        (false, false) => 0,
+    });
+    if let Some(journal) = &mut journal {
+        let said = if stopped.is_some() { "it was asked to stop" } else { &last };
+        journal.ends(LastRound { began: now, ended: Timestamp::now(), exit_code, said: said.to_owned() })?;
+    }
     if let Some(signal) = round.stop.signal() {
         say("asked to stop, so the rest is left to the next time");
         // Who started us is to see what stopped us. Fails for unknown signals only.
         let _ = signal_hook::low_level::emulate_default_handler(signal);
-        return Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)));
+        return Ok(ExitCode::from(exit_code));
     }
     print(&format!("{}\n{last}\n", round.text))?;
-    Ok(ExitCode::from(match (round.failed, round.refused) {
-        (true, _) => 4,
-        (false, true) => 2,
-        (false, false) => 0,
-    }))
+    Ok(ExitCode::from(exit_code))
 }
 
 /// What SIGINT and SIGTERM ask for: that nothing else begins.
@@ -185,7 +192,7 @@ struct Round<'a> {
 
 impl Round<'_> {
     /// Does all, and returns the last line.
-    fn all(&mut self, wishes: &cli::Track, journal: Option<Journal>) -> String {
+    fn all(&mut self, wishes: &cli::Track, journal: Option<&mut Journal>) -> String {
         let desk = journal.is_some().then(|| {
             self.attempt("nothing can be recorded", |round| {
                 let (spool, door) = round.workplace.door("track")?;
@@ -236,7 +243,7 @@ impl Round<'_> {
         }
     }
 
-    fn jobs(&mut self, all: bool, desk: &Desk, mut journal: Journal) {
+    fn jobs(&mut self, all: bool, desk: &Desk, journal: &mut Journal) {
         let workplace = self.workplace;
         let config = &workplace.config;
         let jobs: Vec<_> = config.probes.iter().map(Job::Probe).chain(config.collects.iter().map(Job::Collect)).collect();

@@ -1,4 +1,4 @@
-//! When each job last began: `track.json` in the data folder.
+//! When each job last began, and how the last round went: `track.json` in the data folder.
 
 use super::super::{Failure, files, say};
 use milepost_record::Timestamp;
@@ -17,10 +17,21 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// What began longer ago than the longest rhythm is due whether or not it is noted.
 const NOTED_FOR: Duration = Duration::from_secs(32 * 86400);
 
-/// When each job last began.
-pub(super) struct Journal {
+/// When each job last began, and how the last round went.
+pub(in super::super) struct Journal {
     path: PathBuf,
     starts: BTreeMap<String, Timestamp>,
+    last: Option<LastRound>,
+}
+
+/// The last call of `milepost track` that came to an end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in super::super) struct LastRound {
+    pub(in super::super) began: Timestamp,
+    pub(in super::super) ended: Timestamp,
+    pub(in super::super) exit_code: u8,
+    /// Its last line.
+    pub(in super::super) said: String,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +43,8 @@ struct Version {
 struct Content {
     version: u64,
     jobs: BTreeMap<String, Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<LastRound>,
 }
 
 impl Journal {
@@ -39,13 +52,13 @@ impl Journal {
     ///
     /// # Errors
     /// Where it cannot be read, or a newer Milepost wrote it.
-    pub(super) fn open(data: &Path) -> Result<Self, Failure> {
+    pub(in super::super) fn open(data: &Path) -> Result<Self, Failure> {
         let path = data.join("track.json");
         let unreadable = |error: &io::Error| Failure::internal(format!("cannot read {}: {error}", path.display()));
         let mut bytes = Vec::new();
         match File::open(&path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { path, starts: BTreeMap::new() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { path, starts: BTreeMap::new(), last: None }),
             Err(error) => return Err(unreadable(&error)),
         }
         // A newer one need not have the rest in this shape.
@@ -58,17 +71,17 @@ impl Journal {
                 "{path} has version {version}, and this Milepost knows {VERSION}: use a newer Milepost"
             )));
         }
-        let starts = match serde_json::from_slice::<Content>(&bytes) {
-            Ok(content) if content.version == VERSION && bytes.len() as u64 <= FILE_BYTES_MAX => content.jobs,
+        let (starts, last) = match serde_json::from_slice::<Content>(&bytes) {
+            Ok(content) if content.version == VERSION && bytes.len() as u64 <= FILE_BYTES_MAX => (content.jobs, content.last),
             _ => {
                 let aside = path.with_extension("damaged.json");
                 fs::rename(&path, &aside)
                     .map_err(|error| Failure::internal(format!("{} is damaged, and cannot be set aside: {error}", path.display())))?;
                 say(&format!("{} is damaged and set aside as {}, so everything is due", path.display(), aside.display()));
-                BTreeMap::new()
+                (BTreeMap::new(), None)
             }
         };
-        Ok(Self { path, starts })
+        Ok(Self { path, starts, last })
     }
 
     /// Whether a job is due: `now` lies in a later slot of its rhythm than its last start. So a call that comes a little early
@@ -88,8 +101,26 @@ impl Journal {
     pub(super) fn begins(&mut self, job: &str, now: Timestamp) -> Result<(), Failure> {
         self.starts.retain(|_, start| now.since(*start) <= NOTED_FOR);
         self.starts.insert(job.to_owned(), now);
+        self.write()
+    }
+
+    /// How the last round went that came to an end.
+    pub(in super::super) fn last(&self) -> Option<&LastRound> {
+        self.last.as_ref()
+    }
+
+    /// Notes that a round ends.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub(super) fn ends(&mut self, round: LastRound) -> Result<(), Failure> {
+        self.last = Some(round);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::internal(format!("cannot write {}: {error}", self.path.display()));
-        let content = Content { version: VERSION, jobs: self.starts.clone() };
+        let content = Content { version: VERSION, jobs: self.starts.clone(), last: self.last.clone() };
         let text = serde_json::to_string_pretty(&content).map_err(|error| failed(error.into()))? + "\n";
         files::keep(&self.path, text.as_bytes()).map_err(failed)
     }
@@ -125,7 +156,7 @@ mod tests {
             // The clock was wrong by a year.
             ("2027-11-25T12:00:00Z", "2026-11-25T12:00:00Z", hour, true),
         ] {
-            let journal = Journal { path: PathBuf::new(), starts: [("job".to_owned(), at(last))].into() };
+            let journal = Journal { path: PathBuf::new(), starts: [("job".to_owned(), at(last))].into(), last: None };
             assert_eq!(journal.is_due("job", every, at(now)), due, "{last} {now}");
             assert!(journal.is_due("another", every, at(now)));
         }
