@@ -26,6 +26,7 @@ mod criterion;
 mod epoch;
 pub mod first_success;
 pub mod fixed_sample;
+pub mod history;
 mod judge;
 pub mod learning;
 mod metric;

@@ -219,6 +219,17 @@ impl Store {
         &self.past
     }
 
+    /// Every `criterion` and `verdict` event, in the order of time.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn recorded(&self) -> Result<Vec<Event>, StoreError> {
+        let mut recorded = self.events(Kind::Criterion, "SELECT * FROM criteria").await?;
+        recorded.extend(self.events(Kind::Verdict, "SELECT * FROM verdicts").await?);
+        recorded.sort_by_key(|event| event.at);
+        Ok(recorded)
+    }
+
     async fn read_past(&self) -> Result<Vec<Event>, StoreError> {
         let mut past = Vec::new();
         let there = |kind| self.inventory.events.contains_key(&kind);

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod export;
 mod files;
+mod history;
 mod init;
 mod label;
 mod probe;
@@ -91,6 +92,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),
         Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
+        Some(Command::History(of)) => history::history(&of, &at(&cli.config)?),
         Some(Command::Report(Report::Full(of))) => report::full(&of, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
         Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),
@@ -103,6 +105,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 SchemaOf::Event => milepost_record::schema(),
                 SchemaOf::Scorecard => schemars::schema_for!(milepost_judge::Scorecard),
                 SchemaOf::Report => schemars::schema_for!(milepost_judge::Report),
+                SchemaOf::History => schemars::schema_for!(milepost_judge::history::History),
                 SchemaOf::Config => config::schema(),
             };
             let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure::internal(e.to_string()))?;

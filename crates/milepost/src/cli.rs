@@ -25,6 +25,7 @@ Judge
   status       Show how every criterion stands
   check        Exit with 0 only if every must criterion is met
   explain      Show what a verdict rests on
+  history      Show when verdicts and definitions changed
 
 Report
   report       Show what happened, as figures, tracker by tracker
@@ -108,6 +109,10 @@ pub enum Command {
     Check(Check),
     /// Show what a verdict rests on: definition, SQL, counts, interval and the newest events
     Explain(Explain),
+    /// Show when verdicts and definitions changed, and when each tier was first reached
+    ///
+    /// As `milepost track` recorded it: what it never saw is not in here.
+    History(History),
     /// Show what happened in a period, as figures
     ///
     /// It judges nothing: see `milepost status`. What is not known is not known, and never 0.
@@ -578,6 +583,15 @@ pub struct Explain {
 }
 
 #[derive(Debug, Args)]
+pub struct History {
+    /// Name of a criterion, or the beginning of it; all of them unless given
+    pub criterion: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
 pub struct Dashboard {
     /// The file to write; - is standard output
     #[arg(long, default_value = "milepost.html", value_name = "FILE")]
@@ -733,6 +747,8 @@ pub enum SchemaOf {
     Scorecard,
     /// What `report --format json` prints
     Report,
+    /// What `history --format json` prints
+    History,
     /// milepost.toml
     Config,
 }

@@ -1,8 +1,9 @@
-//! What people and programs see of a scorecard, one file for each format, of the report of a period and that of a fixed sample.
-//! A renderer sees one of them and nothing else; `rows` sees the rows of a query.
+//! What people and programs see of a scorecard, one file for each format; of the report of a period, of a fixed sample and of the
+//! history. A renderer sees one of them and nothing else; `rows` sees the rows of a query.
 
 pub mod chart;
 pub mod fixed_sample;
+pub mod history;
 pub mod html;
 pub mod markdown;
 pub mod report;

@@ -495,7 +495,9 @@ fn everything_fits_into_80_columns() {
 #[test]
 fn the_committed_schemas_are_those_of_the_types() {
     let place = Place::new();
-    for (of, name) in [("event", "event"), ("scorecard", "scorecard"), ("report", "report"), ("config", "milepost.toml")] {
+    for (of, name) in
+        [("event", "event"), ("scorecard", "scorecard"), ("report", "report"), ("history", "history"), ("config", "milepost.toml")]
+    {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.schema.json"));
         let committed = fs::read_to_string(&path).expect("a schema");
         assert_eq!(place.ok(&["schema", of]), committed, "run `cargo xtask codegen` and commit schemas/{name}.schema.json");

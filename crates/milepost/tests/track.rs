@@ -439,6 +439,15 @@ fn a_definition_is_recorded_when_it_changes_and_evidence_begins_anew() {
     place.configure(&[PROJECT, &criterion("Fast", "200ms", "must")].concat());
     place.track(&[]);
     assert_eq!((place.events("criterion").len(), place.events("verdict").len()), (3, 3));
+
+    // And all of it is told again.
+    let history = stdout(&place.command(&["history", "fast"]).output().expect("milepost runs"));
+    let told: Vec<_> = history.lines().filter_map(|line| line.split_once(" UTC  ")).map(|(_, what)| what).collect();
+    let redefined = ["tightened: below from 500ms to 300ms", "no data", "tightened: below from 300ms to 200ms", "no data"];
+    assert_eq!(told, [&["defined: metric latency.p95, below 500ms", "met, n 200"][..], &redefined].concat(), "{history}");
+    assert!(history.contains("\nFast; first met "), "{history}");
+    let markdown = stdout(&place.command(&["history", "--format", "markdown"]).output().expect("milepost runs"));
+    assert!(markdown.contains("## Fast\n") && markdown.contains(" UTC: tightened: below from 500ms to 300ms\n"), "{markdown}");
 }
 
 #[test]

@@ -79,6 +79,9 @@ fn the_scorecard_schema_accepts_what_is_printed() {
     run(&["record", "measurement", "--name", "coverage.statements", "--value", "10", "--unit", "%"]);
     run(&["record", "memory", "--run", "r", "--bytes", "1GB", "--measure", "pss"]);
     check(&run(&["status", "--format", "json"]));
+    run(&["track"]);
+    let history: Value = serde_json::from_str(&run(&["history", "--format", "json"])).expect("JSON");
+    assert_eq!(problems(&self::schema("history"), &history), Vec::<String>::new());
     let schema = self::schema("report");
     let report: Value = serde_json::from_str(&run(&["report", "full", "--format", "json"])).expect("JSON");
     assert_eq!(problems(&schema, &report), Vec::<String>::new());
@@ -87,7 +90,7 @@ fn the_scorecard_schema_accepts_what_is_printed() {
 #[test]
 fn the_configuration_schema_accepts_what_is_shipped() {
     let schema = schema("milepost.toml");
-    for path in ["milepost.toml", "crates/milepost/presets/nix-for-humanity.toml", "crates/milepost/presets/blank.toml"] {
+    for path in ["milepost.toml", "crates/milepost/presets/nix-for-humanity.toml", "crates/milepost/presets/rust-cli.toml", "crates/milepost/presets/blank.toml"] {
         let text = fs::read_to_string(root(path)).expect("a configuration");
         let value: toml::Value = toml::from_str(&text).expect("TOML");
         let value = serde_json::to_value(value).expect("JSON");

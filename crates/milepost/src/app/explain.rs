@@ -44,7 +44,7 @@ pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCo
 }
 
 /// The criterion that is meant: its name in any case, or the beginning of one name only.
-fn find(typed: &str, names: &[&str]) -> Result<usize, Failure> {
+pub(super) fn find(typed: &str, names: &[&str]) -> Result<usize, Failure> {
     let lower = typed.to_lowercase();
     if let Some(index) = names.iter().position(|name| *name == typed).or_else(|| names.iter().position(|name| name.to_lowercase() == lower))
     {
