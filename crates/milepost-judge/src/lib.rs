@@ -15,22 +15,32 @@
 //! - [`quantile`]: quantiles as ranks, and the bounds on them.
 //! - [`rate`]: intervals for one look, for display and for fixed samples.
 //! - [`fixed_sample`]: the verdict on a sample whose size was recorded before the first run.
+//! - [`difference`]: one rate less another, behind the verdict on learning; with [`sample_ratio`], whether the arms were filled
+//!   as they were meant to be, [`cluster`], what it says of people in general, and [`ordinal_trend`], whether a rate rises.
+//! - [`theil_sen`] and [`mann_kendall`]: slope and growth of a series, behind the verdicts on memory.
+//! - [`poisson`]: how often something happens in a month. [`holm`]: which of several statements can be picked out.
 //!
 //! Beside verdicts there are figures: [`report`] composes those of a period from [`operations`], [`first_success`] (by
 //! [`survival`]), [`learning`], [`retention`] and [`code`].
 
 pub mod always_valid;
 mod census;
+pub mod cluster;
 pub mod code;
 mod criterion;
+pub mod difference;
 mod epoch;
 pub mod first_success;
 pub mod fixed_sample;
 pub mod history;
+pub mod holm;
 mod judge;
 pub mod learning;
+pub mod mann_kendall;
 mod metric;
 pub mod operations;
+pub mod ordinal_trend;
+pub mod poisson;
 pub mod quantile;
 mod quantity;
 pub mod rate;
@@ -38,8 +48,10 @@ pub mod report;
 pub mod retention;
 mod rule;
 mod sample;
+pub mod sample_ratio;
 pub mod scorecard;
 pub mod survival;
+pub mod theil_sen;
 mod verdict;
 
 pub use census::{READINGS_DUE, RUN_MIN};

@@ -85,8 +85,16 @@ fn tail(confidence: f64) -> f64 {
 }
 
 /// The `z` between whose negative and itself a standard normal value lies with probability `confidence`.
-fn normal_quantile_two_sided(confidence: f64) -> f64 {
+pub(crate) fn normal_quantile_two_sided(confidence: f64) -> f64 {
     SQRT_2 * erfc_inv(tail(confidence))
+}
+
+/// The `t` between whose negative and itself a value of Student's t lies with probability `confidence`; `degrees` are its
+/// degrees of freedom.
+pub(crate) fn t_quantile_two_sided(confidence: f64, degrees: f64) -> f64 {
+    // P(|T| > t) = I_x(degrees/2, 1/2) at x = degrees / (degrees + t^2).
+    let x = beta_quantile(degrees / 2.0, 0.5, tail(confidence));
+    (degrees * (1.0 - x) / x).sqrt()
 }
 
 /// The `x` with `I_x(a, b) = probability`; 0 for `a = 0`.

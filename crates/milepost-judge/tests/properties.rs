@@ -4,6 +4,7 @@
 
 use milepost_judge::Verdict;
 use milepost_judge::always_valid::{Counts, at_least_more, ln_e_above, ln_e_below, ln_threshold, projected_more, rate_interval};
+use milepost_judge::difference;
 use milepost_judge::fixed_sample::{chance_of_as_few, chance_of_as_many, projected_size, smallest_size, verdict};
 use milepost_judge::quantile::{Quantile, lower_rank, peeking_ranks, rank, two_sided_ranks, type1, type7, upper_rank};
 use milepost_judge::rate::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson};
@@ -103,6 +104,35 @@ proptest! {
             prop_assert!(rejected(1.0 - (1.0 - high) * (1.0 - 1e-6)) && !rejected(1.0 - (1.0 - high) * (1.0 + 1e-6)));
         }
         prop_assert!((counts.successes > 0) == (low > 0.0) && (counts.failures > 0) == (high < 1.0));
+    }
+
+    /// Breaks when the two sides of a difference share evidence, or when the interval ends elsewhere than its test turns.
+    #[test]
+    fn a_difference_is_never_proven_both_ways(a in small_counts(), b in small_counts(), delta in -0.9..0.9) {
+        let (above, below) = (difference::is_above(a, b, delta, ALPHA), difference::is_below(a, b, delta, ALPHA));
+        prop_assert!(!(above && below));
+        if let Some([low, high]) = difference::interval(a, b, ALPHA) {
+            prop_assert!(low <= high && (-1.0..=1.0).contains(&low) && (-1.0..=1.0).contains(&high));
+            prop_assert!(above == (delta < low) || (delta - low).abs() < 1e-6);
+            prop_assert!(below == (delta > high) || (delta - high).abs() < 1e-6);
+        } else {
+            prop_assert!(!above && !below, "an empty arm proves nothing");
+        }
+    }
+
+    /// Breaks when the fewest further events of a difference are one pair too few or too many.
+    #[test]
+    fn at_least_more_of_a_difference_is_the_fewest(a in small_counts(), b in small_counts(), delta in -0.5..0.5) {
+        let proven = |each: u64| {
+            let (a, b) = (Counts { successes: a.successes + each, ..a }, Counts { failures: b.failures + each, ..b });
+            difference::is_above(a, b, delta, ALPHA)
+        };
+        let more = difference::at_least_more(a, b, delta, ALPHA).expect("within a billion");
+        prop_assert!(proven(more / 2) && (more == 0 || !proven(more / 2 - 1)));
+        if let Some(projected) = difference::projected_more(a, b, delta, ALPHA) {
+            prop_assert!(difference::estimate(a, b).is_some_and(|observed| observed > delta));
+            prop_assert!((projected == 0) == proven(0));
+        }
     }
 
     /// Breaks when a test that may be looked at all the time claims more than the exact one that may not.

@@ -32,7 +32,7 @@ pub(crate) fn regularized(a: f64, b: f64, x: f64, y: f64) -> f64 {
 }
 
 /// `ln( B(a, b) / (x^a y^b) )`: Stirling's formula, in which the large parts are deviances (Loader 2000).
-fn ln_whole(a: f64, b: f64, x: f64, y: f64) -> f64 {
+pub(crate) fn ln_whole(a: f64, b: f64, x: f64, y: f64) -> f64 {
     let n = a + b;
     deviance(a, n * x) + deviance(b, n * y) + 0.5 * (TAU * n / (a * b)).ln() + stirling_error(a) + stirling_error(b) - stirling_error(n)
 }
