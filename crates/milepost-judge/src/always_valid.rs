@@ -45,6 +45,22 @@ impl Counts {
         self.successes.saturating_add(self.failures)
     }
 
+    /// The share of successes; none without events.
+    pub fn rate(self) -> Option<f64> {
+        (self.n() > 0).then(|| self.successes as f64 / self.n() as f64)
+    }
+
+    /// These events and others.
+    #[must_use]
+    pub fn and(self, other: Counts) -> Counts {
+        Counts { successes: self.successes + other.successes, failures: self.failures + other.failures }
+    }
+
+    /// Counts one more event.
+    pub fn add(&mut self, success: bool) {
+        *(if success { &mut self.successes } else { &mut self.failures }) += 1;
+    }
+
     /// The same events seen from the other side: failures as successes.
     pub fn swapped(self) -> Counts {
         Counts { successes: self.failures, failures: self.successes }

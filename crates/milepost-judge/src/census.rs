@@ -8,7 +8,7 @@ use crate::{
     rule::Context,
     scorecard::{Judgement, LeftOut, Reason, TrendPoint},
 };
-use milepost_record::{Count, MemorySample, Reading, Run, Timestamp};
+use milepost_record::{MemorySample, Reading, Run};
 use std::{collections::BTreeMap, time::Duration};
 
 /// A run of memory readings says nothing about a limit before it lasted this long.
@@ -20,23 +20,16 @@ pub const READINGS_DUE: f64 = 0.95;
 /// a limit is met where a whole run of an hour and all other readings are within it, and missed by a single one that is not.
 pub(crate) fn judge_memory(context: Context<'_>, limit: Option<Quantity>, runs: &[Run]) -> Judgement {
     let goal = context.goal;
-    let mut judgement = context.blank(limit);
+    let mut judgement = memory(context, limit, runs, |run| statistic(&goal.metric, run));
     let complete = || runs.iter().flat_map(|run| &run.samples).filter(|s| s.complete);
-    judgement.n = complete().count() as u64;
-    judgement.newest_event = complete().map(|s| s.at).max();
-    let incomplete = runs.iter().flat_map(|run| &run.samples).filter(|s| !s.complete).count() as u64;
-    judgement.left_out = [(LeftOut::Incomplete, incomplete)].into_iter().filter(|(_, count)| *count > 0).collect();
     let newest_run = runs.iter().max_by_key(|run| run.samples.last().map(|s| s.at));
     let value = match &goal.metric {
         Metric::Memory(MemoryStatistic::Peak) => complete().map(|s| s.bytes as f64).reduce(f64::max),
         metric => newest_run.and_then(|run| statistic(metric, run)),
     };
     judgement.estimate = value.map(|v| context.shown(v));
-    judgement.trend = memory_trend(context, runs);
     judgement.verdict = Verdict::NotProven;
     let observed = match &goal.metric {
-        // Whether memory is stable, and whether it grows, are questions about a series.
-        Metric::Memory(MemoryStatistic::Variation | MemoryStatistic::Slope) => Err(Reason::NotJudgedYet),
         Metric::Memory(MemoryStatistic::Peak) => {
             let verdicts: Vec<_> = runs.iter().map(observed).collect();
             if verdicts.contains(&Ok(())) { Ok(()) } else { verdicts.into_iter().next_back().unwrap_or(Err(Reason::RunTooShort)) }
@@ -61,8 +54,20 @@ pub(crate) fn judge_memory(context: Context<'_>, limit: Option<Quantity>, runs: 
     context.finish(judgement, limit)
 }
 
+/// A judgement on runs of readings, with what is counted and left out of them, and a value in base units of the runs of each day.
+pub(crate) fn memory(context: Context<'_>, limit: Option<Quantity>, runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> Judgement {
+    let mut judgement = context.blank(limit);
+    let complete = || runs.iter().flat_map(|run| &run.samples).filter(|s| s.complete);
+    judgement.n = complete().count() as u64;
+    judgement.newest_event = complete().map(|s| s.at).max();
+    let incomplete = runs.iter().flat_map(|run| &run.samples).filter(|s| !s.complete).count() as u64;
+    judgement.left_out = [(LeftOut::Incomplete, incomplete)].into_iter().filter(|(_, count)| *count > 0).collect();
+    judgement.trend = memory_trend(context, runs, value);
+    judgement
+}
+
 /// Whether a run was observed long and wholly enough to say that something stayed within a limit.
-fn observed(run: &Run) -> Result<(), Reason> {
+pub(crate) fn observed(run: &Run) -> Result<(), Reason> {
     let (Some(first), Some(last)) = (run.samples.first(), run.samples.last()) else { return Err(Reason::RunTooShort) };
     let lasted = last.at.since(first.at);
     // The first and the last reading of an hour are each taken some milliseconds after they are due.
@@ -96,16 +101,15 @@ pub(crate) fn statistic(metric: &Metric, run: &Run) -> Option<f64> {
     }
 }
 
-fn memory_trend(context: Context<'_>, runs: &[Run]) -> Vec<TrendPoint> {
-    let date = |at: Timestamp| at.to_jiff().to_zoned_datetime(context.criteria.calendar.clone()).date();
+fn memory_trend(context: Context<'_>, runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> Vec<TrendPoint> {
     let mut days: BTreeMap<_, Vec<&Run>> = BTreeMap::new();
     for run in runs {
         if let Some(first) = run.samples.first() {
-            days.entry(date(first.at)).or_default().push(run);
+            days.entry(context.date(first.at)).or_default().push(run);
         }
     }
     let point = |(date, runs): (_, Vec<&Run>)| {
-        let values = runs.iter().filter_map(|run| statistic(&context.goal.metric, run));
+        let values = runs.iter().filter_map(|run| value(run));
         let value = values.reduce(f64::max).map(|v| context.shown(v));
         TrendPoint { date, value, n: runs.iter().flat_map(|run| &run.samples).filter(|s| s.complete).count() as u64 }
     };
@@ -137,8 +141,7 @@ pub(crate) fn judge_measurement(context: Context<'_>, limit: Option<Quantity>, r
         Some(None) => {}
         None => judgement.reason = Some(Reason::UnitMismatch),
     }
-    let calendar = &context.criteria.calendar;
-    let dated: BTreeMap<_, _> = readings.iter().map(|r| (r.at.to_jiff().to_zoned_datetime(calendar.clone()).date(), r)).collect();
+    let dated: BTreeMap<_, _> = readings.iter().map(|r| (context.date(r.at), r)).collect();
     judgement.trend =
         dated.into_iter().map(|(date, reading)| TrendPoint { date, value: in_base(reading).map(|v| context.shown(v)), n: 1 }).collect();
     context.finish(judgement, limit)
@@ -146,23 +149,4 @@ pub(crate) fn judge_measurement(context: Context<'_>, limit: Option<Quantity>, r
 
 fn census(relation: Relation, value: f64, limit: Quantity) -> Verdict {
     if relation.holds(value, limit.base()) { Verdict::Met } else { Verdict::Missed }
-}
-
-/// Counts the events of a metric whose rule is still to come.
-pub(crate) fn count_only(context: Context<'_>, limit: Option<Quantity>, counts: &[Count]) -> Judgement {
-    not_judged_yet(context, limit, counts.iter().map(|c| c.n).sum(), counts.iter().map(|c| c.newest).max())
-}
-
-/// Counts the readings of a measurement whose rule is still to come.
-pub(crate) fn count_readings(context: Context<'_>, limit: Option<Quantity>, readings: &[Reading]) -> Judgement {
-    not_judged_yet(context, limit, readings.len() as u64, readings.iter().map(|reading| reading.at).max())
-}
-
-fn not_judged_yet(context: Context<'_>, limit: Option<Quantity>, n: u64, newest: Option<Timestamp>) -> Judgement {
-    let mut judgement = context.blank(limit);
-    judgement.n = n;
-    judgement.newest_event = newest;
-    judgement.verdict = Verdict::NotProven;
-    judgement.reason = Some(Reason::NotJudgedYet);
-    context.finish(judgement, limit)
 }

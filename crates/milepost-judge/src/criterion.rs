@@ -8,7 +8,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::{Dimension, Filter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -73,6 +73,8 @@ pub struct Goal {
     pub filter: Filter,
     /// What a failed operation does to a latency.
     pub failures: Failures,
+    /// How many first interactions of each person are left out: the learning, where what was learned is judged.
+    pub after: u64,
 }
 
 impl Goal {
@@ -213,7 +215,8 @@ pub enum Since {
 impl Criterion {
     /// Digest of all that decides which events count and for what: where it changes, evidence begins anew.
     ///
-    /// Covers metric, filter, groups, limits, failure convention, alpha and aliases; not the name, tier, baseline or method.
+    /// Covers metric, filter, groups, limits, failure convention, what is left out, alpha and aliases; not the name, tier, baseline
+    /// or method.
     #[must_use]
     pub fn evidence_key(&self, aliases: &BTreeMap<String, String>) -> String {
         // Lists and sorted maps only: the order of an object's keys is a matter of how serde_json was built.
@@ -225,7 +228,11 @@ impl Criterion {
                 let filter: BTreeMap<_, _> = goal.filter.iter().map(|(dimension, values)| (dimension.to_string(), values)).collect();
                 let for_each = goal.for_each.as_ref().map(ToString::to_string);
                 let limit = goal.limit.map(Quantity::base);
-                json!([goal.metric.to_string(), goal.relation.name(), limit, for_each, goal.groups, limits, filter, goal.failures])
+                let mut key = vec![json!(goal.metric.to_string()), json!(goal.relation.name()), json!(limit), json!(for_each)];
+                key.extend([json!(goal.groups), json!(limits), json!(filter), json!(goal.failures)]);
+                // Only where something is left out, so that the keys of all others stay what they are.
+                key.extend((goal.after > 0).then(|| json!(goal.after)));
+                Value::from(key)
             })
             .collect();
         let text = json!([goals, self.alpha, aliases]).to_string();

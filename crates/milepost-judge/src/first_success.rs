@@ -1,10 +1,22 @@
 //! The time from a new person's start to the first success, giving up counted.
+//!
+//! "The median is below T" and "more than half succeed within T" are one statement, so each new person is one draw. Who gives up
+//! is one that did not; who is still at it, and within the limit, is none yet.
 
-use crate::survival::{Observed, Survival};
+use crate::{
+    Metric, always_valid,
+    always_valid::Counts,
+    quantile::{Quantile, peeking_ranks},
+    quantity::{Quantity, Unit},
+    rule::Context,
+    sample::judge_draws,
+    scorecard::{Beside, Figure, Judgement, LeftOut, TrendPoint},
+    survival::{Observed, Survival},
+};
 use milepost_record::{FirstSession, SILENCE_MAX, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// First success within this long is what the specification calls fast.
 const FAST: Duration = Duration::from_secs(30);
@@ -47,18 +59,10 @@ impl FirstSuccess {
         let waits: Vec<f64> = sessions.iter().filter_map(wait).collect();
         let mut sorted = waits.clone();
         sorted.sort_by(f64::total_cmp);
-        let is_over = |session: &FirstSession| session.last.unwrap_or(session.start).saturating_add(SILENCE_MAX) < now;
+        let is_over = |session: &FirstSession| is_over(session, now);
         let failed = || sessions.iter().filter(|session| session.first_success.is_none());
         let gave_up = failed().filter(|session| is_over(session)).count() as u64;
-        let observed: Vec<_> = sessions
-            .iter()
-            .map(|session| match wait(session) {
-                Some(time) => Observed { time, happened: true },
-                // Giving up is an outcome: nobody who gave up succeeds later on.
-                None if is_over(session) => Observed { time: f64::INFINITY, happened: false },
-                None => Observed { time: now.since(session.start).as_secs_f64(), happened: false },
-            })
-            .collect();
+        let observed: Vec<_> = sessions.iter().map(|session| observed(session, now)).collect();
         let survival = Survival::of(&observed);
         let fast = waits.iter().filter(|wait| **wait < FAST.as_secs_f64()).count() as u64;
         let still_open = failed().filter(|session| !is_over(session) && now.since(session.start) < FAST).count() as u64;
@@ -82,8 +86,89 @@ impl FirstSuccess {
     }
 }
 
+/// The wait in seconds, as the estimator of Kaplan and Meier takes it.
+fn observed(session: &FirstSession, now: Timestamp) -> Observed {
+    match wait(session) {
+        Some(time) => Observed { time, happened: true },
+        // Giving up is an outcome: nobody who gave up succeeds later on.
+        None if is_over(session, now) => Observed { time: f64::INFINITY, happened: false },
+        None => Observed { time: now.since(session.start).as_secs_f64(), happened: false },
+    }
+}
+
 fn wait(session: &FirstSession) -> Option<f64> {
     session.first_success.map(|success| success.since(session.start).as_secs_f64())
+}
+
+fn is_over(session: &FirstSession, now: Timestamp) -> bool {
+    session.last.unwrap_or(session.start).saturating_add(SILENCE_MAX) < now
+}
+
+/// Judges how long new people take: whether more than half of them succeed within the limit.
+pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, sessions: &[FirstSession]) -> Judgement {
+    debug_assert_eq!(context.goal.metric, Metric::FirstSuccess);
+    let now = context.now;
+    let is_within = |time: Duration| limit.is_some_and(|limit| context.goal.relation.holds(time.as_micros() as f64, limit.base()));
+    let outcome = |session: &FirstSession| match session.first_success {
+        Some(success) => Some(is_within(success.since(session.start))),
+        None => (is_over(session, now) || !is_within(now.since(session.start))).then_some(false),
+    };
+    let mut judgement = context.blank(limit);
+    let mut days: BTreeMap<_, Counts> = BTreeMap::new();
+    let mut decided = Vec::new();
+    for session in sessions {
+        match outcome(session) {
+            Some(within) => {
+                days.entry(context.date(session.start)).or_default().add(within);
+                decided.push(*session);
+            }
+            None => *judgement.left_out.entry(LeftOut::Running).or_default() += 1,
+        }
+    }
+    judgement.newest_event = decided.iter().map(|session| session.start).max();
+    judge_draws(context, limit, &days, &mut judgement);
+    let in_unit = |seconds: f64| context.shown(seconds * 1e6);
+    let median_of = |sessions: &[FirstSession]| {
+        let observed: Vec<_> = sessions.iter().map(|session| observed(session, now)).collect();
+        Survival::of(&observed)
+    };
+    if let Some(survival) = median_of(sessions).filter(|_| judgement.n > 0) {
+        judgement.estimate = survival.median().map(in_unit);
+        let interval = survival.median_interval().map(|end| end.map(in_unit));
+        let at_one_look =
+            Figure { what: Beside::MedianAtOneLook, value: judgement.estimate, interval, unit: context.goal.unit().name().to_owned() };
+        let counts = days.values().copied().fold(Counts::default(), Counts::and);
+        let within = Context::beside(
+            Beside::WithinLimit,
+            Unit::PERCENT,
+            counts.rate(),
+            Some(always_valid::rate_interval(counts, context.criterion.alpha)),
+        );
+        judgement.beside = vec![within, at_one_look];
+        judgement.interval = median_at_every_look(&decided, now, context.criterion.alpha).map(|end| end.map(in_unit));
+    }
+    let of_day = |sessions: &[FirstSession]| {
+        let date = context.date(sessions.first()?.start);
+        let value = median_of(sessions).and_then(|survival| survival.median()).map(in_unit);
+        Some(TrendPoint { date, value, n: sessions.len() as u64 })
+    };
+    decided.sort_by_key(|session| session.start);
+    judgement.trend = decided.chunk_by(|a, b| context.date(a.start) == context.date(b.start)).filter_map(of_day).collect();
+    context.finish(judgement, limit)
+}
+
+/// Where the median lies however often somebody looks, in seconds. Of who is still at it, the low end takes what they waited so
+/// far, and the high end that they wait for ever: both can only widen it.
+fn median_at_every_look(sessions: &[FirstSession], now: Timestamp, alpha: f64) -> [Option<f64>; 2] {
+    let (low, high) = peeking_ranks(sessions.len() as u64, Quantile::P50, alpha);
+    let at = |rank: Option<u64>, if_running: fn(f64) -> f64| {
+        let time = |observed: Observed| if observed.happened { observed.time } else { if_running(observed.time) };
+        let mut waits: Vec<f64> = sessions.iter().map(|session| time(observed(session, now))).collect();
+        waits.sort_by(f64::total_cmp);
+        let index = usize::try_from(rank?).ok()?.checked_sub(1)?;
+        waits.get(index).copied().filter(|wait| wait.is_finite())
+    };
+    [at(low, |so_far| so_far), at(high, |_| f64::INFINITY)]
 }
 
 /// The median as the specification computes it: the middle, or the mean of the two in the middle.

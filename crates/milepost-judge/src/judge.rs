@@ -1,17 +1,20 @@
 //! From criteria and evidence to the scorecard.
 
 use crate::{
-    Criteria, Criterion, Goal, Metric, Since, Tier, Verdict,
+    Criteria, Criterion, Goal, MemoryStatistic, Metric, Since, Tier, Verdict, accuracy,
     always_valid::{self, Counts},
-    census,
+    census, contributions,
     epoch::{Epoch, epoch},
+    first_success, holm, improvement,
     quantity::Quantity,
+    retention,
     rule::Context,
     sample,
     scorecard::{self, CriterionResult, GroupResult, Judgement, PartResult, Reason, SCHEMA_VERSION, Scorecard, Severity, TierResult},
+    stability,
     verdict::conjunction,
 };
-use milepost_record::{Answer, Dimension, Event, Evidence, Fact, Groups, Kind, Limit, Question, Subject, Timestamp};
+use milepost_record::{Answer, Dimension, Event, Evidence, Fact, Groups, Kind, Limit, Question, Span, Subject, Timestamp};
 use std::collections::BTreeMap;
 
 /// What has to be known to judge `criteria` at `now`: for each criterion a question for each of its goals, in their order.
@@ -26,15 +29,21 @@ pub fn questions(criteria: &Criteria, past: &[Event], now: Timestamp) -> Vec<Vec
     criteria.criteria.iter().map(of).collect()
 }
 
-fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, span: milepost_record::Span) -> Question {
+fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, mut span: Span) -> Question {
     let mut filter = goal.filter.clone();
     if let (Since::Release, Some(version)) = (criterion.since, &criteria.version) {
         filter.insert(Dimension::Version, [version.clone()].into());
     }
     // People's use is what a criterion is about, unless it says otherwise or sets the origins side by side. What other tools
     // measured has no user.
-    if !matches!(goal.metric, Metric::Measurement(_)) && goal.for_each != Some(Dimension::Origin) {
+    if goal.metric.kind() != Kind::Measurement && goal.for_each != Some(Dimension::Origin) {
         filter.entry(Dimension::Origin).or_insert_with(|| ["use".to_owned()].into());
+    }
+    match goal.metric {
+        // Those whose fourth week passes in the epoch began before it.
+        Metric::RetentionWeek4 => span.from = span.from.saturating_sub(retention::BEFORE),
+        Metric::VoiceAccuracy => _ = filter.insert(Dimension::Modality, [accuracy::VOICE.to_owned()].into()),
+        _ => {}
     }
     let subject = match &goal.metric {
         Metric::Latency(_) => Subject::Operations { limit: Some(whole_limit(goal)) },
@@ -42,9 +51,10 @@ fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, span: milep
         Metric::SuccessRate => Subject::Operations { limit: None },
         Metric::Memory(_) | Metric::CpuPercent => Subject::Memory,
         Metric::Measurement(name) => Subject::Measurement { name: name.clone() },
-        // Of measurements, those of this name and no others.
-        Metric::Later(later) if goal.metric.kind() == Kind::Measurement => Subject::Measurement { name: Metric::Later(*later).to_string() },
-        Metric::Later(_) => Subject::Count { kind: goal.metric.kind() },
+        Metric::ContributionsMonth => Subject::Measurement { name: goal.metric.to_string() },
+        Metric::LearningAccuracy | Metric::LearningImprovement | Metric::VoiceAccuracy => Subject::Interactions,
+        Metric::FirstSuccess => Subject::FirstSessions,
+        Metric::RetentionWeek4 => Subject::Returns,
     };
     Question {
         subject,
@@ -106,7 +116,9 @@ fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer
         .goals
         .iter()
         .enumerate()
-        .map(|(index, goal)| judge_goal(Context { goal, criteria, criterion, now }, answers.get(index).map(|a| &a.evidence)))
+        .map(|(index, goal)| {
+            judge_goal(Context { goal, criteria, criterion, from: span.from, now }, answers.get(index).map(|a| &a.evidence))
+        })
         .collect();
     let (mut judgement, groups, definition, parts) = if parts.len() == 1 {
         let PartResult { judgement, groups, definition } = parts.remove(0);
@@ -160,19 +172,33 @@ fn together(parts: &[PartResult]) -> Judgement {
     }
 }
 
+/// What has no groups.
+fn whole(judgement: Judgement) -> (Judgement, Vec<GroupResult>) {
+    (judgement, Vec::new())
+}
+
 fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> PartResult {
     let (judgement, groups) = match evidence {
         Some(Evidence::Operations(groups)) => by_group(context, groups, sample::judge_operations, |days| days.sort_by_key(|day| day.date)),
         Some(Evidence::Memory(groups)) => {
-            by_group(context, groups, census::judge_memory, |runs| runs.sort_by_key(|run| run.samples.first().map(|s| s.at)))
+            let rule = match context.goal.metric {
+                Metric::Memory(MemoryStatistic::Variation | MemoryStatistic::Slope) => stability::judge,
+                _ => census::judge_memory,
+            };
+            by_group(context, groups, rule, |runs| runs.sort_by_key(|run| run.samples.first().map(|s| s.at)))
         }
-        Some(Evidence::Measurement(groups)) if matches!(context.goal.metric, Metric::Later(_)) => {
-            by_group(context, groups, census::count_readings, |_| {})
+        Some(Evidence::Measurement(groups)) if context.goal.metric == Metric::ContributionsMonth => {
+            by_group(context, groups, contributions::judge, |readings| readings.sort_by_key(|reading| reading.at))
         }
         Some(Evidence::Measurement(groups)) => {
             by_group(context, groups, census::judge_measurement, |readings| readings.sort_by_key(|reading| reading.at))
         }
-        Some(Evidence::Count(groups)) => by_group(context, groups, census::count_only, |_| {}),
+        Some(Evidence::Interactions(interactions)) if context.goal.metric == Metric::LearningImprovement => {
+            whole(improvement::judge(context, context.goal.limit, interactions))
+        }
+        Some(Evidence::Interactions(interactions)) => whole(accuracy::judge(context, context.goal.limit, interactions)),
+        Some(Evidence::FirstSessions(sessions)) => whole(first_success::judge(context, context.goal.limit, sessions)),
+        Some(Evidence::Returns(returns)) => whole(retention::judge(context, context.goal.limit, returns)),
         // What a report asks for answers no criterion.
         Some(_) | None => (context.finish(context.blank(context.goal.limit), context.goal.limit), Vec::new()),
     };
@@ -200,7 +226,7 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
             // Where nothing is demanded, nothing is within or beyond it.
             (judgement.successes, judgement.failures) = (None, None);
         }
-        GroupResult { group: [(dimension.to_string(), name.map(str::to_owned))].into(), judged: counts(name), judgement }
+        GroupResult { group: [(dimension.to_string(), name.map(str::to_owned))].into(), judged: counts(name), holds_alone: None, judgement }
     };
     let mut groups: Vec<_> = evidence
         .groups
@@ -216,6 +242,7 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
             groups.push(result(Some(name), judgement));
         }
     }
+    hold_alone(context, &mut groups);
     let judged = || groups.iter().filter(|g| g.judged).map(|g| &g.judgement);
     let mut judgement = rule(context, goal.limit, &pool(&counts));
     judgement.verdict = conjunction(judged().map(|j| j.verdict));
@@ -240,6 +267,25 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
         if judgement.verdict == Verdict::NoData { context.advice(&judgement, None) } else { group_advice(&groups, &judgement) };
     judgement.command = context.command(&judgement);
     (judgement, groups)
+}
+
+/// Which of the groups that are met can be picked out of the table: by Holm over all that are judged, on the e-values of their
+/// rates.
+fn hold_alone(context: Context<'_>, groups: &mut [GroupResult]) {
+    let p = |group: &GroupResult| {
+        let name = group.group.values().next().and_then(Option::as_deref);
+        let rate = sample::goal_rate(&context.goal.metric, context.goal.limit_of(name))?;
+        let (successes, failures) = group.judgement.successes.zip(group.judgement.failures)?;
+        Some((-always_valid::ln_e_above(Counts { successes, failures }, rate)).exp().min(1.0))
+    };
+    let mut judged: Vec<_> = groups.iter_mut().filter(|group| group.judged).collect();
+    // A group without events speaks for nothing, and is one of those that somebody picks from.
+    let found: Vec<Option<f64>> = judged.iter().map(|group| p(group)).collect();
+    let adjusted = holm::adjusted(&found.iter().map(|p| p.unwrap_or(1.0)).collect::<Vec<_>>());
+    for ((group, p), adjusted) in judged.iter_mut().zip(found).zip(adjusted) {
+        let is_met = group.judgement.verdict == Verdict::Met;
+        group.holds_alone = p.filter(|_| is_met).map(|_| adjusted <= context.criterion.alpha);
+    }
 }
 
 fn fewest_from_nothing(context: Context<'_>, limit: Option<Quantity>) -> Option<u64> {

@@ -2,7 +2,7 @@
 //!
 //! Only interactions whose right intent is known count. An arm without any has no accuracy, and a difference to it none either.
 
-use crate::first_success::percent;
+use crate::{always_valid::Counts, first_success::percent, ordinal_trend};
 use milepost_record::Understood;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,6 +16,8 @@ pub const CONTROL: &str = "control";
 pub const CHECKPOINT: usize = 100;
 /// An arm with fewer in a checkpoint has no accuracy there.
 const WINDOW_MIN: usize = 20;
+/// The chance that is accepted of ever calling a level accuracy a rising one.
+const ALPHA: f64 = 0.05;
 /// How many checkpoints are shown: the newest.
 const CHECKPOINTS_MAX: usize = 1000;
 
@@ -34,6 +36,8 @@ pub struct Learning {
     pub checkpoints: Vec<Checkpoint>,
     /// Accuracy with learning at each of them.
     pub accuracy_trend: Vec<Option<f64>>,
+    /// Whether accuracy with learning is proven to rise from one hundred of its interactions to the next; null where there are no two of them, or they do not vary. A rise is no proof of learning: only the difference between the arms is.
+    pub accuracy_rises: Option<bool>,
     /// Whether the last checkpoint's accuracy with learning is what a criterion on `learning.accuracy` demands; null where nothing is known, or demanded.
     pub target_reached: Option<bool>,
 }
@@ -85,10 +89,22 @@ impl Learning {
             improvement_points: accuracy(LEARNING).zip(accuracy(CONTROL)).map(|(with, without)| with - without),
             target_reached: target.and_then(|reaches| checkpoints.last()?.accuracy_with_learning.map(reaches)),
             accuracy_trend: checkpoints.iter().map(|c| c.accuracy_with_learning).collect(),
+            accuracy_rises: ordinal_trend::rises(&hundreds(interactions), ALPHA),
             checkpoints,
             arms,
         }
     }
+}
+
+/// Each whole hundred of labelled interactions with learning.
+fn hundreds(interactions: &[Understood]) -> Vec<Counts> {
+    let learning = interactions.iter().filter(|interaction| interaction.arm.as_deref() == Some(LEARNING));
+    let rights: Vec<bool> = learning.filter_map(|interaction| interaction.right).collect();
+    let counts = |hundred: &[bool]| {
+        let successes = hundred.iter().filter(|right| **right).count();
+        Counts { successes: successes as u64, failures: (hundred.len() - successes) as u64 }
+    };
+    rights.chunks_exact(CHECKPOINT).map(counts).collect()
 }
 
 impl Arm {
@@ -220,7 +236,17 @@ mod tests {
         assert_eq!(totals, [(100, None), (200, Some(10.0)), (300, Some(15.0))]);
         assert_eq!(found.accuracy_trend, [None, Some(95.0), Some(100.0)]);
         assert_eq!((found.interactions, found.labelled), (302, 301));
+        // From 95 to 100 is within chance, at the level of a second look.
+        assert_eq!(found.accuracy_rises, Some(false));
         assert_eq!(found.improvement_points, Some(12.5));
+    }
+
+    /// The curve of the reference: 82 to 95 of 100 at six checkpoints rises, and in whatever else a person got better.
+    #[test]
+    fn a_rising_curve_is_told_from_chance() {
+        let curve: Vec<_> = [82, 85, 88, 90, 93, 95].into_iter().flat_map(|right| arm(LEARNING, right, 100 - right)).collect();
+        assert_eq!(Learning::of(&curve, NO_TARGET).accuracy_rises, Some(true));
+        assert_eq!(Learning::of(&curve[..199], NO_TARGET).accuracy_rises, None, "one hundred is no curve");
     }
 
     /// A handful in a window is no accuracy.

@@ -23,10 +23,12 @@
 //! Beside verdicts there are figures: [`report`] composes those of a period from [`operations`], [`first_success`] (by
 //! [`survival`]), [`learning`], [`retention`] and [`code`].
 
+mod accuracy;
 pub mod always_valid;
 mod census;
 pub mod cluster;
 pub mod code;
+mod contributions;
 mod criterion;
 pub mod difference;
 mod epoch;
@@ -34,6 +36,7 @@ pub mod first_success;
 pub mod fixed_sample;
 pub mod history;
 pub mod holm;
+mod improvement;
 mod judge;
 pub mod learning;
 pub mod mann_kendall;
@@ -50,6 +53,7 @@ mod rule;
 mod sample;
 pub mod sample_ratio;
 pub mod scorecard;
+mod stability;
 pub mod survival;
 pub mod theil_sen;
 mod verdict;
@@ -57,7 +61,7 @@ mod verdict;
 pub use census::{READINGS_DUE, RUN_MIN};
 pub use criterion::{Criteria, Criterion, Failures, Goal, Relation, Since, Tier};
 pub use judge::{judge, questions};
-pub use metric::{Later, MemoryStatistic, Metric, UnknownMetric};
+pub use metric::{MemoryStatistic, Metric, UnknownMetric};
 pub use milepost_record::VerdictWord as Verdict;
 pub use quantity::{Family, NotAQuantity, Quantity, Unit, digits};
 pub use report::{REPORT_VERSION, Report, report, report_questions};

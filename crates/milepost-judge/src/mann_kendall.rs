@@ -23,10 +23,10 @@ pub struct Trend {
 }
 
 impl Trend {
-    /// Of a series in the order of time; `slopes` are its own. None below three values.
+    /// Of a series of moments, which rise, and values; `slopes` are its own. None below three values.
     #[must_use]
-    pub fn of(series: &[f64], slopes: &Slopes) -> Option<Self> {
-        let later = |(i, first): (usize, &f64)| series.iter().skip(i + 1).map(|second| sign(second - first)).sum::<f64>();
+    pub fn of(series: &[(f64, f64)], slopes: &Slopes) -> Option<Self> {
+        let later = |(i, (_, first)): (usize, &(f64, f64))| series.iter().skip(i + 1).map(|(_, second)| sign(second - first)).sum::<f64>();
         let score = series.iter().enumerate().map(later).sum();
         let variance = variance(series);
         let corrected_variance = variance * effective(series, slopes.median());
@@ -53,8 +53,8 @@ impl Trend {
 }
 
 /// The variance of Kendall's score of independent values, ties counted.
-pub(crate) fn variance(series: &[f64]) -> f64 {
-    let mut sorted = series.to_vec();
+pub(crate) fn variance(series: &[(f64, f64)]) -> f64 {
+    let mut sorted: Vec<f64> = series.iter().map(|(_, value)| *value).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let of = |n: usize| (n as f64) * (n as f64 - 1.0) * (2.0 * n as f64 + 5.0);
     let ties: f64 = sorted.chunk_by(|a, b| a == b).map(|tied| of(tied.len())).sum();
@@ -63,9 +63,9 @@ pub(crate) fn variance(series: &[f64]) -> f64 {
 
 /// What the variance is to be multiplied with: 1 and a weighted sum of the significant autocorrelations of the ranks of the
 /// series without its trend.
-fn effective(series: &[f64], slope: f64) -> f64 {
+fn effective(series: &[(f64, f64)], slope: f64) -> f64 {
     let n = series.len() as f64;
-    let detrended: Vec<f64> = series.iter().enumerate().map(|(i, value)| value - i as f64 * slope).collect();
+    let detrended: Vec<f64> = series.iter().map(|(at, value)| value - at * slope).collect();
     let ranks = ranks(&detrended);
     let mean = ranks.iter().sum::<f64>() / n;
     let centered: Vec<f64> = ranks.iter().map(|rank| rank - mean).collect();

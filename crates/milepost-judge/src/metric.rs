@@ -22,8 +22,18 @@ pub enum Metric {
     CpuPercent,
     /// The value of a measurement, by its name.
     Measurement(String),
-    /// Judged by a rule that this version does not have yet; its events are counted.
-    Later(Later),
+    /// `learning.accuracy`: the share of labelled interactions that were understood.
+    LearningAccuracy,
+    /// `learning.improvement`: by how much more is understood with learning than without.
+    LearningImprovement,
+    /// `voice.accuracy`: the share of labelled spoken interactions that were understood.
+    VoiceAccuracy,
+    /// `ttfs.median`: how long new people take to their first success.
+    FirstSuccess,
+    /// `retention.week4`: the share of people who come back in their fourth week.
+    RetentionWeek4,
+    /// `contributions.month`: contributions of the community in a month.
+    ContributionsMonth,
 }
 
 /// What of the memory readings a metric is about.
@@ -39,31 +49,6 @@ pub enum MemoryStatistic {
     Variation,
     /// The growth over a run.
     Slope,
-}
-
-macro_rules! later {
-    ($( $Name:ident $name:literal $Kind:ident $Family:ident $definition:literal; )*) => {
-        /// Metrics whose rules come with sections 5 to 10 of the statistics.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Later { $( #[doc = concat!("`", $name, "`: ", $definition)] $Name, )* }
-
-        impl Later {
-            const ALL: &[Self] = &[$( Self::$Name, )*];
-            const fn name(self) -> &'static str { match self { $( Self::$Name => $name, )* } }
-            const fn kind(self) -> Kind { match self { $( Self::$Name => Kind::$Kind, )* } }
-            const fn family(self) -> Family { match self { $( Self::$Name => Family::$Family, )* } }
-            const fn definition(self) -> &'static str { match self { $( Self::$Name => $definition, )* } }
-        }
-    };
-}
-
-later! {
-    LearningAccuracy "learning.accuracy" Interaction Share "share of labelled interactions in which the product recognised the right intent";
-    LearningImprovement "learning.improvement" Interaction Share "share of right intents with learning, less the share without";
-    VoiceAccuracy "voice.accuracy" Interaction Share "share of spoken interactions in which the product recognised the right intent";
-    FirstSuccessWithin "ttfs.median" Session Time "time from the start of a person's first session to the first success, giving up counted";
-    RetentionWeek4 "retention.week4" Session Share "share of people who come back in the fourth week after their first day";
-    ContributionsMonth "contributions.month" Measurement Number "contributions from the community in a month";
 }
 
 /// Not the name of a metric.
@@ -94,7 +79,8 @@ impl Metric {
             .chain([Quantile::P50, Quantile::P95, Quantile::P99].map(Self::PeakMemory))
             .chain([Current, Average, Peak, Variation, Slope].map(Self::Memory))
             .chain([Self::CpuPercent])
-            .chain(Later::ALL.iter().copied().map(Self::Later))
+            .chain([Self::LearningAccuracy, Self::LearningImprovement, Self::VoiceAccuracy])
+            .chain([Self::FirstSuccess, Self::RetentionWeek4, Self::ContributionsMonth])
     }
 
     /// The kind of events that it is about.
@@ -103,8 +89,9 @@ impl Metric {
         match self {
             Self::Latency(_) | Self::SuccessRate | Self::PeakMemory(_) => Kind::Operation,
             Self::Memory(_) | Self::CpuPercent => Kind::Memory,
-            Self::Measurement(_) => Kind::Measurement,
-            Self::Later(later) => later.kind(),
+            Self::Measurement(_) | Self::ContributionsMonth => Kind::Measurement,
+            Self::LearningAccuracy | Self::LearningImprovement | Self::VoiceAccuracy => Kind::Interaction,
+            Self::FirstSuccess | Self::RetentionWeek4 => Kind::Session,
         }
     }
 
@@ -112,12 +99,13 @@ impl Metric {
     #[must_use]
     pub const fn family(&self) -> Option<Family> {
         match self {
-            Self::Latency(_) => Some(Family::Time),
+            Self::Latency(_) | Self::FirstSuccess => Some(Family::Time),
             Self::SuccessRate | Self::CpuPercent => Some(Family::Share),
+            Self::LearningAccuracy | Self::LearningImprovement | Self::VoiceAccuracy | Self::RetentionWeek4 => Some(Family::Share),
+            Self::ContributionsMonth => Some(Family::Number),
             Self::Memory(MemoryStatistic::Slope) => Some(Family::MemoryGrowth),
             Self::Memory(_) | Self::PeakMemory(_) => Some(Family::Memory),
             Self::Measurement(_) => None,
-            Self::Later(later) => Some(later.family()),
         }
     }
 
@@ -125,6 +113,12 @@ impl Metric {
     #[must_use]
     pub const fn has(&self, dimension: &Dimension) -> bool {
         dimension.is_of(self.kind())
+    }
+
+    /// Whether it can be judged for each value of a dimension apart. What compares people or arms is about all of them.
+    #[must_use]
+    pub const fn has_groups(&self) -> bool {
+        !matches!(self.kind(), Kind::Interaction | Kind::Session)
     }
 
     /// What it is, in one sentence without a full stop.
@@ -144,13 +138,34 @@ impl Metric {
             Self::Memory(MemoryStatistic::Current) => "the newest complete reading of the memory of the product's processes".to_owned(),
             Self::Memory(MemoryStatistic::Average) => "the mean of the complete readings of memory in the newest run".to_owned(),
             Self::Memory(MemoryStatistic::Peak) => "the largest complete reading of the memory of the product's processes".to_owned(),
-            Self::Memory(MemoryStatistic::Variation) => {
-                "the largest less the smallest complete reading of memory in the newest run".to_owned()
-            }
-            Self::Memory(MemoryStatistic::Slope) => "the growth of memory over a run".to_owned(),
+            Self::Memory(MemoryStatistic::Variation) => "how far the memory of the newest run spreads: of its medians by the minute, \
+                 without the first ten minutes or tenth, the P95 less the P5; met where it does not grow either"
+                .to_owned(),
+            Self::Memory(MemoryStatistic::Slope) => "the growth of memory in the newest run, as the median of the slopes between its \
+                 medians by the minute, without the first ten minutes or tenth"
+                .to_owned(),
             Self::CpuPercent => "the CPU time of the product's processes in the newest run, as a share of one processor".to_owned(),
             Self::Measurement(name) => format!("the newest reading of `{name}`"),
-            Self::Later(later) => later.definition().to_owned(),
+            Self::LearningAccuracy => {
+                "the share of labelled interactions in which the product recognised the right intent; where it recognised nothing, it did \
+                 not"
+                .to_owned()
+            }
+            Self::LearningImprovement => "the share of right intents with learning less the share without, in percentage points, of \
+                 labelled interactions: a comparison, and a cause only where chance decided who learns"
+                .to_owned(),
+            Self::VoiceAccuracy => "the share of labelled spoken interactions in which the product recognised the right intent; where it \
+                 recognised nothing, it did not"
+                .to_owned(),
+            Self::FirstSuccess => "the time within which half of all new people had their first success, from the start of their first \
+                 session; who gives up never has one"
+                .to_owned(),
+            Self::RetentionWeek4 => "the share of people that were active on some day from 28 to 34 days after their first, of those for \
+                 whom these days have passed"
+                .to_owned(),
+            Self::ContributionsMonth => "contributions of people outside in the newest month that is over, or in the current one where \
+                 they are enough already"
+                .to_owned(),
         }
     }
 
@@ -164,15 +179,20 @@ impl Metric {
                 }
                 _ => "milepost run --operation NAME -- COMMAND".to_owned(),
             },
+            Self::Memory(MemoryStatistic::Variation | MemoryStatistic::Slope) => {
+                "milepost collect memory --process NAME --for 75min".to_owned()
+            }
             Self::Memory(_) | Self::CpuPercent => "milepost collect memory --process NAME --for 1h".to_owned(),
             Self::Measurement(name) if let Some(command) = collected(name) => command.to_owned(),
             Self::Measurement(name) if unit == Unit::NONE => format!("milepost record measurement --name {name} --value NUMBER"),
             Self::Measurement(name) => format!("milepost record measurement --name {name} --value NUMBER --unit {}", unit.name()),
-            Self::Later(later) => match later.kind() {
-                Kind::Interaction => "milepost record interaction --recognized INTENT --correct INTENT".to_owned(),
-                Kind::Session => "milepost record session --user NAME --session ID".to_owned(),
-                _ => "milepost collect git --maintainer NAME".to_owned(),
-            },
+            Self::LearningAccuracy => "milepost record interaction --user NAME --recognized INTENT --correct INTENT".to_owned(),
+            Self::LearningImprovement => {
+                "milepost record interaction --user NAME --arm ARM --recognized INTENT --correct INTENT".to_owned()
+            }
+            Self::VoiceAccuracy => "milepost record interaction --modality voice --recognized INTENT --correct INTENT".to_owned(),
+            Self::FirstSuccess | Self::RetentionWeek4 => "milepost record session --user NAME --session ID".to_owned(),
+            Self::ContributionsMonth => "milepost collect git --maintainer NAME".to_owned(),
         }
     }
 }
@@ -209,7 +229,12 @@ impl fmt::Display for Metric {
             Self::Memory(MemoryStatistic::Slope) => "memory.slope",
             Self::CpuPercent => "cpu.percent",
             Self::Measurement(name) => name,
-            Self::Later(later) => later.name(),
+            Self::LearningAccuracy => "learning.accuracy",
+            Self::LearningImprovement => "learning.improvement",
+            Self::VoiceAccuracy => "voice.accuracy",
+            Self::FirstSuccess => "ttfs.median",
+            Self::RetentionWeek4 => "retention.week4",
+            Self::ContributionsMonth => "contributions.month",
         })
     }
 }

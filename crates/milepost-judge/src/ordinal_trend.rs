@@ -4,7 +4,8 @@
 //! difference between arms that ran at the same time is.
 
 use crate::always_valid::Counts;
-use std::f64::consts::PI;
+use statrs::function::erf::erfc;
+use std::f64::consts::{PI, SQRT_2};
 
 /// The statistic `z` of a trend over ordered groups, whose scores are 1, 2, 3 …: standard normal where the rate is the same in
 /// all of them, and large where it rises. None where nothing varies: below two groups, or where all or none succeeded.
@@ -18,6 +19,18 @@ pub fn z(groups: &[Counts]) -> Option<f64> {
     let spread: f64 = scored().map(|(score, _, n)| n * (score - mean).powi(2)).sum();
     let variance = rate * (1.0 - rate) * spread;
     (variance > 0.0).then(|| trend / variance.sqrt())
+}
+
+/// The one-sided p-value of `z`, against "it does not rise".
+#[must_use]
+pub fn p_rising(z: f64) -> f64 {
+    erfc(z / SQRT_2) / 2.0
+}
+
+/// Whether the rate is proven to rise over the checkpoints so far, tested at the newest one. None where nothing varies.
+#[must_use]
+pub fn rises(checkpoints: &[Counts], alpha: f64) -> Option<bool> {
+    Some(p_rising(z(checkpoints)?) <= level(alpha, checkpoints.len() as u64))
 }
 
 /// The level at which the test at checkpoint `k`, counted from 1, may reject, so that all tests together, however many follow,

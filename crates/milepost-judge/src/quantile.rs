@@ -22,6 +22,8 @@ const WHOLE: u16 = 10_000;
 pub struct Quantile(u16);
 
 impl Quantile {
+    /// The value that 5 % do not exceed.
+    pub const P5: Quantile = Quantile(500);
     /// The median.
     pub const P50: Quantile = Quantile(5000);
     /// The value that 95 % do not exceed.

@@ -9,7 +9,7 @@ use crate::{
     code::Code,
     first_success::FirstSuccess,
     learning::{Learning, Voice},
-    metric::{Later, MemoryStatistic},
+    metric::MemoryStatistic,
     operations::{Figures, Performance, Reliability},
     retention::Retention,
 };
@@ -210,7 +210,7 @@ pub fn report_questions(criteria: &Criteria, span: Span, origins: &BTreeSet<Stri
     .map(|subject| ask(subject, &people, None))
     .collect();
     questions.push(ask(Subject::Operations { limit: None }, &people, Some(Dimension::Persona)));
-    let contributions = Subject::Measurement { name: Metric::Later(Later::ContributionsMonth).to_string() };
+    let contributions = Subject::Measurement { name: Metric::ContributionsMonth.to_string() };
     questions.push(ask(contributions, &Filter::new(), None));
     let families = Code::FAMILIES.map(|family| Subject::Measurements { family: family.to_owned() });
     questions.extend(families.map(|subject| ask(subject, &Filter::new(), None)));
@@ -234,8 +234,7 @@ pub fn report(criteria: &Criteria, span: Span, origins: &BTreeSet<String>, answe
     let newest_run = runs.max_by_key(|run| run.samples.last().map(|s| s.at));
     let sessions = the!(Sessions).copied().unwrap_or_default();
     let interactions: &[_] = the!(Interactions).map_or(&[], Vec::as_slice);
-    let accuracy =
-        goals(criteria).find(|goal| goal.metric == Metric::Later(Later::LearningAccuracy)).and_then(|goal| Some((goal, goal.limit?)));
+    let accuracy = goals(criteria).find(|goal| goal.metric == Metric::LearningAccuracy).and_then(|goal| Some((goal, goal.limit?)));
     let reaches = accuracy.map(|(goal, limit)| move |percent: f64| goal.relation.holds(percent / 100.0, limit.base()));
     let Feedback { notes, scores, mean_score } = the!(Feedback).copied().unwrap_or_default();
     let measured: Vec<_> =

@@ -3,17 +3,29 @@
 //! Of the people whose week N after their first day has passed, the share that was active in it. Days 7N to 7N + 6 after the
 //! first day are week N. Who began too recently is in neither number.
 
-use crate::first_success::percent;
+use crate::{
+    always_valid::Counts,
+    first_success::percent,
+    quantity::Quantity,
+    rule::Context,
+    sample::judge_draws,
+    scorecard::{Judgement, LeftOut},
+};
 use jiff::{ToSpan, civil::Date};
 use milepost_record::Return;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How many cohorts are shown: the newest.
 const COHORTS_MAX: usize = 53;
 /// Up to which week they are followed.
 const WEEKS: u32 = 12;
+
+/// The week that a criterion asks about.
+const WEEK: u32 = 4;
+/// So long before an epoch a person may have begun whose week passed in it: five weeks and a day, since days may be longer.
+pub(crate) const BEFORE: Duration = Duration::from_secs((7 * (WEEK as u64 + 1) + 1) * 86400);
 
 /// Who came back, by cohort.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -95,6 +107,31 @@ impl Retention {
         let first = cohorts.len().saturating_sub(COHORTS_MAX);
         Self { cohorts: cohorts.into_iter().skip(first).collect(), week4 }
     }
+}
+
+/// Judges who came back in the fourth week: each person is one draw, on the day on which that week had passed. Those whose day
+/// is not in the epoch count for another one, or not yet.
+pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, returns: &[Return]) -> Judgement {
+    let mut judgement = context.blank(limit);
+    let mut days: BTreeMap<Date, Counts> = BTreeMap::new();
+    for Return { first, week, users } in returns {
+        let Ok(passed) = first.checked_add((i64::from(WEEK) * 7 + 7).days()) else { continue };
+        let Some(at) = context.start_of(passed).filter(|at| *at >= context.from) else { continue };
+        match week {
+            0 if at > context.now => *judgement.left_out.entry(LeftOut::Immature).or_default() += users,
+            0 => days.entry(passed).or_default().failures += users,
+            &WEEK if at <= context.now => {
+                // By first day and then by week: those of week 0, who they are among, came before.
+                let of_day = days.entry(passed).or_default();
+                of_day.successes += users;
+                of_day.failures = of_day.failures.saturating_sub(*users);
+            }
+            _ => {}
+        }
+    }
+    judgement.newest_event = days.keys().next_back().and_then(|day| context.start_of(*day));
+    judge_draws(context, limit, &days, &mut judgement);
+    context.finish(judgement, limit)
 }
 
 #[cfg(test)]

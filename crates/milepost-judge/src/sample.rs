@@ -1,18 +1,19 @@
-//! Operations: each is one draw, so what they say about a rate or a quantile needs inference.
+//! Operations, people and interactions: each is one draw, so what they say about a rate or a quantile needs inference.
 //!
 //! "The P95 is below T" and "more than 95% take less than T" are one statement, so both kinds of criteria end in the one
 //! test of [`crate::always_valid`], which holds however often somebody looks.
 
 use crate::{
-    Failures, Metric, Verdict,
+    Failures, Family, Metric, Verdict,
     always_valid::{self, Counts},
     quantile,
     quantity::Quantity,
     rule::Context,
     scorecard::{Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
+use jiff::civil::Date;
 use milepost_record::{Breakdown, Operation, OperationDay, Outcome};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No verdict from fewer events than this, whatever the test says.
 pub const EVENTS_MIN: u64 = 10;
@@ -24,7 +25,9 @@ pub const DAYS_MIN: usize = 2;
 pub(crate) fn goal_rate(metric: &Metric, limit: Option<Quantity>) -> Option<f64> {
     match metric {
         Metric::Latency(quantile) | Metric::PeakMemory(quantile) => limit.map(|_| quantile.as_fraction()),
-        Metric::SuccessRate => limit.map(Quantity::base),
+        Metric::SuccessRate | Metric::LearningAccuracy | Metric::VoiceAccuracy | Metric::RetentionWeek4 => limit.map(Quantity::base),
+        // The median is within the limit where more than half are.
+        Metric::FirstSuccess => limit.map(|_| 0.5),
         _ => None,
     }
 }
@@ -63,13 +66,37 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     }
     judgement.verdict = Verdict::NotProven;
     if let Some(rate) = goal_rate(&goal.metric, limit) {
-        prove(&mut judgement, counts, rate, alpha, days);
+        let dates: BTreeSet<_> = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.date).collect();
+        prove(&mut judgement, counts, rate, alpha, dates.len());
     }
     context.finish(judgement, limit)
 }
 
+/// Puts what draws say on a judgement, each one good or not, by the day that it is of: counts, share and its interval, days and
+/// the verdict against the rate that is demanded. Shares are shown in the unit of the goal.
+pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &BTreeMap<Date, Counts>, judgement: &mut Judgement) {
+    let counts = days.values().copied().fold(Counts::default(), Counts::and);
+    judgement.n = counts.n();
+    if counts.n() == 0 {
+        return;
+    }
+    (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
+    judgement.verdict = Verdict::NotProven;
+    let alpha = context.criterion.alpha;
+    if let Some(rate) = goal_rate(&context.goal.metric, limit) {
+        prove(judgement, counts, rate, alpha, days.len());
+    }
+    if context.goal.metric.family() == Some(Family::Share) {
+        judgement.estimate = counts.rate().map(|v| context.shown(v));
+        judgement.interval = always_valid::rate_interval(counts, alpha).map(|v| Some(context.shown(v)));
+        let point =
+            |(date, of_day): (&Date, &Counts)| TrendPoint { date: *date, value: of_day.rate().map(|v| context.shown(v)), n: of_day.n() };
+        judgement.trend = days.iter().map(point).collect();
+    }
+}
+
 /// The test, and the policy that no verdict rests on a handful of events or on a single day. The policy can only delay.
-fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days: &[OperationDay]) {
+fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days: usize) {
     let threshold = always_valid::ln_threshold(alpha);
     let proven = if always_valid::ln_e_above(counts, rate) >= threshold {
         Some(Verdict::Met)
@@ -78,15 +105,7 @@ fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days:
     } else {
         None
     };
-    let mut dates: Vec<_> = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.date).collect();
-    dates.dedup();
-    let guard = if counts.n() < EVENTS_MIN {
-        Some((Reason::TooFew, EVENTS_MIN - counts.n()))
-    } else if dates.len() < DAYS_MIN {
-        Some((Reason::SingleDay, 1))
-    } else {
-        None
-    };
+    let guard = guard(counts.n(), days);
     match (proven, guard) {
         (Some(verdict), None) => judgement.verdict = verdict,
         (Some(_), Some((reason, _))) => judgement.reason = Some(reason),
@@ -95,6 +114,17 @@ fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days:
     let delayed = guard.map_or(0, |(_, more)| more);
     judgement.at_least_more = Some(always_valid::at_least_more(counts, rate, alpha).max(delayed));
     judgement.projected_more = always_valid::projected_more(counts, rate, alpha).map(|more| more.max(delayed));
+}
+
+/// What holds a verdict back, and how many more events lift that.
+pub(crate) const fn guard(n: u64, days: usize) -> Option<(Reason, u64)> {
+    if n < EVENTS_MIN {
+        Some((Reason::TooFew, EVENTS_MIN - n))
+    } else if days < DAYS_MIN {
+        Some((Reason::SingleDay, 1))
+    } else {
+        None
+    }
 }
 
 fn trend(context: Context<'_>, days: &[OperationDay]) -> Vec<TrendPoint> {

@@ -86,6 +86,8 @@ pub struct GroupResult {
     pub group: BTreeMap<String, Option<String>>,
     /// Whether the criterion's verdict depends on it.
     pub judged: bool,
+    /// Whether that it is met can be said of it alone, picked out of all groups that are judged (Holm 1979); null where it is not met, or not by a rate. That all of them are met needs no such correction (Berger 1982).
+    pub holds_alone: Option<bool>,
     /// What was judged.
     #[serde(flatten)]
     pub judgement: Judgement,
@@ -109,7 +111,7 @@ pub struct Judgement {
     pub unit: String,
     /// What was observed; null where there is nothing, or where it has no finite value.
     pub estimate: Option<f64>,
-    /// Where the true value lies with 95 % confidence however often somebody looks; null on a side that has no bound yet.
+    /// Where the true value lies with 95 % confidence however often somebody looks (of one run of memory: at one look); null on a side that has no bound yet.
     pub interval: [Option<f64>; 2],
     /// How many events, readings or samples it rests on.
     pub n: u64,
@@ -134,6 +136,8 @@ pub struct Judgement {
     pub command: Option<String>,
     /// What the other convention for failed operations would give; null where the metric has only one.
     pub other_convention: Option<Convention>,
+    /// Figures that belong beside the verdict, and do not decide it.
+    pub beside: Vec<Figure>,
     /// The metric day by day; a day without events is not in it.
     pub trend: Vec<TrendPoint>,
 }
@@ -162,6 +166,7 @@ impl Judgement {
             advice: None,
             command: None,
             other_convention: None,
+            beside: Vec::new(),
             trend: Vec::new(),
         }
     }
@@ -178,6 +183,47 @@ pub struct Convention {
     pub n: u64,
     /// Of those, how many are within the limit.
     pub successes: u64,
+}
+
+/// A figure that belongs beside a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Figure {
+    /// Which.
+    pub what: Beside,
+    /// Its value; null where it has none, such as a median that is not reached.
+    pub value: Option<f64>,
+    /// Where it lies with 95 % confidence; null on a side without a bound, and on both where nothing is claimed.
+    pub interval: [Option<f64>; 2],
+    /// Unit of both; empty for plain numbers.
+    pub unit: String,
+}
+
+/// Which figure stands beside a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Beside {
+    /// The share of people who had their first success within the limit; the interval holds however often somebody looks.
+    WithinLimit,
+    /// The same median with the interval of one look, by Greenwood's variance.
+    MedianAtOneLook,
+    /// The share of interactions that are labelled.
+    LabelCoverage,
+    /// Wrong words for each word that was said: pooled, it can exceed 1. The interval is that of speakers, or utterances, in general.
+    WordErrorRate,
+    /// The same for people in general, at one look: without an interval below ten of them.
+    PeopleInGeneral,
+    /// The accuracy with learning; the interval holds however often somebody looks.
+    WithLearning,
+    /// The accuracy without.
+    WithoutLearning,
+    /// The improvement as a share of the accuracy without learning.
+    RelativeImprovement,
+    /// The mean of the months that are over, with Garwood's interval where contributions come independently enough.
+    MonthlyMean,
+    /// How many people contributed in that month.
+    Contributors,
+    /// By how much memory grows in a day; the interval is Sen's, at one look.
+    Growth,
 }
 
 /// What has to hold: one of the four bounds, and its unit.
@@ -207,8 +253,6 @@ pub enum Reason {
     TooFew,
     /// All events are of one calendar day.
     SingleDay,
-    /// The rule for this metric is not in this version.
-    NotJudgedYet,
     /// A group that has to be there has no events.
     GroupWithoutData,
     /// There are more groups than are told apart.
@@ -219,6 +263,20 @@ pub enum Reason {
     IncompleteRun,
     /// The readings have another unit than the target.
     UnitMismatch,
+    /// Memory stayed within the limit, and the run is too short to rule out that it grows.
+    GrowthUnclear,
+    /// Memory grows, and faster than noise explains.
+    LeakSuspected,
+    /// No month that counts is over, or none was read after its end.
+    OpenMonth,
+    /// Fewer than four in five interactions are labelled: what is labelled may be the wrong ones, or the right ones.
+    FewLabels,
+    /// One arm of the experiment has no labelled interactions.
+    EmptyArm,
+    /// Far more people are in one arm than chance explains.
+    SampleRatio,
+    /// The arms hardly ran at the same time.
+    ArmsApart,
     /// The criterion is about the current version, and nothing says which one that is.
     NoRelease,
 }
@@ -257,6 +315,16 @@ pub enum LeftOut {
     Incomplete,
     /// It has no duration.
     Unmeasured,
+    /// Nobody said what was right.
+    Unlabelled,
+    /// It is among a person's first interactions, which the criterion leaves out.
+    Early,
+    /// It is in neither arm of the experiment.
+    OtherArm,
+    /// A person who is still at it, and within the limit.
+    Running,
+    /// A person whose fourth week has not passed yet.
+    Immature,
 }
 
 /// From when on events count.

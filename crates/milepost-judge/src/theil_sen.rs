@@ -2,7 +2,7 @@
 
 use crate::{mann_kendall, rate::normal_quantile_two_sided};
 
-/// The slopes between all pairs of a series whose values are one unit of time apart.
+/// The slopes between all pairs of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slopes {
     /// In rising order.
@@ -11,15 +11,30 @@ pub struct Slopes {
     variance: f64,
 }
 
+/// The median slope alone, which takes no sorting. `series` as for [`Slopes::of`].
+#[must_use]
+pub fn slope(series: &[(f64, f64)]) -> Option<f64> {
+    let mut slopes = between_pairs(series);
+    let middle = slopes.len() / 2;
+    let is_odd = slopes.len() % 2 == 1;
+    let (below, upper, _) = (!slopes.is_empty()).then(|| slopes.select_nth_unstable_by(middle, f64::total_cmp))?;
+    let lower = if is_odd { *upper } else { below.iter().copied().fold(f64::MIN, f64::max) };
+    Some(f64::midpoint(lower, *upper))
+}
+
+fn between_pairs(series: &[(f64, f64)]) -> Vec<f64> {
+    let later = |(i, first): (usize, &(f64, f64))| {
+        let (at, value) = *first;
+        series.iter().skip(i + 1).map(move |(later, second)| (second - value) / (later - at))
+    };
+    series.iter().enumerate().flat_map(later).collect()
+}
+
 impl Slopes {
-    /// Of a series; `n (n - 1) / 2` of them are kept. None below two values.
+    /// Of a series of moments, which rise, and values; `n (n - 1) / 2` slopes are kept. None below two values.
     #[must_use]
-    pub fn of(series: &[f64]) -> Option<Self> {
-        let later = |(i, first): (usize, &f64)| {
-            let first = *first;
-            series.iter().enumerate().skip(i + 1).map(move |(j, second)| (second - first) / (j - i) as f64)
-        };
-        let mut sorted: Vec<f64> = series.iter().enumerate().flat_map(later).collect();
+    pub fn of(series: &[(f64, f64)]) -> Option<Self> {
+        let mut sorted = between_pairs(series);
         sorted.sort_unstable_by(f64::total_cmp);
         (!sorted.is_empty()).then(|| Self { sorted, variance: mann_kendall::variance(series) })
     }

@@ -26,6 +26,7 @@ fn p95(limit: &str) -> Goal {
         limits: BTreeMap::new(),
         filter: BTreeMap::new(),
         failures: Failures::Slow,
+        after: 0,
     }
 }
 

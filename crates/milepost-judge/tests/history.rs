@@ -25,6 +25,7 @@ fn criterion(name: &str, tier: Tier) -> Criterion {
         limits: BTreeMap::new(),
         filter: BTreeMap::new(),
         failures: Failures::Slow,
+        after: 0,
     };
     Criterion {
         name: name.to_owned(),

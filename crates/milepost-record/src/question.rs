@@ -197,11 +197,6 @@ pub enum Subject {
         /// Its name.
         name: String,
     },
-    /// How many events of a kind there are.
-    Count {
-        /// The kind.
-        kind: Kind,
-    },
     /// How operations went, by operation and backend, with the categories of what went wrong.
     Breakdown,
     /// The sessions of the period, and what was attempted in them.
@@ -232,7 +227,6 @@ impl Subject {
             Self::Feedback => Kind::Note,
             Self::Memory => Kind::Memory,
             Self::Measurement { .. } | Self::Measurements { .. } => Kind::Measurement,
-            Self::Count { kind } => *kind,
         }
     }
 }
@@ -267,8 +261,6 @@ pub enum Evidence {
     Memory(Groups<Run>),
     /// To [`Subject::Measurement`]: for each group its newest readings, in order.
     Measurement(Groups<Reading>),
-    /// To [`Subject::Count`]: for each group one count, none where there are no events.
-    Count(Groups<Count>),
     /// To [`Subject::Breakdown`]: by operation, then backend.
     Breakdown(Vec<Breakdown>),
     /// To [`Subject::Sessions`].
@@ -368,17 +360,8 @@ pub struct Reading {
     pub source: Option<String>,
     /// The part of the product.
     pub scope: Option<String>,
-}
-
-/// How many events there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// How many.
-    pub n: u64,
-    /// The first.
-    pub oldest: Timestamp,
-    /// The last.
-    pub newest: Timestamp,
+    /// How many people are behind it, where its attribute `people` says so.
+    pub people: Option<u64>,
 }
 
 /// How the operations of one name and one backend went.

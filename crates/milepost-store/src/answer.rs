@@ -12,7 +12,7 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    Breakdown, Count, Evidence, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, OperationDay, Question, Reading, Run, Subject,
+    Breakdown, Evidence, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, OperationDay, Question, Reading, Run, Subject,
     Timestamp, Understood,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -27,7 +27,6 @@ pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBat
         }
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
-        Subject::Count { .. } => Evidence::Count(limited(counts(&batches)?, |counts| counts.iter().map(|c| c.n).sum())),
         Subject::Breakdown => Evidence::Breakdown(breakdown(&batches)?),
         Subject::Sessions => Evidence::Sessions(people::sessions(&batches)?),
         Subject::FirstSessions => Evidence::FirstSessions(people::first_sessions(&batches)?),
@@ -147,28 +146,22 @@ fn measurements(batches: &[Columns<'_>]) -> Result<ByGroup<Reading>, StoreError>
     let mut groups = ByGroup::new();
     for columns in batches {
         let (group, unit, source, scope) = (columns.text("group")?, columns.text("unit")?, columns.text("source")?, columns.text("scope")?);
-        let (at, value) = (columns.times("at")?, columns.numbers("value")?);
+        let (at, value, people) = (columns.times("at")?, columns.numbers("value")?, columns.text("people")?);
         for row in 0..columns.rows() {
-            let reading = Reading { at: time(&at, row)?, value: value.value(row), unit: unit(row), source: source(row), scope: scope(row) };
+            let reading = Reading {
+                at: time(&at, row)?,
+                value: value.value(row),
+                unit: unit(row),
+                source: source(row),
+                scope: scope(row),
+                people: people(row).and_then(|people| people.parse().ok()),
+            };
             groups.entry(group(row)).or_default().push(reading);
         }
     }
     // The newest came first, so that the limit cuts off the oldest.
     for readings in groups.values_mut() {
         readings.reverse();
-    }
-    Ok(groups)
-}
-
-fn counts(batches: &[Columns<'_>]) -> Result<ByGroup<Count>, StoreError> {
-    let mut groups = ByGroup::new();
-    for columns in batches {
-        let (group, n) = (columns.text("group")?, columns.integers("n")?);
-        let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
-        for row in 0..columns.rows() {
-            let of_group = Count { n: count(&n, row), oldest: time(&oldest, row)?, newest: time(&newest, row)? };
-            groups.entry(group(row)).or_default().push(of_group);
-        }
     }
     Ok(groups)
 }

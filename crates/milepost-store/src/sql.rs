@@ -40,10 +40,10 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
             "SELECT {group} AS \"group\", run, process, measure, every_us, at, bytes, complete, cpu_us\n{from}\nORDER BY 1, run, at"
         ),
         Subject::Measurement { .. } => {
-            format!("SELECT {group} AS \"group\", at, value, unit, source, scope\n{from}\nORDER BY at DESC, id DESC\nLIMIT {READINGS_MAX}")
-        }
-        Subject::Count { .. } => {
-            format!("SELECT {group} AS \"group\", count(*) AS n, min(at) AS oldest, max(at) AS newest\n{from}\nGROUP BY 1\nORDER BY 1")
+            format!(
+                "SELECT {group} AS \"group\", at, value, unit, source, scope, get_field(attributes, 'people') AS people\n\
+                 {from}\nORDER BY at DESC, id DESC\nLIMIT {READINGS_MAX}"
+            )
         }
         Subject::Breakdown => {
             let value = if rows > EXACT_DURATIONS_MAX as u64 { rounded("duration_us") } else { "duration_us".to_owned() };

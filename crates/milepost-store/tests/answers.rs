@@ -2,8 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Count, Dimension, Durability, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Note,
-    Operation, OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
+    Dimension, Durability, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Note, Operation,
+    OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
 };
 use milepost_store::Store;
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
@@ -202,9 +202,8 @@ fn an_event_that_stands_twice_counts_once_and_a_broken_line_stops_nothing() {
     assert_eq!(inventory.events, [(Kind::Operation, 1), (Kind::Session, 1)].into(), "another kind may use the same id");
     assert_eq!(inventory.repeated, 1);
     assert_eq!((inventory.unreadable, inventory.first_unreadable.len()), (3, 3), "{:?}", inventory.first_unreadable);
-    let when = at("2026-11-20T10:00:00Z");
-    let once = Groups { groups: [(None, vec![Count { n: 1, oldest: when, newest: when }])].into(), folded: 0 };
-    assert_eq!(ask(&store, &about(Subject::Count { kind: Kind::Operation })), Evidence::Count(once));
+    let found = operations(&store, &about(Subject::Operations { limit: None }));
+    assert_eq!(found.groups[&None].iter().map(|day| day.ok + day.failed).sum::<u64>(), 1);
 }
 
 #[test]

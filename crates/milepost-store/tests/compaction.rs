@@ -320,8 +320,6 @@ fn days_outside_the_span_are_not_read() {
         Subject::Memory,
         Subject::Measurement { name: name() },
         Subject::Measurements { family: "coverage".to_owned() },
-        Subject::Count { kind: Kind::Interaction },
-        Subject::Count { kind: Kind::Session },
         Subject::Sessions,
         Subject::Interactions,
         Subject::Feedback,
@@ -335,11 +333,9 @@ fn days_outside_the_span_are_not_read() {
     }
 
     // The statistics of files are cut to milliseconds: an event at the edge is in or out by its microsecond all the same.
-    let n = |from, to| match wait(store.answer(&question(Subject::Count { kind: Kind::Operation }, span(from, to))))
-        .expect("an answer")
-        .evidence
+    let n = |from, to| match wait(store.answer(&question(Subject::Operations { limit: None }, span(from, to)))).expect("an answer").evidence
     {
-        Evidence::Count(groups) => groups.groups.values().flatten().map(|count| count.n).sum::<u64>(),
+        Evidence::Operations(groups) => groups.groups.values().flatten().map(|day| day.ok + day.failed).sum::<u64>(),
         other => panic!("{other:?}"),
     };
     assert_eq!(n("2026-11-10T10:00:00.123456Z", "2026-11-10T10:00:00.123457Z"), 1);

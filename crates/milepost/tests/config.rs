@@ -579,6 +579,7 @@ fn toml_like() -> impl Strategy<Value = String> {
         "for",
         "readings",
         "retention",
+        "after",
         "output",
         "category",
         "any",

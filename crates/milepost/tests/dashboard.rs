@@ -71,7 +71,7 @@ fn criterion(name: &str, tier: Option<Tier>, judgement: Judgement) -> CriterionR
 }
 
 fn group(name: &str, judged: bool, judgement: Judgement) -> GroupResult {
-    GroupResult { group: [("operation".to_owned(), Some(name.to_owned()))].into(), judged, judgement }
+    GroupResult { group: [("operation".to_owned(), Some(name.to_owned()))].into(), judged, holds_alone: None, judgement }
 }
 
 fn scorecard(criteria: Vec<CriterionResult>) -> Scorecard {

@@ -196,3 +196,88 @@ fn it_fits_into_80_columns_and_strangers_names_stay_text() {
     assert!(markdown.contains("a\\|b") && !markdown.contains("<script>") && !markdown.contains('\u{1b}'), "{markdown}");
     assert!(markdown.contains("| install | 2 | 50 | 700 | failed | 700 | 700 |"), "{markdown}");
 }
+
+/// A criterion on each metric that is about people, interactions, months or a series, on events of long ago.
+fn criteria(goals: &[(&str, &str)]) -> String {
+    let one = |(metric, goal): &(&str, &str)| {
+        format!("[[criterion]]\nname = \"{metric}\"\nmetric = \"{metric}\"\n{goal}\nsince = \"2026-01-01\"\nmax_age = \"3660d\"\n")
+    };
+    "[project]\nname = \"people\"\n".to_owned() + &goals.iter().map(one).collect::<String>()
+}
+
+/// Ten people who begin on two days, succeed after ten seconds, and come back in their fourth week; those who learn are
+/// understood, and the others are not. A run of memory, and a month of contributions.
+fn lives() -> String {
+    let mut lines = Vec::new();
+    let mut line = |kind: &str, at: &str, rest: String| lines.push(format!("{{\"v\":1,\"kind\":\"{kind}\",\"at\":\"{at}\",{rest}}}"));
+    for person in 0..10 {
+        let (day, user) = (5 + person % 2, format!("\"user\":\"u-{person}\""));
+        line("session", &format!("2026-10-0{day}T10:00:00Z"), format!("{user},\"session\":\"{person}\""));
+        let succeeded = format!("{user},\"operation\":\"search\",\"outcome\":\"ok\",\"duration_us\":1000000");
+        line("operation", &format!("2026-10-0{day}T10:00:10Z"), succeeded.clone());
+        line("operation", &format!("2026-11-0{day}T10:00:10Z"), succeeded);
+        let (arm, recognized) = if person / 2 % 2 == 0 { ("learning", "install") } else { ("control", "remove") };
+        for second in 10..20 {
+            let said = format!("{user},\"arm\":\"{arm}\",\"modality\":\"voice\",\"recognized\":\"{recognized}\",\"correct\":\"install\"");
+            line("interaction", &format!("2026-10-0{day}T11:00:{second}Z"), said);
+        }
+    }
+    for reading in 0..450 {
+        let (minute, second) = (reading / 6, reading % 6 * 10);
+        let at = format!("2026-10-05T{:02}:{:02}:{second:02}Z", 12 + minute / 60, minute % 60);
+        line("memory", &at, "\"run\":\"r\",\"bytes\":200000000,\"measure\":\"pss\",\"complete\":true,\"every_us\":10000000".to_owned());
+    }
+    let month = "\"name\":\"contributions.month\",\"value\":11,\"scope\":\"2026-10\",\"attributes\":{\"people\":5}";
+    line("measurement", "2026-11-01T00:00:00Z", month.to_owned());
+    lines.join("\n")
+}
+
+/// From the events to the verdict: each was recorded and counted, and is judged.
+#[test]
+fn what_people_do_is_judged() {
+    let place = Place { folder: tempfile::tempdir().expect("a folder") };
+    let in_learning = "above = \"90%\"\nwhere = { arm = \"learning\" }";
+    let goals = [
+        ("ttfs.median", "below = \"30s\""),
+        ("retention.week4", "above = \"80%\""),
+        ("learning.accuracy", in_learning),
+        ("voice.accuracy", "above = \"55%\""),
+        ("learning.improvement", "above = \"10%\""),
+        ("contributions.month", "above = 10"),
+        ("memory.variation", "below = \"50MB\""),
+        ("memory.slope", "below = \"10MB/d\""),
+    ];
+    std::fs::write(place.folder.path().join("milepost.toml"), criteria(&goals)).expect("written");
+    place.ok(&["record"], &lives());
+    let status: Value = serde_json::from_str(&place.ok(&["status", "--format", "json"], "")).expect("JSON");
+    let judged = |name: &str| {
+        let criterion = status["criteria"].as_array().and_then(|all| all.iter().find(|c| c["name"] == name)).expect("the criterion");
+        (criterion["verdict"].clone(), criterion["n"].clone(), criterion["estimate"].clone())
+    };
+    let is = |name: &str, verdict: &str, n: u64, estimate: f64| {
+        assert_eq!(judged(name), (json!(verdict), json!(n), json!(estimate)), "{name}: {status:#}");
+    };
+    is("ttfs.median", "met", 10, 10.0);
+    is("retention.week4", "not_proven", 10, 100.0);
+    is("learning.accuracy", "met", 60, 100.0);
+    is("voice.accuracy", "not_proven", 100, 60.0);
+    is("learning.improvement", "met", 100, 100.0);
+    is("contributions.month", "met", 1, 11.0);
+    is("memory.variation", "met", 450, 0.0);
+    is("memory.slope", "met", 450, 0.0);
+    let explained = place.ok(&["explain", "contributions.month"], "");
+    assert!(explained.contains("Contributors") && explained.contains("get_field(attributes, 'people')"), "{explained}");
+    let explained = place.ok(&["explain", "learning.improvement"], "");
+    assert!(explained.contains("With learning") && explained.contains("100 interactions"), "{explained}");
+}
+
+#[test]
+fn the_first_interactions_can_be_left_out() {
+    let place = Place { folder: tempfile::tempdir().expect("a folder") };
+    std::fs::write(place.folder.path().join("milepost.toml"), criteria(&[("learning.accuracy", "above = \"90%\"\nafter = 4")]))
+        .expect("written");
+    place.ok(&["record"], &lives());
+    let status: Value = serde_json::from_str(&place.ok(&["status", "--format", "json"], "")).expect("JSON");
+    // Four of ten of each of ten people.
+    assert_eq!([&status["criteria"][0]["n"], &status["criteria"][0]["left_out"]["early"]], [&json!(60), &json!(40)]);
+}

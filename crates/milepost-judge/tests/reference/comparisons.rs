@@ -8,7 +8,7 @@ use milepost_judge::{
     mann_kendall::Trend,
     ordinal_trend, poisson, sample_ratio,
     survival::{Observed, Survival},
-    theil_sen::Slopes,
+    theil_sen::{Slopes, slope},
 };
 use statrs::function::erf::erfc;
 
@@ -82,8 +82,8 @@ fn arms_of_section_5() {
                 assert_eq!(numbers(&rows["scores"]), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
                 let z = ordinal_trend::z(&groups).unwrap();
                 close(z, number(&rows["z"]), FORMULA);
-                close(upper_tail(z), number(&rows["p_one_sided"]), FORMULA);
-                close(2.0 * upper_tail(z), number(&rows["p_two_sided"]), FORMULA);
+                close(ordinal_trend::p_rising(z), number(&rows["p_one_sided"]), FORMULA);
+                close(2.0 * ordinal_trend::p_rising(z), number(&rows["p_two_sided"]), FORMULA);
                 // statsmodels divides by the number of events less one.
                 let events = 6.0 * n as f64;
                 close(z * ((events - 1.0) / events).sqrt(), number(&rows["statsmodels_z"]), FORMULA);
@@ -140,18 +140,25 @@ fn series_of_section_7() {
         };
         one_series(&series, row);
     }
-    assert_eq!((Slopes::of(&[1.0]), Slopes::of(&[])), (None, None));
-    let level = Slopes::of(&[5.0; 9]).unwrap();
-    assert_eq!(Trend::of(&[5.0; 9], &level).unwrap().z(), 0.0, "what never changes does not grow");
+    assert_eq!((Slopes::of(&[(0.0, 1.0)]), Slopes::of(&[])), (None, None));
+    let level = [0.0, 1.0, 2.0, 3.0].map(|at| (at, 5.0));
+    assert_eq!(Trend::of(&level, &Slopes::of(&level).unwrap()).unwrap().z(), 0.0, "what never changes does not grow");
+    // A minute without a value does not make what follows it steeper.
+    let holed: Vec<_> = [0.0, 1.0, 5.0, 6.0].map(|at| (at, 2.0 * at)).to_vec();
+    assert_eq!(Slopes::of(&holed).unwrap().interval(0.95), [2.0, 2.0]);
 }
 
 fn one_series(series: &[f64], row: &Value) {
-    let slopes = Slopes::of(series).unwrap();
-    let trend = Trend::of(series, &slopes).unwrap();
+    let timed: Vec<(f64, f64)> = series.iter().zip(0_u32..).map(|(value, at)| (f64::from(at), *value)).collect();
+    let slopes = Slopes::of(&timed).unwrap();
+    let trend = Trend::of(&timed, &slopes).unwrap();
     for (key, value) in entries(row) {
         match key {
             "data" | "formula" => {}
-            "theil_sen" => close(slopes.median(), number(value), FORMULA),
+            "theil_sen" => {
+                close(slopes.median(), number(value), FORMULA);
+                close(slope(&timed).unwrap(), number(value), FORMULA);
+            }
             "ci95" => close_pair(slopes.interval(0.95), pair(value), FORMULA),
             "ci90" => close_pair(slopes.interval(0.90), pair(value), FORMULA),
             "mk_S" | "S" => assert_eq!(trend.score, number(value)),
@@ -166,8 +173,7 @@ fn one_series(series: &[f64], row: &Value) {
             "spread_p95_p5_type1" => {
                 let mut sorted = series.to_vec();
                 sorted.sort_by(f64::total_cmp);
-                let p5 = Quantile::from_basis_points(500).unwrap();
-                close(type1(&sorted, Quantile::P95).unwrap() - type1(&sorted, p5).unwrap(), number(value), FORMULA);
+                close(type1(&sorted, Quantile::P95).unwrap() - type1(&sorted, Quantile::P5).unwrap(), number(value), FORMULA);
             }
             "max" => close(series.iter().copied().fold(f64::MIN, f64::max), number(value), FORMULA),
             // Another correction of the variance, which this crate does not have.

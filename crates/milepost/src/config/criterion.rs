@@ -7,7 +7,7 @@ use super::{
     meaning::{Durations, Reader, short},
     wrong::{Wrong, nearest, origins},
 };
-use milepost_judge::{Criterion, Family, Goal, Later, Metric, Quantity, Relation, Since, Unit};
+use milepost_judge::{Criterion, Family, Goal, Metric, Quantity, Relation, Since, Unit};
 use milepost_record::{Dimension, Filter, GROUPS_MAX, limits};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,15 +24,14 @@ pub(crate) enum Direction {
 
 impl Direction {
     pub(crate) fn of(metric: &Metric) -> Option<Self> {
-        use Later::{ContributionsMonth, FirstSuccessWithin, LearningAccuracy, LearningImprovement, RetentionWeek4, VoiceAccuracy};
         match metric {
-            Metric::Latency(_) | Metric::PeakMemory(_) | Metric::Memory(_) | Metric::CpuPercent | Metric::Later(FirstSuccessWithin) => {
-                Some(Self::Less)
-            }
+            Metric::Latency(_) | Metric::PeakMemory(_) | Metric::Memory(_) | Metric::CpuPercent | Metric::FirstSuccess => Some(Self::Less),
             Metric::SuccessRate
-            | Metric::Later(LearningAccuracy | LearningImprovement | VoiceAccuracy | RetentionWeek4 | ContributionsMonth) => {
-                Some(Self::More)
-            }
+            | Metric::LearningAccuracy
+            | Metric::LearningImprovement
+            | Metric::VoiceAccuracy
+            | Metric::RetentionWeek4
+            | Metric::ContributionsMonth => Some(Self::More),
             Metric::Measurement(_) => None,
         }
     }
@@ -200,12 +199,20 @@ impl Reader<'_> {
         if let Some(for_each) = grouping.for_each.as_ref().filter(|dimension| !metric.has(dimension)) {
             let wrong = Wrong::NotOfMetric { metric: metric.clone(), dimension: for_each.clone() };
             self.fault(at.span.clone(), wrong);
+        } else if grouping.for_each.is_some() && !metric.has_groups() {
+            self.fault(at.span.clone(), Wrong::NoGroups { metric: metric.clone() });
         }
         let bound = self.bound(target, &metric, at, grouping.limits.is_some());
         let limits = self.limits(&metric, grouping);
         let filter = self.filter(target, &metric);
         if let Some(at) = target.failures.as_ref().filter(|_| !matches!(metric, Metric::Latency(_))) {
             self.fault(at.span.clone(), Wrong::FailuresOfOther { metric: metric.clone() });
+        }
+        if let Some(at) = target.after.as_ref().filter(|_| metric != Metric::LearningAccuracy) {
+            self.fault(at.span.clone(), Wrong::AfterOfOther { metric: metric.clone() });
+        }
+        if let Some(at) = target.after.as_ref().filter(|at| !(1..=limits::COUNT_MAX).contains(&at.value)) {
+            self.fault(at.span.clone(), Wrong::After);
         }
         let ((relation, limit), limits) = (bound?, limits?);
         self.same_family(&metric, limit, &limits, grouping)?;
@@ -223,6 +230,7 @@ impl Reader<'_> {
             limits,
             filter: filter?,
             failures: target.failures.as_ref().map(|at| at.value).unwrap_or_default(),
+            after: target.after.as_ref().map(|at| at.value).unwrap_or_default(),
         };
         self.can_be_there(grouping, &goal);
         Some(goal)
@@ -272,9 +280,9 @@ impl Reader<'_> {
         let wrong = match (metric, quantity.unit.family()) {
             (Metric::Measurement(_), _) => return Some(quantity),
             // A difference of two shares: no change is a goal, and so is a loss that one can live with.
-            (Metric::Later(Later::LearningImprovement), _) if base >= 1.0 => Wrong::RateTooHigh { written: quantity },
-            (Metric::Later(Later::LearningImprovement), _) if base <= -1.0 => Wrong::RateTooLow { written: quantity },
-            (Metric::Later(Later::LearningImprovement), _) => return Some(quantity),
+            (Metric::LearningImprovement, _) if base >= 1.0 => Wrong::RateTooHigh { written: quantity },
+            (Metric::LearningImprovement, _) if base <= -1.0 => Wrong::RateTooLow { written: quantity },
+            (Metric::LearningImprovement, _) => return Some(quantity),
             (Metric::CpuPercent, _) if base > 0.0 => return Some(quantity),
             (Metric::CpuPercent, _) => Wrong::NotPositive { key },
             (_, Family::Share) if base >= 1.0 => Wrong::RateTooHigh { written: quantity },

@@ -241,6 +241,8 @@ pub(crate) struct Criterion {
     pub(crate) filter: Option<At<BTreeMap<At<String>, At<Values>>>>,
     /// What a failed operation does to a latency: it counts as slower than any limit, unless it is excluded.
     pub(crate) failures: Option<At<Failures>>,
+    /// Of `learning.accuracy`: how many first interactions of each person are left out.
+    pub(crate) after: Option<At<u64>>,
     /// How old the newest event may be before the verdict is stale: `"7d"` unless given. Units: min, h, d.
     pub(crate) max_age: Option<At<Amount>>,
     /// The label of its card at the top of the dashboard.
@@ -261,6 +263,7 @@ impl Criterion {
             bad: self.bad.clone(),
             filter: self.filter.clone(),
             failures: self.failures.clone(),
+            after: self.after.clone(),
         }
     }
 }
@@ -287,6 +290,8 @@ pub(crate) struct Target {
     pub(crate) filter: Option<At<BTreeMap<At<String>, At<Values>>>>,
     /// What a failed operation does to a latency.
     pub(crate) failures: Option<At<Failures>>,
+    /// Of `learning.accuracy`: how many first interactions of each person are left out.
+    pub(crate) after: Option<At<u64>>,
 }
 
 impl Target {
@@ -309,6 +314,7 @@ impl Target {
             ("bad", self.bad.as_ref().map(|v| v.span.clone())),
             ("where", self.filter.as_ref().map(|v| v.span.clone())),
             ("failures", self.failures.as_ref().map(|v| v.span.clone())),
+            ("after", self.after.as_ref().map(|v| v.span.clone())),
         ];
         bounds.chain(others.into_iter().filter_map(|(key, span)| Some((key, span?))))
     }

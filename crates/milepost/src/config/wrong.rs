@@ -312,6 +312,21 @@ pub enum Wrong {
         /// The metric.
         metric: Metric,
     },
+    /// What is left out of each person's interactions, where no learning is judged.
+    #[error("`after` leaves out the interactions in which the product learns a person, and `{metric}` is not about that")]
+    AfterOfOther {
+        /// The metric.
+        metric: Metric,
+    },
+    /// Nothing, or more than anybody has.
+    #[error("`after` is how many interactions of each person are left out: a whole number from 1")]
+    After,
+    /// Groups of what is judged as a whole.
+    #[error("`{metric}` is judged for everybody together: it has no `for_each`")]
+    NoGroups {
+        /// The metric.
+        metric: Metric,
+    },
     /// Neither a word for a beginning nor a date.
     #[error("`{text}` is no time that events could count from{}", did_you_mean(nearest.as_deref()))]
     Since {
@@ -406,7 +421,9 @@ impl Wrong {
             Self::GroupFilteredOut { .. } => "add it there, or remove it here".to_owned(),
             Self::UnknownOrigin { .. } => format!("write one of {}", list(&origins())),
             Self::PeakUnknown { .. } => "write 32MB or more: a smaller command inherits the peak of the one that measures it".to_owned(),
-            Self::FailuresOfOther { .. } => "remove it".to_owned(),
+            Self::FailuresOfOther { .. } | Self::AfterOfOther { .. } => "remove it".to_owned(),
+            Self::After => "write, for example, after = 100".to_owned(),
+            Self::NoGroups { .. } => "remove `for_each`, and write a criterion with a `where` for each group".to_owned(),
             Self::Since { .. } => "write `quarter`, `month`, `release`, `criterion`, or a date such as `2026-10-01`".to_owned(),
             Self::Duration { example, .. } => format!("write, for example, {example}"),
             Self::Alpha => "0.05 is usual: one wrong verdict in twenty criteria, at most".to_owned(),

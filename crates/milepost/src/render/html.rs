@@ -412,7 +412,7 @@ impl GroupRow {
             target: judgement.target.as_ref().map(chart::sign).unwrap_or_default(),
             band: Band::new(judgement, words::is_sampled(judgement), scale, Room::Cell, words),
             n: words::count(judgement.n),
-            next: words::next_of_group(judgement),
+            next: words::next_of_group(group),
             name,
             value,
         }

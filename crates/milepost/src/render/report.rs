@@ -256,6 +256,7 @@ fn learning(report: &Report) -> Section {
         figures: vec![
             ("interactions", format!("{}, {} of them labelled", of.interactions, of.labelled)),
             ("with learning, less without", known(of.improvement_points, " points")),
+            ("rising", of.accuracy_rises.map_or("not known", |rises| if rises { "yes" } else { "not proven" }).to_owned()),
             ("spoken", format!("{}, {} of them labelled: {} understood", voice.utterances, voice.labelled, known(voice.accuracy, "%"))),
             ("word error rate", known(voice.word_error_rate, "")),
         ],

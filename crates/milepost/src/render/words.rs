@@ -3,8 +3,8 @@
 use crate::render::chart::{self, amount};
 use jiff::civil::Date;
 use milepost_judge::{
-    Failures, Metric, Scorecard, Tier, Verdict,
-    scorecard::{CriterionResult, Judgement, Leaning, LeftOut, Reason, Since},
+    Failures, MemoryStatistic, Metric, Scorecard, Tier, Verdict,
+    scorecard::{Beside, CriterionResult, Figure, GroupResult, Judgement, Leaning, LeftOut, Reason, Since},
 };
 use milepost_record::{Kind, Timestamp};
 use std::time::Duration;
@@ -158,20 +158,27 @@ const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::TooFew => "fewer than ten events",
         Reason::SingleDay => "all events are of one day",
-        Reason::NotJudgedYet => "the rule for this metric comes with a later version",
         Reason::GroupWithoutData => "a group that has to be there has no events",
         Reason::TooManyGroups => "there are more groups than are told apart",
         Reason::RunTooShort => "no run of readings lasted an hour",
         Reason::IncompleteRun => "readings that were due are missing or incomplete",
         Reason::UnitMismatch => "the readings are not in a unit that compares with the target's",
         Reason::NoRelease => "nothing says which version is current",
+        Reason::GrowthUnclear => "the run is too short to rule out that memory grows",
+        Reason::LeakSuspected => "memory grows faster than noise explains",
+        Reason::OpenMonth => "no month that counts is over and was read after its end",
+        Reason::FewLabels => "fewer than four in five interactions are labelled",
+        Reason::EmptyArm => "one arm of the experiment has no labelled interactions",
+        Reason::SampleRatio => "far more people are in one arm than chance explains",
+        Reason::ArmsApart => "the arms hardly ran at the same time",
     }
 }
 
 /// What a group waits for.
-pub(crate) fn next_of_group(judgement: &Judgement) -> String {
+pub(crate) fn next_of_group(group: &GroupResult) -> String {
+    let judgement = &group.judgement;
     let next = match judgement.verdict {
-        Verdict::Met => None,
+        Verdict::Met => (group.holds_alone == Some(false)).then(|| "not enough to be picked out alone".to_owned()),
         Verdict::NotProven if judgement.reason.is_none() => needs(judgement),
         Verdict::NoData => needs(judgement).or_else(|| Some("no events".to_owned())),
         _ => judgement.advice.clone(),
@@ -179,13 +186,16 @@ pub(crate) fn next_of_group(judgement: &Judgement) -> String {
     plain(&capital(&next.unwrap_or_default()), TEXT_CHARS_MAX)
 }
 
-fn kind(judgement: &Judgement) -> Option<Kind> {
-    judgement.metric.as_deref().and_then(|metric| metric.parse::<Metric>().ok()).map(|metric| metric.kind())
+fn metric(judgement: &Judgement) -> Option<Metric> {
+    judgement.metric.as_deref().and_then(|metric| metric.parse().ok())
 }
 
 /// Whether what was observed is a sample of something larger, so that an interval belongs to it.
 pub(crate) fn is_sampled(judgement: &Judgement) -> bool {
-    matches!(kind(judgement), Some(Kind::Operation | Kind::Interaction | Kind::Session))
+    let metric = metric(judgement);
+    // The slope of a series is as uncertain as any estimate, though its values were measured.
+    metric == Some(Metric::Memory(MemoryStatistic::Slope))
+        || matches!(metric.map(|metric| metric.kind()), Some(Kind::Operation | Kind::Interaction | Kind::Session))
 }
 
 /// The estimate in running text.
@@ -236,22 +246,56 @@ pub(crate) fn facts(judgement: &Judgement) -> Vec<(&'static str, String)> {
     ]
     .into_iter()
     .flatten()
+    .chain(judgement.beside.iter().map(|figure| (beside(figure.what), written(figure))))
     .collect()
+}
+
+const fn beside(what: Beside) -> &'static str {
+    match what {
+        Beside::WithinLimit => "Within the limit",
+        Beside::MedianAtOneLook => "At one look",
+        Beside::LabelCoverage => "Labelled",
+        Beside::WordErrorRate => "Word errors",
+        Beside::PeopleInGeneral => "In general",
+        Beside::WithLearning => "With learning",
+        Beside::WithoutLearning => "Without learning",
+        Beside::RelativeImprovement => "Relative change",
+        Beside::MonthlyMean => "Monthly mean",
+        Beside::Contributors => "Contributors",
+        Beside::Growth => "Growth",
+    }
+}
+
+/// A figure with where it lies.
+fn written(figure: &Figure) -> String {
+    let amount = |v: f64| amount(v, &figure.unit);
+    let value = figure.value.map_or_else(|| "not reached".to_owned(), amount);
+    match (figure.what, figure.interval) {
+        (Beside::PeopleInGeneral, [None, None]) => format!("{value}, too few people to generalise"),
+        (_, [Some(low), Some(high)]) => format!("{value}, 95% confidence: {} to {}", amount(low), amount(high)),
+        (_, [Some(low), None]) => format!("{value}, 95% confidence: {} or more", amount(low)),
+        (_, [None, Some(high)]) => format!("{value}, 95% confidence: {} or less", amount(high)),
+        (_, [None, None]) => value,
+    }
 }
 
 /// How many events, and how many of them are not within the limit.
 pub(crate) fn seen(judgement: &Judgement) -> String {
-    let (one, many) = match kind(judgement) {
-        Some(Kind::Operation) => ("operation", "operations"),
-        Some(Kind::Interaction) => ("interaction", "interactions"),
-        Some(Kind::Session) => ("session", "sessions"),
-        Some(Kind::Memory | Kind::Measurement) => ("reading", "readings"),
+    let metric = metric(judgement);
+    let (one, many) = match (&metric, metric.as_ref().map(Metric::kind)) {
+        (Some(Metric::FirstSuccess), _) => ("new person", "new people"),
+        (Some(Metric::RetentionWeek4), _) => ("person", "people"),
+        (Some(Metric::ContributionsMonth), _) => ("month", "months"),
+        (_, Some(Kind::Operation)) => ("operation", "operations"),
+        (_, Some(Kind::Interaction)) => ("interaction", "interactions"),
+        (_, Some(Kind::Memory | Kind::Measurement)) => ("reading", "readings"),
         _ => ("event", "events"),
     };
-    let (good, bad) = if judgement.metric.as_deref() == Some("success.rate") {
-        ("all succeeded", "failed")
-    } else {
-        ("all within the limit", "not within the limit")
+    let (good, bad) = match metric {
+        Some(Metric::SuccessRate) => ("all succeeded", "failed"),
+        Some(Metric::LearningAccuracy | Metric::VoiceAccuracy) => ("all understood", "not understood"),
+        Some(Metric::RetentionWeek4) => ("all came back", "did not come back"),
+        _ => ("all within the limit", "not within the limit"),
     };
     let within = match judgement.failures {
         Some(0) => format!(", {good}"),
@@ -271,6 +315,11 @@ pub(crate) const fn left_out(why: LeftOut) -> &'static str {
         LeftOut::Failed => "failed",
         LeftOut::Incomplete => "incomplete readings",
         LeftOut::Unmeasured => "without a duration",
+        LeftOut::Unlabelled => "without a label",
+        LeftOut::Early => "first ones of a person",
+        LeftOut::OtherArm => "in neither arm",
+        LeftOut::Running => "still at it",
+        LeftOut::Immature => "whose fourth week has not passed",
     }
 }
 

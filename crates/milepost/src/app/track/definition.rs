@@ -43,6 +43,7 @@ fn of_goal(goal: &Goal) -> Map<String, Value> {
         Failures::Exclude => "exclude",
     };
     put("failures", matches!(goal.metric, Metric::Latency(_)).then(|| json!(failures)));
+    put("after", (goal.after > 0).then(|| json!(goal.after)));
     map
 }
 

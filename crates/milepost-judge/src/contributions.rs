@@ -1,0 +1,91 @@
+//! Contributions of the community, month by month: a month that is over is counted whole, and so is a census.
+//!
+//! A month counts for an epoch that it ends in. Until it is over it proves nothing, unless there are enough already: they only
+//! grow. How many there would be in a month in general stands beside it, by [`poisson`], where they come independently enough.
+
+use crate::{
+    Family, Verdict,
+    accuracy::CONFIDENCE,
+    poisson,
+    quantity::{Quantity, Unit},
+    rule::Context,
+    scorecard::{Beside, Figure, Judgement, Reason, TrendPoint},
+};
+use jiff::{ToSpan, civil::Date};
+use milepost_record::{Reading, Timestamp};
+use std::collections::BTreeMap;
+
+/// Days of a month, on average.
+const MONTH: f64 = 30.4375;
+/// Where the variance of the months exceeds their mean by more than this factor, contributions come in bursts.
+const DISPERSION_MAX: f64 = 2.0;
+
+/// Judges the newest month that is over, or the current one where it has enough already, on readings in the order of time; the
+/// newest reading of a month counts.
+pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, readings: &[Reading]) -> Judgement {
+    let months: BTreeMap<Date, Month> =
+        readings.iter().filter_map(|reading| Month::of(context, reading)).map(|month| (month.first, month)).collect();
+    let mut judgement = context.blank(limit);
+    judgement.n = months.len() as u64;
+    judgement.newest_event = months.values().map(|month| month.read).max();
+    judgement.trend = months.values().map(|month| TrendPoint { date: month.first, value: Some(month.count), n: 1 }).collect();
+    let Some(newest) = months.values().next_back() else { return context.finish(judgement, limit) };
+    let holds = |month: &&Month| limit.is_some_and(|limit| context.goal.relation.holds(month.count, limit.base()));
+    let closed = months.values().rev().find(|month| month.is_closed);
+    let deciding = Some(newest).filter(holds).or(closed).unwrap_or(newest);
+    judgement.estimate = Some(deciding.count);
+    judgement.verdict = match limit {
+        Some(_) if holds(&deciding) => Verdict::Met,
+        Some(_) if deciding.is_closed => Verdict::Missed,
+        _ => Verdict::NotProven,
+    };
+    judgement.reason = (!deciding.is_closed).then_some(Reason::OpenMonth);
+    if readings
+        .iter()
+        .any(|reading| reading.unit.as_deref().is_some_and(|unit| Unit::named(unit).is_none_or(|u| u.family() != Family::Number)))
+    {
+        (judgement.verdict, judgement.reason) = (Verdict::NotProven, Some(Reason::UnitMismatch));
+    }
+    let people = deciding.people.map(|people| people as f64);
+    judgement.beside.extend(people.map(|people| Context::beside(Beside::Contributors, Unit::NONE, Some(people), None)));
+    judgement.beside.extend(mean(&months.values().filter(|month| month.is_closed).collect::<Vec<_>>()));
+    context.finish(judgement, limit)
+}
+
+/// One month, as its newest reading tells it.
+struct Month {
+    first: Date,
+    count: f64,
+    people: Option<u64>,
+    read: Timestamp,
+    /// Whether it was read after its end.
+    is_closed: bool,
+}
+
+impl Month {
+    /// The month that a reading is about: its scope, as `2026-10`; without one, that in which it was taken. None where it ended
+    /// before the epoch.
+    fn of(context: Context<'_>, reading: &Reading) -> Option<Self> {
+        let named = reading.scope.as_deref().and_then(|scope| format!("{scope}-01").parse::<Date>().ok());
+        let first = named.unwrap_or_else(|| context.date(reading.at).first_of_month());
+        let end = context.start_of(first.checked_add(1.month()).ok()?)?;
+        let Reading { at: read, value: count, people, .. } = *reading;
+        (end > context.from).then_some(Self { first, count, people, read, is_closed: read >= end })
+    }
+
+    fn days(&self) -> f64 {
+        f64::from(self.first.days_in_month())
+    }
+}
+
+/// Contributions in a month on average, over months that are over.
+fn mean(months: &[&Month]) -> Option<Figure> {
+    let n = months.len() as f64;
+    let total: f64 = months.iter().map(|month| month.count).sum();
+    let exposure = months.iter().map(|month| month.days()).sum::<f64>() / MONTH;
+    let variance = months.iter().map(|month| (month.count - total / n).powi(2)).sum::<f64>() / (n - 1.0);
+    let is_bursty = months.len() >= 2 && variance > DISPERSION_MAX * total / n;
+    // A count that somebody wrote by hand may be no whole number.
+    let interval = (!is_bursty && total.fract() == 0.0 && total >= 0.0).then(|| poisson::garwood(total as u64, exposure, CONFIDENCE));
+    (!months.is_empty()).then(|| Context::beside(Beside::MonthlyMean, Unit::NONE, Some(total / exposure), interval))
+}
