@@ -138,12 +138,16 @@ impl Metric {
             Self::Memory(MemoryStatistic::Current) => "the newest complete reading of the memory of the product's processes".to_owned(),
             Self::Memory(MemoryStatistic::Average) => "the mean of the complete readings of memory in the newest run".to_owned(),
             Self::Memory(MemoryStatistic::Peak) => "the largest complete reading of the memory of the product's processes".to_owned(),
-            Self::Memory(MemoryStatistic::Variation) => "how far the memory of the newest run spreads: of its medians by the minute, \
+            Self::Memory(MemoryStatistic::Variation) => {
+                "how far the memory of the newest run that is long enough spreads: of its medians by the minute, \
                  without the first ten minutes or tenth, the P95 less the P5; met where it does not grow either"
-                .to_owned(),
-            Self::Memory(MemoryStatistic::Slope) => "the growth of memory in the newest run, as the median of the slopes between its \
+                    .to_owned()
+            }
+            Self::Memory(MemoryStatistic::Slope) => {
+                "the growth of memory in the newest run that is long enough, as the median of the slopes between its \
                  medians by the minute, without the first ten minutes or tenth"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::CpuPercent => "the CPU time of the product's processes in the newest run, as a share of one processor".to_owned(),
             Self::Measurement(name) => format!("the newest reading of `{name}`"),
             Self::LearningAccuracy => {

@@ -31,17 +31,18 @@ const GROWTH_SHARE: f64 = 0.05;
 /// The level at which growth is told from noise.
 const LEVEL: f64 = 0.01;
 
-/// Judges the spread or the growth of memory on the newest of the runs.
+/// Judges the spread or the growth of memory on the newest run that is long and whole enough.
 pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, runs: &[Run]) -> Judgement {
     let is_of_growth = context.goal.metric == Metric::Memory(MemoryStatistic::Slope);
     let value = |series: &Series| if is_of_growth { series.growth() } else { series.spread() };
     let mut judgement = memory(context, limit, runs, |run| value(&Series::of(run)));
-    let newest = runs.iter().max_by_key(|run| run.samples.last().map(|sample| sample.at));
+    let by_end = |run: &&Run| run.samples.last().map(|sample| sample.at);
+    let newest = runs.iter().filter(|run| whole(run).is_ok()).max_by_key(by_end).or_else(|| runs.iter().max_by_key(by_end));
     let Some(run) = newest else { return context.finish(judgement, limit) };
     let series = Series::of(run);
     judgement.estimate = value(&series).map(|v| context.shown(v));
     judgement.verdict = Verdict::NotProven;
-    let whole = observed(run).and(if series.minutes.len() < MINUTES_MIN { Err(Reason::RunTooShort) } else { Ok(()) });
+    let whole = whole(run);
     let (Ok(()), Some(growth), Some(limit_of)) = (whole, Growth::of(&series, context.criterion.alpha), limit) else {
         judgement.reason = whole.err();
         return context.finish(judgement, limit);
@@ -70,6 +71,12 @@ pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, runs: &[Run])
         Err(reason) => judgement.reason = Some(reason),
     }
     context.finish(judgement, limit)
+}
+
+/// Whether a run says something of a series.
+fn whole(run: &Run) -> Result<(), Reason> {
+    observed(run)?;
+    if Series::of(run).minutes.len() < MINUTES_MIN { Err(Reason::RunTooShort) } else { Ok(()) }
 }
 
 /// A run without its beginning: the median of each minute's complete readings, in bytes.
@@ -133,7 +140,8 @@ impl Growth {
         Some(Self {
             slope: slopes.median() * MINUTES_A_DAY,
             two_sided: a_day(slopes.interval(1.0 - alpha)),
-            one_sided: a_day(slopes.interval(1.0 - 2.0 * alpha)),
+            // At an alpha of a half, the bounds are the slope itself.
+            one_sided: a_day(slopes.interval((1.0 - 2.0 * alpha).max(f64::EPSILON))),
             p: trend.p_rising(),
             tolerance: GROWTH.max(GROWTH_SHARE * median(&mut bytes)),
         })

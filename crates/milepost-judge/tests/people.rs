@@ -408,6 +408,10 @@ fn memory_is_stable_where_growth_is_ruled_out_and_not_where_none_was_seen() {
     assert_eq!(memory("memory.variation", "50MB", vec![run(75, |_| 200e6)]).verdict, Met);
     let too_short = memory("memory.variation", "50MB", vec![run(68, |_| 200e6)]);
     assert_eq!((too_short.verdict, too_short.reason), (NotProven, Some(Reason::RunTooShort)));
+    // A short run that came later takes no proof away.
+    let mut later = run(5, |_| 900e6);
+    later.samples.iter_mut().for_each(|sample| sample.at = sample.at.saturating_add(Duration::from_secs(36_000)));
+    assert_eq!(memory("memory.variation", "50MB", vec![run(75, |_| 200e6), later]).verdict, Met);
     let swinging = memory("memory.variation", "50MB", vec![run(1440, |minute| 200e6 + 30e6 * (minute / 20.0).sin())]);
     assert_eq!((swinging.verdict, swinging.leaning), (Missed, None));
     // What it takes to start is not what it is like: a peak in the first minutes is left out.
