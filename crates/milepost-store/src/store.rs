@@ -15,14 +15,14 @@ use datafusion::{
     arrow::{
         array::BooleanArray,
         compute::filter_record_batch,
-        datatypes::{FieldRef, Schema},
+        datatypes::{DataType, FieldRef, Schema},
         error::ArrowError,
         record_batch::RecordBatch,
     },
     common::Column,
     datasource::MemTable,
     error::DataFusionError,
-    prelude::{DataFrame, Expr, SessionConfig, SessionContext},
+    prelude::{DataFrame, Expr, SessionConfig, SessionContext, cast},
     scalar::ScalarValue,
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
@@ -187,13 +187,16 @@ impl Store {
                 }
                 None => None,
             };
-            let both = match (kept, spooled) {
-                (Some(kept), Some(spooled)) => kept.union_by_name(spooled)?,
+            let shaped = |table: DataFrame| -> Result<DataFrame, StoreError> {
+                let columns = columns(&table, &schema)?;
+                Ok(table.select(columns)?)
+            };
+            let both = match (kept.map(shaped).transpose()?, spooled.map(shaped).transpose()?) {
+                (Some(kept), Some(spooled)) => kept.union(spooled)?,
                 (Some(one), None) | (None, Some(one)) => one,
                 (None, None) => continue,
             };
-            let columns = columns(&both, &schema)?;
-            engine.register_table(kind.table(), both.select(columns)?.into_view())?;
+            engine.register_table(kind.table(), both.into_view())?;
         }
         let none = no_claims()?;
         let segments = match segments {
@@ -442,13 +445,19 @@ fn date(day: i32) -> Option<Date> {
 }
 
 /// The columns of a schema in its order: a table that grew has them in another, and one that it lacks is null.
+///
+/// Texts are views, as tables are read: what the spool has is turned into them, so that kinds can stand in one UNION wherever the
+/// events of each lie at the moment.
 fn columns(table: &DataFrame, schema: &Schema) -> Result<Vec<Expr>, StoreError> {
     let of = |field: &FieldRef| {
         let name = field.name().as_str();
-        if table.schema().has_column_with_unqualified_name(name) {
-            return Ok(Expr::Column(Column::from_name(name)));
-        }
-        Ok(Expr::Literal(ScalarValue::try_from(field.data_type())?, None).alias(name))
+        let wanted = if field.data_type() == &DataType::Utf8 { &DataType::Utf8View } else { field.data_type() };
+        let Ok(there) = table.schema().field_with_unqualified_name(name) else {
+            return Ok(Expr::Literal(ScalarValue::try_from(wanted)?, None).alias(name));
+        };
+        let column = Expr::Column(Column::from_name(name));
+        let is_other_text = wanted == &DataType::Utf8View && there.data_type() != wanted;
+        Ok(if is_other_text { cast(column, DataType::Utf8View).alias(name) } else { column })
     };
     schema.fields().iter().map(of).collect()
 }

@@ -343,6 +343,53 @@ fn days_outside_the_span_are_not_read() {
     assert_eq!(n("2026-11-10T10:00:00.1Z", "2026-11-10T10:00:00.123456Z"), 0);
 }
 
+/// Some questions read several kinds at once: each may be in the tables, in the spool, or in both.
+#[test]
+fn questions_about_several_kinds_are_answered_wherever_each_kind_lies() {
+    let person = |mut event: Event, id: &str| {
+        (event.id, event.origin, event.user) = (Some(id.to_owned()), Some(Origin::Use), Some("u-1".to_owned()));
+        event.session = Some("s-1".to_owned());
+        event
+    };
+    let of = |kind: usize, when: &str, id: &str| match kind {
+        0 => person(operation(id, when, 5), id),
+        1 => person(Event::at(at(when), Session::new()), id),
+        _ => person(Event::at(at(when), Interaction::new()), id),
+    };
+    // Where the kinds lie: 0 in the tables, 1 in the spool, 2 in both; each two of them in every way.
+    for (first, second) in (0..3).flat_map(|first| (0..3).map(move |second| (first, second))) {
+        let places = [first, second, (first + second) % 3];
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path();
+        for (kind, place) in places.iter().enumerate().filter(|(_, place)| **place != 1) {
+            spooled(data, &of(kind, "2026-11-23T10:00:00Z", &format!("{kind}{place}a")));
+        }
+        compacted(data);
+        for (kind, place) in places.iter().enumerate().filter(|(_, place)| **place != 0) {
+            spooled(data, &of(kind, "2026-11-24T10:00:00Z", &format!("{kind}{place}b")));
+        }
+        let store = wait(Store::open(data, at(NOW))).expect("a store");
+        let answer = |subject: Subject| {
+            let question = Question {
+                subject,
+                span: Span { from: at("2026-11-01T00:00:00Z"), to: at(NOW) },
+                filter: [(Dimension::Origin, ["use".to_owned()].into())].into(),
+                for_each: None,
+                aliases: BTreeMap::new(),
+                time_zone: "UTC".to_owned(),
+            };
+            wait(store.answer(&question)).unwrap_or_else(|error| panic!("{places:?}: {error}")).evidence
+        };
+        let many = |place: usize| if place == 2 { 2 } else { 1 };
+        assert!(matches!(answer(Subject::Sessions), Evidence::Sessions(sessions) if sessions.users == 1), "{places:?}");
+        assert!(matches!(answer(Subject::FirstSessions), Evidence::FirstSessions(first) if first.len() == 1), "{places:?}");
+        let Evidence::Returns(returns) = answer(Subject::Returns) else { panic!("{places:?}") };
+        assert_eq!(returns.iter().map(|of| (of.week, of.users)).collect::<Vec<_>>(), [(0, 1)], "{places:?}");
+        let Evidence::Interactions(understood) = answer(Subject::Interactions) else { panic!("{places:?}") };
+        assert_eq!(understood.len(), many(places[2]), "{places:?}");
+    }
+}
+
 #[test]
 fn sixty_days_leave_a_file_a_day_and_a_short_log() {
     let folder = tempfile::tempdir().expect("a folder");
