@@ -1,9 +1,9 @@
 //! Epochs: from when on the events of a criterion count.
 //!
 //! An always-valid test needs a start that is fixed before the data are seen. It is the later of the boundary that the
-//! criterion names and the last change of its evidence key. A first definition alone does not cut.
+//! criterion names and the last change of its evidence key, or of what was excluded by hand. A first definition alone does not cut.
 
-use crate::{Criteria, Criterion, Since};
+use crate::{Criteria, Criterion, Exclusion, Since, exclusion::exclusions};
 use jiff::{ToSpan, ZonedDateTime, civil::Date};
 use milepost_record::{Event, Fact, Span, Timestamp};
 
@@ -14,6 +14,8 @@ pub(crate) struct Epoch {
     pub(crate) span: Span,
     /// What its beginning is: a word of [`crate::scorecard::Since`].
     pub(crate) why: &'static str,
+    /// What was excluded by hand: without it, the epoch would have begun earlier.
+    pub(crate) excluded: Vec<Exclusion>,
 }
 
 /// The epoch of `criterion` at `now`, given the criteria and verdicts that were recorded before.
@@ -28,13 +30,20 @@ pub(crate) fn epoch(criteria: &Criteria, criterion: &Criterion, past: &[Event], 
     };
     let boundary = boundary.or_else(|| Timestamp::from_microseconds(0)).unwrap_or(now);
     let key = criterion.evidence_key(&criteria.aliases);
-    let (from, why) = match last_change(past, &criterion.name, &key, now) {
+    let (mut from, mut why) = match last_change(past, &criterion.name, &key, now) {
         Some(changed) if changed > boundary => (changed, "changed"),
         _ => (boundary, why),
     };
+    let mut excluded = Vec::new();
+    for exclusion in exclusions(past).into_iter().filter(|one| one.undone.is_none() && one.is_about(&criterion.name)) {
+        if exclusion.from <= now && exclusion.to > from {
+            (from, why) = (from.max(exclusion.counts_again()), "excluded");
+            excluded.push(exclusion);
+        }
+    }
     // The newest event may carry this very moment.
     let to = now.saturating_add(milepost_record::limits::AHEAD_MAX);
-    Epoch { span: Span { from, to: to.max(from) }, why }
+    Epoch { span: Span { from, to: to.max(from) }, why, excluded }
 }
 
 /// When the evidence key last became what it is: `None` while it never was another. A definition that nobody has recorded yet

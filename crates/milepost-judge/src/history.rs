@@ -1,6 +1,6 @@
 //! The history: what was demanded and what was shown, as `milepost track` recorded it, and when each tier was first reached.
 
-use crate::{Criteria, Tier, Verdict};
+use crate::{Criteria, Exclusion, Tier, Verdict, exclusions};
 use milepost_record::{Criterion as Definition, Event, Fact, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -79,12 +79,18 @@ pub enum What {
     /// Another verdict than before.
     Judged {
         /// The verdict.
+        #[schemars(with = "String", extend("enum" = ["met", "missed", "not_proven", "no_data", "stale"]))]
         verdict: Verdict,
         /// The one before it under the same definition; null for the first.
+        #[schemars(with = "Option<String>", extend("enum" = ["met", "missed", "not_proven", "no_data", "stale", null]))]
         before: Option<Verdict>,
         /// How many events it rests on.
         n: Option<u64>,
     },
+    /// A period was taken out: its evidence begins anew after it.
+    Excluded(Exclusion),
+    /// That was taken back: the period counts again.
+    CountedAgain(Exclusion),
 }
 
 /// Which way a definition moved.
@@ -108,9 +114,10 @@ pub struct Difference {
     pub after: Option<String>,
 }
 
-/// What became of `criteria`, by the `criterion` and `verdict` events that were recorded, in any order.
+/// What became of `criteria`, by the `criterion` and `verdict` events and the notes on periods that do not count, in any order.
 #[must_use]
 pub fn history(criteria: &Criteria, recorded: &[Event]) -> History {
+    let exclusions = exclusions(recorded);
     let mut recorded: Vec<&Event> = recorded.iter().filter(|event| name_of(event).is_some()).collect();
     // Of one moment, the definition comes first: verdicts are about it.
     recorded.sort_by_key(|event| (event.at, matches!(event.fact, Fact::Verdict(_))));
@@ -123,7 +130,7 @@ pub fn history(criteria: &Criteria, recorded: &[Event]) -> History {
         version: HISTORY_VERSION,
         project: criteria.project.clone(),
         tiers: Tier::ALL.iter().filter_map(|tier| Some((*tier, reached(criteria, *tier, &recorded)?))).collect(),
-        criteria: names.map(|name| of_criterion(name, configured.contains(name), &recorded)).collect(),
+        criteria: names.map(|name| of_criterion(name, configured.contains(name), &recorded, &exclusions)).collect(),
     }
 }
 
@@ -135,9 +142,15 @@ fn name_of(event: &Event) -> Option<&str> {
     }
 }
 
-fn of_criterion(name: &str, is_configured: bool, recorded: &[&Event]) -> CriterionHistory {
+fn of_criterion(name: &str, is_configured: bool, recorded: &[&Event], exclusions: &[Exclusion]) -> CriterionHistory {
     let (mut changes, mut first_met) = (Vec::new(), None);
     let (mut defined, mut last): (Option<&Definition>, Option<Verdict>) = (None, None);
+    for exclusion in exclusions.iter().filter(|exclusion| exclusion.is_about(name)) {
+        changes.push(Change { at: exclusion.recorded, what: What::Excluded(exclusion.clone()) });
+        if let Some(at) = exclusion.undone {
+            changes.push(Change { at, what: What::CountedAgain(exclusion.clone()) });
+        }
+    }
     for event in recorded.iter().filter(|event| name_of(event) == Some(name)) {
         let what = match &event.fact {
             Fact::Criterion(definition) => {
@@ -162,6 +175,7 @@ fn of_criterion(name: &str, is_configured: bool, recorded: &[&Event]) -> Criteri
         };
         changes.push(Change { at: event.at, what });
     }
+    changes.sort_by_key(|change| change.at);
     CriterionHistory { criterion: name.to_owned(), is_configured, first_met, changes }
 }
 

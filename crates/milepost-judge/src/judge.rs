@@ -10,7 +10,7 @@ use crate::{
     retention,
     rule::Context,
     sample,
-    scorecard::{self, CriterionResult, GroupResult, Judgement, PartResult, Reason, SCHEMA_VERSION, Scorecard, Severity, TierResult},
+    scorecard::{self, CriterionResult, GroupResult, Judgement, PartResult, Reason, SCHEMA_VERSION, Scorecard, Severity, TierResult, Was},
     stability,
     verdict::conjunction,
 };
@@ -111,7 +111,7 @@ pub fn judge(criteria: &Criteria, answers: &[Vec<Answer>], past: &[Event], now: 
 }
 
 fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer], past: &[Event], now: Timestamp) -> CriterionResult {
-    let Epoch { span, why } = epoch(criteria, criterion, past, now);
+    let Epoch { span, why, excluded } = epoch(criteria, criterion, past, now);
     let mut parts: Vec<_> = criterion
         .goals
         .iter()
@@ -120,19 +120,18 @@ fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer
             judge_goal(Context { goal, criteria, criterion, from: span.from, now }, answers.get(index).map(|a| &a.evidence))
         })
         .collect();
-    let (mut judgement, groups, definition, parts) = if parts.len() == 1 {
+    let (judgement, groups, definition, parts) = if parts.len() == 1 {
         let PartResult { judgement, groups, definition } = parts.remove(0);
         (judgement, groups, definition, Vec::new())
     } else {
         let definition = parts.iter().map(|p| p.definition.as_str()).collect::<Vec<_>>().join("; and ");
         (together(&parts), Vec::new(), definition, parts)
     };
-    if judgement.verdict == Verdict::Stale
-        && let Some((at, verdict)) = last_verdict(past, &criterion.name)
-    {
-        let advice = judgement.advice.take().map(|a| format!("; {a}")).unwrap_or_default();
-        judgement.advice = Some(format!("was {} on {}{advice}", verdict.name().replace('_', " "), at.to_jiff().strftime("%Y-%m-%d")));
-    }
+    let was = last(past, &criterion.name, &criterion.evidence_key(&criteria.aliases), |verdict| match judgement.verdict {
+        Verdict::Met | Verdict::Missed => false,
+        Verdict::Stale => matches!(verdict, Verdict::Met | Verdict::Missed | Verdict::NotProven),
+        Verdict::NotProven | Verdict::NoData => matches!(verdict, Verdict::Met | Verdict::Missed),
+    });
     CriterionResult {
         name: criterion.name.clone(),
         tier: criterion.tier,
@@ -142,17 +141,22 @@ fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer
         method: criterion.method.clone(),
         definition,
         since: scorecard::Since { from: span.from, why: why.to_owned() },
+        excluded,
+        was,
         groups,
         parts,
     }
 }
 
-fn last_verdict(past: &[Event], name: &str) -> Option<(Timestamp, Verdict)> {
+/// The last verdict on a criterion that was recorded, among those that `counts` takes.
+fn last(past: &[Event], name: &str, key: &str, counts: impl Fn(Verdict) -> bool) -> Option<Was> {
     let verdicts = past.iter().filter_map(|event| match &event.fact {
-        Fact::Verdict(verdict) if verdict.criterion == name && verdict.verdict != Verdict::Stale => Some((event.at, verdict.verdict)),
+        Fact::Verdict(judged) if judged.criterion == name && counts(judged.verdict) => {
+            Some(Was { verdict: judged.verdict, at: event.at, same_definition: judged.evidence_key == key })
+        }
         _ => None,
     });
-    verdicts.max_by_key(|(at, _)| *at)
+    verdicts.max_by_key(|was| was.at)
 }
 
 /// The conjunction of parts that have no numbers in common.

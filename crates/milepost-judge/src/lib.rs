@@ -15,6 +15,7 @@
 //! - [`quantile`]: quantiles as ranks, and the bounds on them.
 //! - [`rate`]: intervals for one look, for display and for fixed samples.
 //! - [`fixed_sample`]: the verdict on a sample whose size was recorded before the first run.
+//! - [`plan`]: how many events it takes to prove something, live and with a fixed sample.
 //! - [`difference`]: one rate less another, behind the verdict on learning; with [`sample_ratio`], whether the arms were filled
 //!   as they were meant to be, [`cluster`], what it says of people in general, and [`ordinal_trend`], whether a rate rises.
 //! - [`theil_sen`] and [`mann_kendall`]: slope and growth of a series, behind the verdicts on memory.
@@ -32,6 +33,7 @@ mod contributions;
 mod criterion;
 pub mod difference;
 mod epoch;
+mod exclusion;
 pub mod first_success;
 pub mod fixed_sample;
 pub mod history;
@@ -43,6 +45,7 @@ pub mod mann_kendall;
 mod metric;
 pub mod operations;
 pub mod ordinal_trend;
+pub mod plan;
 pub mod poisson;
 pub mod quantile;
 mod quantity;
@@ -60,6 +63,7 @@ mod verdict;
 
 pub use census::{READINGS_DUE, RUN_MIN};
 pub use criterion::{Criteria, Criterion, Failures, Goal, Relation, Since, Tier};
+pub use exclusion::{Exclusion, exclusions};
 pub use judge::{judge, questions};
 pub use metric::{MemoryStatistic, Metric, UnknownMetric};
 pub use milepost_record::VerdictWord as Verdict;

@@ -1,6 +1,6 @@
 //! The scorecard: all criteria with verdict, evidence and history. Everything that is shown anywhere is in it.
 
-use crate::{Tier, Verdict};
+use crate::{Exclusion, Tier, Verdict};
 use jiff::civil::Date;
 use milepost_record::Timestamp;
 use schemars::JsonSchema;
@@ -61,6 +61,10 @@ pub struct CriterionResult {
     pub definition: String,
     /// From when on events count.
     pub since: Since,
+    /// What was excluded by hand: without it, events would count from earlier on.
+    pub excluded: Vec<Exclusion>,
+    /// What was proven last, where nothing is now; of what is stale, the last verdict. Null where there is none.
+    pub was: Option<Was>,
     /// For each group its own judgement; empty where the criterion has no groups.
     pub groups: Vec<GroupResult>,
     /// For each part of a criterion that demands several things at once; empty where it demands one.
@@ -333,8 +337,21 @@ pub struct Since {
     /// The beginning.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub from: Timestamp,
-    /// What the beginning is: `quarter`, `month`, `release`, `criterion`, `date` or `changed`.
+    /// What the beginning is: `quarter`, `month`, `release`, `criterion`, `date`, `changed` or `excluded`.
     pub why: String,
+}
+
+/// An earlier verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Was {
+    /// The verdict.
+    #[schemars(with = "String", extend("enum" = ["met", "missed", "not_proven"]))]
+    pub verdict: Verdict,
+    /// When it was recorded last.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Whether the criterion demanded the same then.
+    pub same_definition: bool,
 }
 
 /// The metric on one day.

@@ -3,12 +3,14 @@
 
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_judge::{
-    Criteria, Criterion, Failures, Goal, MemoryStatistic, Metric, Quantity, Relation, Scorecard, Since, Tier, Verdict, judge,
+    Criteria, Criterion, Failures, Goal, MemoryStatistic, Metric, Quantity, Relation, Scorecard, Since, Tier, Verdict, exclusions, judge,
     quantile::Quantile,
     questions,
     scorecard::{CriterionResult, Judgement, Leaning, LeftOut, Reason, Severity},
 };
-use milepost_record::{Answer, Dimension, Event, Evidence, Groups, Measure, MemorySample, OperationDay, Reading, Run, Subject, Timestamp};
+use milepost_record::{
+    Answer, Dimension, Event, Evidence, Groups, Measure, MemorySample, Note, OperationDay, Reading, Run, Subject, Timestamp, Topic,
+};
 use std::{collections::BTreeMap, time::Duration};
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -206,11 +208,82 @@ fn the_number_and_the_verdict_cannot_contradict_each_other() {
 fn old_evidence_is_stale_whatever_it_said() {
     let stale = on_days(p95("500ms"), vec![day(20, &[100; 100], 0, 500), day(8, &[100; 100], 0, 500)]);
     assert_eq!((stale.verdict, stale.at_least_more, stale.reason), (Verdict::Stale, None, None));
-    let mut past = Event::at(at("2026-11-10T00:00:00Z"), milepost_record::Verdict::new("It", "sha256:x", Verdict::Met));
-    past.id = Some("v".to_owned());
-    let evidence = Evidence::Operations(grouped(vec![(None, vec![day(8, &[100; 100], 0, 500)])]));
-    let again = card(criterion(vec![p95("500ms")]), vec![evidence], &[past]);
-    assert!(again.criteria[0].judgement.advice.as_deref().is_some_and(|a| a.starts_with("was met on 2026-11-10")));
+}
+
+#[test]
+fn what_was_proven_once_stands_beside_what_is_not_any_more() {
+    let judged = |when: &str, key: &str, verdict| Event::at(at(when), milepost_record::Verdict::new("It", key, verdict));
+    let key = criterion(vec![p95("500ms")]).evidence_key(&BTreeMap::new());
+    let past = [
+        judged("2026-10-08T00:00:00Z", &key, Verdict::Missed),
+        judged("2026-11-10T00:00:00Z", &key, Verdict::Met),
+        judged("2026-11-20T00:00:00Z", &key, Verdict::NotProven),
+        judged("2026-11-21T00:00:00Z", &key, Verdict::NoData),
+    ];
+    let was = |days: Vec<OperationDay>, past: &[Event]| {
+        let evidence = Evidence::Operations(grouped(vec![(None, days)]));
+        let result = card(criterion(vec![p95("500ms")]), vec![evidence], past).criteria.remove(0);
+        (result.judgement.verdict, result.was.map(|was| (was.verdict, was.at, was.same_definition)))
+    };
+    let met = (Verdict::Met, at("2026-11-10T00:00:00Z"), true);
+    let few = || vec![day(1, &[100; 20], 0, 500), day(0, &[100; 20], 0, 500)];
+    assert_eq!(was(few(), &past), (Verdict::NotProven, Some(met)));
+    assert_eq!(was(Vec::new(), &past), (Verdict::NoData, Some(met)));
+    assert_eq!(was(few(), &[judged("2026-11-10T00:00:00Z", "sha256:x", Verdict::Met)]).1, Some((met.0, met.1, false)));
+    assert_eq!(was(few(), &past[2..]).1, None, "nothing was ever proven");
+    let old = vec![day(8, &[100; 100], 0, 500)];
+    assert_eq!(was(old, &past), (Verdict::Stale, Some((Verdict::NotProven, at("2026-11-20T00:00:00Z"), true))));
+    let proven = vec![day(1, &[100; 50], 0, 500), day(0, &[100; 50], 0, 500)];
+    assert_eq!(was(proven, &past), (Verdict::Met, None));
+}
+
+#[test]
+fn what_was_excluded_begins_anew_and_only_what_it_touches() {
+    let excluded = |id: &str, recorded: &str, from: &str, to: &str, name: Option<&str>| {
+        let mut note = Note::new(Topic::Exclude);
+        (note.from, note.to, note.criterion) = (Some(at(from)), Some(at(to)), name.map(str::to_owned));
+        note.text = Some("the network was down".to_owned());
+        let mut event = Event::at(at(recorded), note);
+        event.id = Some(id.to_owned());
+        event
+    };
+    let undone = |id: &str, when: &str| {
+        let mut note = Note::new(Topic::Exclude);
+        note.undoes = Some(id.to_owned());
+        let mut event = Event::at(at(when), note);
+        event.id = Some(format!("undo-{id}"));
+        event
+    };
+    let begins = |past: &[Event]| {
+        let criteria = criteria(vec![criterion(vec![p95("500ms")])]);
+        let result = judge(&criteria, &[], past, at(NOW)).criteria.remove(0);
+        let asked = questions(&criteria, past, at(NOW)).remove(0).remove(0).span;
+        assert_eq!(asked.from, result.since.from);
+        let ids = result.excluded.iter().map(|exclusion| exclusion.id.clone()).collect::<Vec<_>>().join(" ");
+        (result.since.from.to_string()[..10].to_owned(), result.since.why, ids)
+    };
+    let expected = |day: &str, why: &str, ids: &str| (day.to_owned(), why.to_owned(), ids.to_owned());
+    // Somebody looked first: what came between its end and the exclusion was seen too.
+    let bad = excluded("a", "2026-11-15T00:00:00Z", "2026-11-05T00:00:00Z", "2026-11-07T00:00:00Z", None);
+    assert_eq!(begins(std::slice::from_ref(&bad)), expected("2026-11-15", "excluded", "a"));
+    // Announced before: it begins at the end. While it lasts, nothing counts; before, it is none yet.
+    let announced = excluded("b", "2026-11-01T00:00:00Z", "2026-11-05T00:00:00Z", "2026-11-07T00:00:00Z", Some("It"));
+    assert_eq!(begins(&[announced]), expected("2026-11-07", "excluded", "b"));
+    let lasting = excluded("c", "2026-11-01T00:00:00Z", "2026-11-24T00:00:00Z", "2026-11-26T00:00:00Z", None);
+    assert_eq!(begins(&[lasting]), expected("2026-11-26", "excluded", "c"));
+    let coming = excluded("d", "2026-11-01T00:00:00Z", "2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z", None);
+    assert_eq!(begins(&[coming]), expected("2026-10-01", "quarter", ""));
+    // Another criterion's, and one before all that counts.
+    let other = excluded("e", "2026-11-15T00:00:00Z", "2026-11-05T00:00:00Z", "2026-11-07T00:00:00Z", Some("Else"));
+    let before = excluded("f", "2026-11-15T00:00:00Z", "2026-09-05T00:00:00Z", "2026-10-01T00:00:00Z", None);
+    assert_eq!(begins(&[other, before]), expected("2026-10-01", "quarter", ""));
+    // A second one that lies before the new beginning changes nothing, until the first is taken back.
+    let second = excluded("g", "2026-11-20T00:00:00Z", "2026-11-10T00:00:00Z", "2026-11-11T00:00:00Z", None);
+    assert_eq!(begins(&[bad.clone(), second.clone()]), expected("2026-11-15", "excluded", "a"));
+    assert_eq!(begins(&[bad.clone(), second, undone("a", "2026-11-22T00:00:00Z")]), expected("2026-11-20", "excluded", "g"));
+    let known = exclusions(&[undone("a", "2026-11-22T00:00:00Z"), bad]);
+    assert_eq!(known.len(), 1);
+    assert_eq!((known[0].undone, known[0].reason.as_deref()), (Some(at("2026-11-22T00:00:00Z")), Some("the network was down")));
 }
 
 #[test]

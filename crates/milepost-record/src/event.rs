@@ -316,6 +316,10 @@ facts! {
             backend: String,
             /// How many operations, neither more nor fewer, make the sample complete.
             size: u64,
+            /// The criterion for which the period does not count; absent for all.
+            criterion: String,
+            /// Id of the note on a period that it takes back: the period counts again.
+            undoes: String,
         }
     }
 
@@ -428,7 +432,8 @@ words! {
         Feedback = "feedback",
         /// Something was decided.
         Decision = "decision",
-        /// A period that does not count, and why.
+        /// A period that does not count, and why: `from`, `to`, `text`, and `criterion` where it is about one only. With
+        /// `undoes`, an earlier one is taken back.
         Exclude = "exclude",
         /// A fixed sample begins: `sample`, `operation` and `size` say which, of what, and how large it is to be.
         Sample = "sample",
@@ -668,6 +673,7 @@ impl Fact {
                 long("text", note.text.as_deref().unwrap_or_default(), limits::TEXT_BYTES_MAX)?;
                 finite("score", note.score.unwrap_or_default())?;
                 note.check_sample()?;
+                note.check_exclude()?;
                 match (note.from, note.to) {
                     (Some(from), Some(to)) if to < from => {
                         Err(Invalid::Absurd { key: "to", value: to.to_string(), why: "it lies before `from`" })
@@ -689,6 +695,19 @@ impl Fact {
 }
 
 impl Note {
+    fn check_exclude(&self) -> Result<(), Invalid> {
+        name("criterion", self.criterion.as_deref())?;
+        name("undoes", self.undoes.as_deref())?;
+        if self.topic == Topic::Exclude && self.undoes.is_none() {
+            for (key, is_there) in [("from", self.from.is_some()), ("to", self.to.is_some())] {
+                if !is_there {
+                    return Err(Invalid::Missing { key });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn check_sample(&self) -> Result<(), Invalid> {
         for (key, value) in [("sample", &self.sample), ("operation", &self.operation), ("backend", &self.backend)] {
             name(key, value.as_deref())?;

@@ -69,6 +69,9 @@ fn fact() -> impl Strategy<Value = Fact> {
             if topic == Topic::Sample {
                 (fact.sample, fact.operation, fact.size) = (Some("s-1".to_owned()), Some("search".to_owned()), Some(200));
             }
+            if topic == Topic::Exclude {
+                (fact.to, fact.undoes) = (fact.from, fact.from.is_none().then(|| "n-1".to_owned()));
+            }
             fact.into()
         },
     );

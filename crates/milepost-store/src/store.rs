@@ -13,8 +13,8 @@ use crate::{
 };
 use datafusion::{
     arrow::{
-        array::BooleanArray,
-        compute::filter_record_batch,
+        array::{ArrayRef, BooleanArray},
+        compute::{cast, filter_record_batch},
         datatypes::{DataType, FieldRef, Schema},
         error::ArrowError,
         record_batch::RecordBatch,
@@ -22,7 +22,7 @@ use datafusion::{
     common::Column,
     datasource::MemTable,
     error::DataFusionError,
-    prelude::{DataFrame, Expr, SessionConfig, SessionContext, cast},
+    prelude::{DataFrame, Expr, SessionConfig, SessionContext},
     scalar::ScalarValue,
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
@@ -121,6 +121,9 @@ pub struct Selection {
     pub to: Option<Timestamp>,
 }
 
+/// The notes on periods that do not count.
+const EXCLUDED: &str = "SELECT * FROM notes WHERE topic = 'exclude' ORDER BY at, id";
+
 impl Store {
     /// Opens the store of a data folder; one without events has none. `now` is the moment of receipt against which events of the
     /// future are set aside.
@@ -173,7 +176,8 @@ impl Store {
             let batches = live.batches.remove(kind).unwrap_or_default();
             let of_kind = days.entry(*kind).or_default();
             of_kind.extend(live.days.remove(kind).unwrap_or_default().into_iter().filter_map(date));
-            let schema = tables::batch(*kind, &[])?.schema();
+            let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
+            let batches = batches.iter().map(viewed).collect::<Result<Vec<_>, _>>()?;
             let spooled = (!batches.is_empty() || !stored.contains_key(kind))
                 .then(|| MemTable::try_new(schema.clone(), vec![batches]))
                 .transpose()?
@@ -215,20 +219,21 @@ impl Store {
         &self.inventory
     }
 
-    /// What was decided and judged before: every `criterion` event, and of `verdict` events the newest of each criterion,
-    /// definition and verdict.
+    /// What was decided and judged before: every `criterion` event, every note on a period that does not count, and of `verdict`
+    /// events the newest of each criterion, definition and verdict.
     #[must_use]
     pub fn past(&self) -> &[Event] {
         &self.past
     }
 
-    /// Every `criterion` and `verdict` event, in the order of time.
+    /// Every `criterion` and `verdict` event, and every note on a period that does not count, in the order of time.
     ///
     /// # Errors
     /// Where the engine fails.
     pub async fn recorded(&self) -> Result<Vec<Event>, StoreError> {
         let mut recorded = self.events(Kind::Criterion, "SELECT * FROM criteria").await?;
         recorded.extend(self.events(Kind::Verdict, "SELECT * FROM verdicts").await?);
+        recorded.extend(self.events(Kind::Note, EXCLUDED).await?);
         recorded.sort_by_key(|event| event.at);
         Ok(recorded)
     }
@@ -243,6 +248,9 @@ impl Store {
             let sql = "SELECT DISTINCT ON (criterion, evidence_key, verdict) * FROM verdicts \
                        ORDER BY criterion, evidence_key, verdict, at DESC, id DESC";
             past.extend(self.events(Kind::Verdict, sql).await?);
+        }
+        if there(Kind::Note) {
+            past.extend(self.events(Kind::Note, EXCLUDED).await?);
         }
         Ok(past)
     }
@@ -444,20 +452,28 @@ fn date(day: i32) -> Option<Date> {
     Date::constant(1970, 1, 1).checked_add(i64::from(day).days()).ok()
 }
 
+/// The same rows with their texts as views, as tables are read: so kinds can stand in one UNION wherever the events of each lie at
+/// the moment.
+fn viewed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    let is_text = |field: &FieldRef| field.data_type() == &DataType::Utf8;
+    let field = |field: &FieldRef| {
+        if is_text(field) { Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)) } else { field.clone() }
+    };
+    let column = |(of, column): (&FieldRef, &ArrayRef)| if is_text(of) { cast(column, &DataType::Utf8View) } else { Ok(column.clone()) };
+    let columns = schema.fields().iter().zip(batch.columns()).map(column).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())), columns)
+}
+
 /// The columns of a schema in its order: a table that grew has them in another, and one that it lacks is null.
 ///
-/// Texts are views, as tables are read: what the spool has is turned into them, so that kinds can stand in one UNION wherever the
-/// events of each lie at the moment.
 fn columns(table: &DataFrame, schema: &Schema) -> Result<Vec<Expr>, StoreError> {
     let of = |field: &FieldRef| {
         let name = field.name().as_str();
-        let wanted = if field.data_type() == &DataType::Utf8 { &DataType::Utf8View } else { field.data_type() };
-        let Ok(there) = table.schema().field_with_unqualified_name(name) else {
-            return Ok(Expr::Literal(ScalarValue::try_from(wanted)?, None).alias(name));
-        };
-        let column = Expr::Column(Column::from_name(name));
-        let is_other_text = wanted == &DataType::Utf8View && there.data_type() != wanted;
-        Ok(if is_other_text { cast(column, DataType::Utf8View).alias(name) } else { column })
+        if table.schema().has_column_with_unqualified_name(name) {
+            return Ok(Expr::Column(Column::from_name(name)));
+        }
+        Ok(Expr::Literal(ScalarValue::try_from(field.data_type())?, None).alias(name))
     };
     schema.fields().iter().map(of).collect()
 }

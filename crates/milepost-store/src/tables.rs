@@ -92,6 +92,8 @@ pub(crate) fn batch(kind: Kind, events: &[&Event]) -> Result<RecordBatch, StoreE
             .text("operation", |f| f.operation.as_deref())
             .text("backend", |f| f.backend.as_deref())
             .unsigned("size", |f| f.size)
+            .text("criterion", |f| f.criterion.as_deref())
+            .text("undoes", |f| f.undoes.as_deref())
             .finish(),
         Kind::Criterion => columns!(Criterion)
             .text("name", |f| Some(&f.name))

@@ -132,6 +132,8 @@ const VIEWS: &[(&str, &str, Meanings)] = &[
             ("operation", "the operation that the sample measures"),
             ("backend", "the implementation that does the work in it"),
             ("size", "how many operations make the sample complete"),
+            ("criterion", "the criterion for which the period does not count; NULL for all"),
+            ("undoes", "id of the note on a period that it takes back"),
         ],
     ),
     (

@@ -150,7 +150,7 @@ fn an_explanation_has_one_row_for_each_line() {
         );
     }
     assert!(rows("SHOW TABLES").iter().any(|row| row[2] == "operations"));
-    assert_eq!(rows("DESCRIBE labels")[12], [json!("of"), json!("Utf8"), json!("YES")]);
+    assert_eq!(rows("DESCRIBE labels")[12], [json!("of"), json!("Utf8View"), json!("YES")]);
     assert_eq!(rows("SHOW COLUMNS FROM labels").len(), 14);
     assert_eq!(rows("VALUES (1, 'a'), (2, NULL)").len(), 2);
     assert_eq!(rows("WITH x AS (SELECT 1 AS a) SELECT a FROM x; -- the end"), [[json!(1)]]);

@@ -6,6 +6,7 @@ mod collect_memory;
 mod collect_reports;
 mod collect_run;
 mod doctor;
+mod exclude;
 mod explain;
 mod export;
 mod files;
@@ -93,6 +94,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
         Some(Command::History(of)) => history::history(&of, &at(&cli.config)?),
+        Some(Command::Exclude(period)) => exclude::exclude(&period, &at(&cli.config)?),
         Some(Command::Report(Report::Full(of))) => report::full(&of, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
         Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),

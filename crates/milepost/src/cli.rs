@@ -4,7 +4,7 @@
 use crate::amounts::{bytes, duration, microseconds};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use milepost_judge::Tier;
+use milepost_judge::{Family, NotAQuantity, Quantity, Tier};
 use milepost_record::{Kind, Measure, Origin, Outcome, Timestamp, Topic};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -26,6 +26,7 @@ Judge
   check        Exit with 0 only if every must criterion is met
   explain      Show what a verdict rests on
   history      Show when verdicts and definitions changed
+  exclude      Take a period out, visibly
 
 Report
   report       Show what happened, as figures, tracker by tracker
@@ -113,6 +114,12 @@ pub enum Command {
     ///
     /// As `milepost track` recorded it: what it never saw is not in here.
     History(History),
+    /// Take a period out of all criteria, or of one, and say why
+    ///
+    /// Whoever takes out what went badly after having seen it chooses the evidence. So each criterion that counts events of the
+    /// period begins anew: at its end or now, whichever is later. The exclusion stays visible beside every verdict that it touches.
+    #[command(group(clap::ArgGroup::new("what").required(true).args(["from", "list", "undo"])))]
+    Exclude(Exclude),
     /// Show what happened in a period, as figures
     ///
     /// It judges nothing: see `milepost status`. What is not known is not known, and never 0.
@@ -577,9 +584,44 @@ pub enum Allowed {
 pub struct Explain {
     /// Name of the criterion, or the beginning of it
     pub criterion: String,
+    /// Show how many events it takes instead: the chance of a verdict by 50, 100, 200 …, live and with a fixed sample
+    #[arg(long)]
+    pub plan: bool,
+    /// The share of good events to plan for, such as 98%; may be repeated [default: five between the goal and 100%]
+    #[arg(long, requires = "plan", value_parser = share, value_name = "SHARE")]
+    pub expect: Vec<f64>,
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A share as a percentage or a number, such as `98%` or `0.98`.
+fn share(text: &str) -> Result<f64, String> {
+    let quantity: Quantity = text.parse().map_err(|error: NotAQuantity| error.to_string())?;
+    let is_share = matches!(quantity.unit.family(), Family::Share | Family::Number) && (0.0..=1.0).contains(&quantity.base());
+    if is_share { Ok(quantity.base()) } else { Err("a share lies between 0% and 100%".to_owned()) }
+}
+
+#[derive(Debug, Args)]
+pub struct Exclude {
+    /// Its beginning: a day of the project's time zone such as 2026-11-20, or a time in RFC 3339
+    #[arg(long, requires_all = ["to", "reason"], value_name = "TIME")]
+    pub from: Option<String>,
+    /// Its end, which does not belong to it
+    #[arg(long, requires = "from", value_name = "TIME")]
+    pub to: Option<String>,
+    /// Why it does not count
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The criterion for which it does not count, or the beginning of its name [default: all]
+    #[arg(long, requires = "from", value_name = "NAME")]
+    pub criterion: Option<String>,
+    /// List what was excluded
+    #[arg(long, conflicts_with = "reason")]
+    pub list: bool,
+    /// Take an exclusion back: the period counts again
+    #[arg(long, value_name = "ID")]
+    pub undo: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ pub mod fixed_sample;
 pub mod history;
 pub mod html;
 pub mod markdown;
+pub mod plan;
 pub mod report;
 pub mod rows;
 pub mod terminal;

@@ -65,6 +65,8 @@ fn criterion(name: &str, tier: Option<Tier>, judgement: Judgement) -> CriterionR
         method: Some("milepost run".to_owned()),
         definition: "the time within which 95% of operations succeed".to_owned(),
         since: Since { from: at("2026-10-01T00:00:00Z"), why: "quarter".to_owned() },
+        excluded: Vec::new(),
+        was: None,
         groups: Vec::new(),
         parts: Vec::new(),
     }
@@ -129,7 +131,7 @@ fn mixed() -> Scorecard {
 }
 
 fn page(scorecard: &Scorecard) -> String {
-    dashboard(scorecard).expect("a page")
+    dashboard(scorecard, &[]).expect("a page")
 }
 
 /// The elements of a page that begin with `start`, each up to `end`.

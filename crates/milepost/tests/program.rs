@@ -229,7 +229,7 @@ fn what_is_exported_can_be_recorded_elsewhere_without_loss() {
     assert_eq!(there.ok(&["export"]), exported);
 
     let only = here.ok(&["export", "--kind", "note,label"]);
-    assert_eq!(only.lines().count(), 7);
+    assert_eq!(only.lines().count(), 9);
     let late = here.ok(&["export", "--from", "2026-11-24T21:13:05Z"]);
     assert_eq!(late.lines().count(), 1, "{late}");
     assert_eq!(here.ok(&["export", "--to", "1971-01-01T00:00:00Z"]).lines().count(), 1);
@@ -546,4 +546,88 @@ fn rules_of_the_configuration_come_before_those_that_milepost_has() {
     }
     let categories: Vec<_> = place.events().iter().map(|e| e["error"]["category"].as_str().map(str::to_owned)).collect();
     assert_eq!(categories, [Some("quota".to_owned()), Some("network".to_owned())]);
+}
+
+#[test]
+fn a_period_that_does_not_count_begins_anew_and_stays_visible() {
+    let config =
+        format!("{}[[criterion]]\nname = \"Success\"\nmetric = \"success.rate\"\nabove = \"95%\"\nsince = \"2026-01-01\"\n", p95());
+    let place = Place::with(&config);
+    place.record(&two_days(100, "ok"));
+    assert_eq!(verdict(&place.scorecard()).0, "met");
+    let day = |days_ago: u64| {
+        let event: Value = serde_json::from_str(&operations(days_ago, 1, "ok")).expect("JSON");
+        event["at"].as_str().expect("a time")[..10].to_owned()
+    };
+    let [from, to] = [day(3), day(1)];
+    for (wrong, why) in [
+        (&["--from", "soon", "--to", &to, "--reason", "x"][..], "is no time"),
+        (&["--from", &to, "--to", &to, "--reason", "x"], "the period is empty"),
+        (&["--from", &from, "--to", &to, "--reason", " "], "--reason is empty"),
+        (&["--from", &from, "--to", &to, "--reason", "x", "--criterion", "Speed"], "there is no criterion"),
+        (&["--undo", "x"], "nothing was excluded"),
+        (&["--from", &from, "--to", &to], "required"),
+    ] {
+        let output = place.run(&[&["exclude"], wrong].concat());
+        assert!(code(&output) == Some(2) && stderr(&output).contains(why), "{wrong:?}: {}", stderr(&output));
+    }
+    assert_eq!(place.events().len(), 100, "what is refused is not recorded");
+
+    let said = place.ok(&["exclude", "--from", &from, "--to", &to, "--reason", "the *network* was down", "--criterion", "resp"]);
+    assert!(
+        said.contains("These begin anew") && said.contains("Response time (met, n 100 until now)") && !said.contains("Success"),
+        "{said}"
+    );
+    let id = said.trim_end().rsplit(' ').next().expect("an id").to_owned();
+    let scorecard = place.scorecard();
+    assert_eq!(verdict(&scorecard).0, "no_data");
+    assert_eq!(scorecard["criteria"][0]["since"]["why"], "excluded");
+    assert_eq!(scorecard["criteria"][0]["excluded"][0]["reason"], "the *network* was down");
+    assert_eq!((&scorecard["criteria"][1]["verdict"], &scorecard["criteria"][1]["excluded"]), (&"met".into(), &serde_json::json!([])));
+    for (args, shown) in [
+        (&["status"][..], "the *network* was"),
+        (&["status", "--format", "markdown"], "the \\*network\\* was down"),
+        (&["explain", "response"], "a period that was excluded"),
+        (&["dashboard", "--output", "-"], "the *network* was down"),
+        (&["history", "response"], "excluded: "),
+        (&["exclude", "--list"], "the *network* was down"),
+    ] {
+        let text = place.ok(args);
+        assert!(text.contains(shown), "{args:?}: {text}");
+    }
+    // All in tables, as after a night.
+    place.ok(&["track"]);
+    assert_eq!(verdict(&place.scorecard()).0, "no_data");
+    assert!(place.ok(&["exclude", "--undo", &id, "--reason", "it was not"]).contains("counts again"));
+    assert_eq!(verdict(&place.scorecard()).0, "met");
+    assert!(stderr(&place.run(&["exclude", "--undo", &id])).contains("taken back already"));
+    assert!(place.ok(&["history", "response"]).contains("counts again: "));
+
+    // What lies before all that counts touches nothing.
+    let said = place.ok(&["exclude", "--from", "2025-01-01", "--to", "2025-02-01", "--reason", "a fair"]);
+    assert!(said.contains("nothing changes"), "{said}");
+    assert_eq!(verdict(&place.scorecard()).0, "met");
+}
+
+#[test]
+fn a_plan_says_how_many_events_it_takes() {
+    let config = format!("{}[[criterion]]\nname = \"Coverage\"\nmetric = \"coverage.statements\"\nabove = \"90%\"\n", p95());
+    let place = Place::with(&config);
+    let table = place.ok(&["explain", "resp", "--plan"]);
+    assert!(table.contains("    100    5%   11%   23%   48%  100%       9%   19%   40%   74%  100%"), "{table}");
+    let text = place.ok(&["explain", "Response time", "--plan", "--expect", "100%", "--expect", "0.9", "--json"]);
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    let plan = &json["plans"][0];
+    assert_eq!((&plan["goal_rate"], &plan["unit"]), (&0.95.into(), &"operations".into()));
+    let rates: Vec<_> = plan["expectations"].as_array().expect("some").iter().map(|of| of["rate"].as_f64()).collect();
+    assert_eq!(rates, [Some(0.9), Some(1.0)]);
+    let at_50 = &plan["expectations"][1]["chances"][0];
+    assert_eq!((&at_50["n"], &at_50["live_met"], &at_50["fixed_met"]), (&50.into(), &0.0.into(), &0.0.into()));
+    let at_100 = &plan["expectations"][1]["chances"][1];
+    assert_eq!((&at_100["live_met"], &at_100["fixed_met"]), (&1.0.into(), &1.0.into()));
+    assert!(place.ok(&["explain", "coverage", "--plan"]).contains("one report decides it"));
+    assert!(place.ok(&["dashboard", "--output", "-"]).contains("How many events it takes"));
+    for wrong in ["120%", "-1%", "5ms", "much"] {
+        assert_eq!(code(&place.run(&["explain", "resp", "--plan", &format!("--expect={wrong}")])), Some(2), "{wrong}");
+    }
 }

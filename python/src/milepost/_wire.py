@@ -203,6 +203,8 @@ _NOTE: Dict[str, Check] = {
     "operation": _name,
     "backend": _name,
     "size": _whole(COUNT_MAX, 1),
+    "criterion": _name,
+    "undoes": _name,
 }
 
 #: For each kind the keys that it has of its own, those that it requires first, and how many these are.
@@ -301,7 +303,12 @@ def _together(event: Event) -> None:
     if event["kind"] == "session" and "session" not in event:
         raise Invalid("`session` is missing")
     if event["kind"] == "note":
-        for key in ("sample", "operation", "size") if event["topic"] == "sample" else ():
+        required: Tuple[str, ...] = ()
+        if event["topic"] == "sample":
+            required = ("sample", "operation", "size")
+        elif event["topic"] == "exclude" and "undoes" not in event:
+            required = ("from", "to")
+        for key in required:
             if key not in event:
                 raise Invalid(f"`{key}` is missing")
         if "from" in event and "to" in event and event["to"] < event["from"]:

@@ -6,8 +6,12 @@ use super::{
 };
 use crate::{
     cli::Explain,
-    render::terminal::{self, Source},
+    render::{
+        self,
+        terminal::{self, Source},
+    },
 };
+use milepost_judge::{Scorecard, plan::plans};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -19,6 +23,9 @@ pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCo
     let names: Vec<&str> = workplace.config.criteria.criteria.iter().map(|c| c.name.as_str()).collect();
     let index = find(&explain.criterion, &names)?;
     let Judged { store, scorecard, questions, answers } = judged(workplace)?;
+    if explain.plan {
+        return plan(explain, index, &scorecard, workplace);
+    }
     let (Some(criterion), Some(questions), Some(answers)) = (scorecard.criteria.get(index), questions.get(index), answers.get(index))
     else {
         return Err(Failure::internal("the scorecard lacks a criterion of the configuration"));
@@ -39,6 +46,21 @@ pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCo
         .map(|source| json!({ "sql": source.sql, "newest_events": source.newest.iter().map(row).collect::<Vec<_>>() }))
         .collect();
     let value = json!({ "schema_version": scorecard.schema_version, "criterion": criterion, "sources": sources });
+    let text = serde_json::to_string_pretty(&value).map_err(|error| Failure::internal(error.to_string()))?;
+    print(&(text + "\n"))
+}
+
+/// How many events it takes, instead of what the verdict rests on.
+fn plan(explain: &Explain, index: usize, scorecard: &Scorecard, workplace: &Workplace) -> Result<ExitCode, Failure> {
+    let (Some(criterion), Some(result)) = (workplace.config.criteria.criteria.get(index), scorecard.criteria.get(index)) else {
+        return Err(Failure::internal("the scorecard lacks a criterion of the configuration"));
+    };
+    let mut plans = plans(std::slice::from_ref(criterion), &explain.expect).map_err(|error| Failure::usage(error.to_string()))?;
+    let plans = plans.pop().unwrap_or_default();
+    if !explain.json {
+        return print(&render::plan::terminal(criterion, result, &plans, terminal::width()));
+    }
+    let value = json!({ "schema_version": scorecard.schema_version, "criterion": criterion.name, "plans": plans });
     let text = serde_json::to_string_pretty(&value).map_err(|error| Failure::internal(error.to_string()))?;
     print(&(text + "\n"))
 }

@@ -5,7 +5,7 @@ use crate::{
     cli::{Allowed, Check, Dashboard, Format, Status},
     render,
 };
-use milepost_judge::{Scorecard, Tier, Verdict, conjunction, judge, questions};
+use milepost_judge::{Criteria, Scorecard, Tier, Verdict, conjunction, judge, plan::plans, questions};
 use milepost_record::{Answer, Question, Timestamp};
 use milepost_store::Store;
 use std::{path::Path, process::ExitCode, sync::LazyLock};
@@ -111,9 +111,15 @@ pub(super) fn check(check: &Check, workplace: &Workplace) -> Result<ExitCode, Fa
     }))
 }
 
+/// The page of a scorecard.
+pub(super) fn page(scorecard: &Scorecard, criteria: &Criteria) -> Result<String, Failure> {
+    let plans = plans(&criteria.criteria, &[]).map_err(|error| Failure::internal(error.to_string()))?;
+    render::html::dashboard(scorecard, &plans).map_err(|error| Failure::internal(error.to_string()))
+}
+
 pub(super) fn dashboard(dashboard: &Dashboard, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
-    let page = render::html::dashboard(&judged(workplace)?.scorecard).map_err(|error| Failure::internal(error.to_string()))?;
+    let page = page(&judged(workplace)?.scorecard, &workplace.config.criteria)?;
     if dashboard.output == Path::new("-") {
         return print(&page);
     }

@@ -380,7 +380,7 @@ impl Round<'_> {
     fn publish(&mut self, wishes: &cli::Track, scorecard: &Scorecard) -> Result<PathBuf, Failure> {
         let configured = || self.workplace.config.output.clone();
         let output = wishes.output.clone().or_else(configured).unwrap_or_else(|| self.data.join("reports"));
-        let page = reports::publish(&output, scorecard)?;
+        let page = reports::publish(&output, scorecard, &self.workplace.config.criteria)?;
         self.attempt("old reports are not removed", |_| reports::prune(&output, Timestamp::now()));
         Ok(page)
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use anstyle::{AnsiColor, Style};
 use milepost_judge::{
-    Verdict,
+    Exclusion, Verdict,
     history::{Change, CriterionHistory, Difference, Direction, History, Reached, What},
 };
 use std::fmt::Write;
@@ -87,6 +87,11 @@ fn standing(criterion: &CriterionHistory) -> String {
     standing
 }
 
+fn period(exclusion: &Exclusion) -> String {
+    let reason = exclusion.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
+    format!("{} to {}{reason}", moment(exclusion.from), moment(exclusion.to))
+}
+
 fn said(change: &Change) -> String {
     match &change.what {
         What::Defined { demands } => {
@@ -108,6 +113,8 @@ fn said(change: &Change) -> String {
             let by: Vec<_> = by.iter().map(of).collect();
             if by.is_empty() { format!("{word}; its evidence begins anew") } else { format!("{word}: {}", by.join(", ")) }
         }
+        What::Excluded(exclusion) => format!("excluded: {}", period(exclusion)),
+        What::CountedAgain(exclusion) => format!("counts again: {}", period(exclusion)),
         What::Judged { verdict, before, n } => {
             let verdict = verdict.name().replace('_', " ");
             let rests = n.filter(|n| *n > 0).map(|n| format!(", n {}", count(n))).unwrap_or_default();

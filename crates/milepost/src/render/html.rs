@@ -6,12 +6,14 @@
 
 use super::{
     chart::{self, Band, Days, Room, Scale, Words},
+    plan::PlanTable,
     words::{self, Advice, NAME_CHARS_MAX, TEXT_CHARS_MAX, capital, plain},
 };
 use askama::Template;
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_judge::{
     Scorecard, Tier, Verdict,
+    plan::Plan,
     scorecard::{CriterionResult, GroupResult, Judgement, PartResult, Severity, TrendPoint},
 };
 use milepost_record::Timestamp;
@@ -27,13 +29,13 @@ pub const STEPS_SHOWN_MAX: usize = 5;
 #[error("the dashboard could not be written")]
 pub struct NotWritten(#[from] askama::Error);
 
-/// The whole page for a scorecard. The same scorecard always gives the same bytes.
+/// The whole page for a scorecard, with the plans of its criteria in the same order. The same input always gives the same bytes.
 ///
 /// # Errors
 ///
 /// Where a template fails.
-pub fn dashboard(scorecard: &Scorecard) -> Result<String, NotWritten> {
-    Ok(Page::new(scorecard).render()?)
+pub fn dashboard(scorecard: &Scorecard, plans: &[Vec<Plan>]) -> Result<String, NotWritten> {
+    Ok(Page::new(scorecard, plans).render()?)
 }
 
 #[derive(Template)]
@@ -125,10 +127,14 @@ struct Row {
     goals: Vec<Measured>,
     /// Why the verdict is what it is.
     standing: Vec<String>,
+    /// What was before, and what was taken out.
+    remarks: Vec<String>,
     advice: Option<Advice>,
     definition: String,
     method: Option<String>,
     since: String,
+    /// How many events it takes.
+    plans: Vec<PlanTable>,
 }
 
 /// One metric against one target.
@@ -180,7 +186,7 @@ enum Week {
 }
 
 impl Page {
-    fn new(scorecard: &Scorecard) -> Self {
+    fn new(scorecard: &Scorecard, plans: &[Vec<Plan>]) -> Self {
         let must = || of_tier(scorecard, Some(Tier::Must)).map(|(_, criterion)| &criterion.judgement);
         let severity = must().filter_map(|judgement| judgement.severity).max_by_key(|severity| *severity == Severity::Red);
         let card = |(index, criterion): (usize, &CriterionResult)| {
@@ -197,7 +203,7 @@ impl Page {
             tallies: Tier::ALL.iter().filter_map(|tier| Tally::new(scorecard, *tier)).collect(),
             way: Tier::ALL.iter().find_map(|tier| Way::new(scorecard, *tier)),
             cards: scorecard.criteria.iter().enumerate().filter_map(card).collect(),
-            sections: tiers.filter_map(|tier| Section::new(scorecard, tier)).collect(),
+            sections: tiers.filter_map(|tier| Section::new(scorecard, plans, tier)).collect(),
         }
     }
 }
@@ -298,8 +304,9 @@ impl Value {
 }
 
 impl Section {
-    fn new(scorecard: &Scorecard, tier: Option<Tier>) -> Option<Self> {
-        let criteria: Vec<_> = of_tier(scorecard, tier).map(|(index, c)| Row::new(index, c, scorecard.generated_at)).collect();
+    fn new(scorecard: &Scorecard, plans: &[Vec<Plan>], tier: Option<Tier>) -> Option<Self> {
+        let row = |(index, criterion)| Row::new(index, criterion, plans.get(index).map_or(&[][..], Vec::as_slice), scorecard.generated_at);
+        let criteria: Vec<_> = of_tier(scorecard, tier).map(row).collect();
         let met = of_tier(scorecard, tier).filter(|(_, criterion)| criterion.judgement.verdict == Verdict::Met).count();
         let (title, id, aside) = match tier {
             Some(Tier::Must) => ("Must", "must", ""),
@@ -313,7 +320,7 @@ impl Section {
 }
 
 impl Row {
-    fn new(index: usize, criterion: &CriterionResult, now: Timestamp) -> Self {
+    fn new(index: usize, criterion: &CriterionResult, plans: &[Plan], now: Timestamp) -> Self {
         let link = Link::to(index, criterion);
         let goals = if criterion.parts.is_empty() {
             vec![Measured::new(link.id.clone(), &link.name, &criterion.judgement, &criterion.groups, now)]
@@ -334,10 +341,12 @@ impl Row {
             baseline: criterion.baseline.as_deref().map(|baseline| plain(baseline, NAME_CHARS_MAX)),
             goals,
             standing: words::standing(&criterion.judgement, advice.as_ref()),
+            remarks: words::remarks(criterion),
             advice,
             definition: plain(&capital(&criterion.definition), TEXT_CHARS_MAX),
             method: criterion.method.as_deref().map(|method| plain(method, TEXT_CHARS_MAX)),
             since: words::since(&criterion.since),
+            plans: plans.iter().map(PlanTable::new).collect(),
             link,
         }
     }

@@ -46,6 +46,8 @@ fn row(text: &mut String, criterion: &CriterionResult) {
     let next = next.map(|advice| {
         advice.command.map_or(escaped(&advice.text), |command| format!("{}: `{}`", escaped(&advice.text), command.replace(['`', '|'], " ")))
     });
+    let remarks = words::remarks(criterion).into_iter().map(|remark| escaped(&remark));
+    let next = next.into_iter().chain(remarks).collect::<Vec<_>>().join("; ");
     let cells = [
         judgement.verdict.name().replace('_', " "),
         escaped(&criterion.name),
@@ -53,7 +55,7 @@ fn row(text: &mut String, criterion: &CriterionResult) {
         escaped(&values.join(", ")),
         escaped(&targets.join(", ")),
         if judgement.n > 0 { words::count(judgement.n) } else { String::new() },
-        next.unwrap_or_default(),
+        next,
     ];
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }

@@ -59,17 +59,20 @@ pub fn scorecard(scorecard: &Scorecard, width: usize) -> String {
     text
 }
 
-/// Below a criterion that is not met: which way it leans, how many more it takes, what to do next.
+/// Below a criterion: which way it leans, how many more it takes, what to do next, and what else a reader has to know.
 fn note(text: &mut String, width: usize, criterion: &CriterionResult) {
     let judgement = &criterion.judgement;
-    if judgement.verdict == Verdict::Met {
-        return;
+    let mut notes = Vec::new();
+    if judgement.verdict != Verdict::Met {
+        let advice = words::advice(criterion);
+        if judgement.verdict == Verdict::NotProven {
+            notes.extend(words::standing(judgement, advice.as_ref()));
+        }
+        notes.extend(advice.filter(|advice| !words::says_needs_only(criterion, advice)).map(whole));
     }
-    let advice = words::advice(criterion);
-    let mut notes = if judgement.verdict == Verdict::NotProven { words::standing(judgement, advice.as_ref()) } else { Vec::new() };
-    notes.extend(advice.filter(|advice| !words::says_needs_only(criterion, advice)).map(whole));
-    if !notes.is_empty() {
-        wrapped(text, width, INDENT + VERDICT, INDENT + VERDICT, &printable(&notes.join(" ")));
+    let notes = (!notes.is_empty()).then(|| notes.join(" "));
+    for line in notes.into_iter().chain(words::remarks(criterion)) {
+        wrapped(text, width, INDENT + VERDICT, INDENT + VERDICT, &printable(&line));
     }
 }
 

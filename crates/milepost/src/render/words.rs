@@ -142,8 +142,29 @@ fn is_beyond(judgement: &Judgement) -> bool {
     chart::is_endless(judgement) && judgement.verdict == Verdict::Missed
 }
 
+/// What a reader has to know beside the verdict of today: what was proven before, and what was taken out; a sentence each.
+pub(crate) fn remarks(criterion: &CriterionResult) -> Vec<String> {
+    const SHOWN_MAX: usize = 3;
+    let was = criterion.was.map(|was| {
+        let by = if was.same_definition { "" } else { ", by another definition" };
+        format!("Was {} on {}{by}.", was.verdict.name().replace('_', " "), day_of(was.at))
+    });
+    let excluded = criterion.excluded.iter().rev().take(SHOWN_MAX).map(|excluded| {
+        let reason = excluded.reason.as_deref().map(|reason| format!(" ({})", plain(reason, NAME_CHARS_MAX))).unwrap_or_default();
+        format!(
+            "Excluded: {} to {}{reason}; it counts from {} on.",
+            moment(excluded.from),
+            moment(excluded.to),
+            moment(excluded.counts_again())
+        )
+    });
+    let more = criterion.excluded.len().saturating_sub(SHOWN_MAX);
+    let more = (more > 0).then(|| format!("And {more} more periods were excluded."));
+    was.into_iter().chain(excluded).chain(more).collect()
+}
+
 /// How many more events it takes.
-fn needs(judgement: &Judgement) -> Option<String> {
+pub(crate) fn needs(judgement: &Judgement) -> Option<String> {
     let best = judgement.at_least_more?;
     let rate = match judgement.projected_more {
         Some(projected) if projected > best => format!(", about {} at the current rate", count(projected)),
@@ -344,6 +365,7 @@ pub(crate) fn since(since: &Since) -> String {
         "criterion" => format!("{from}, when the criterion was first defined"),
         "changed" => format!("{from}, when its definition changed"),
         "date" => format!("{from}, as configured"),
+        "excluded" => format!("{from}, after a period that was excluded"),
         why => format!("{from}, {}", plain(why, NAME_CHARS_MAX)),
     }
 }
@@ -353,6 +375,11 @@ pub(crate) fn moment(at: Timestamp) -> String {
     let day_us = 86_400_000_000;
     let format = if at.as_microseconds() % day_us == 0 { "%-d %b %Y" } else { "%-d %b %Y, %H:%M UTC" };
     at.to_jiff().strftime(format).to_string()
+}
+
+/// The day of a moment in UTC.
+fn day_of(at: Timestamp) -> String {
+    at.to_jiff().strftime("%-d %b %Y").to_string()
 }
 
 /// A day.

@@ -1,14 +1,17 @@
 //! What is published: each scorecard as JSON and as a page, under the time of its judgement, and the newest of both under a
 //! name that stays.
 
-use super::super::{Failure, files, scorecard::shown};
-use crate::{cli::Format, render};
+use super::super::{
+    Failure, files,
+    scorecard::{page, shown},
+};
+use crate::cli::Format;
 use jiff::{
     ToSpan,
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-use milepost_judge::Scorecard;
+use milepost_judge::{Criteria, Scorecard};
 use milepost_record::Timestamp;
 use std::{
     collections::BTreeMap,
@@ -69,9 +72,9 @@ impl Series {
 ///
 /// # Errors
 /// Where it cannot be written.
-pub(super) fn publish(output: &Path, scorecard: &Scorecard) -> Result<PathBuf, Failure> {
+pub(super) fn publish(output: &Path, scorecard: &Scorecard, criteria: &Criteria) -> Result<PathBuf, Failure> {
     let json = shown(scorecard, Format::Json)?;
-    let page = render::html::dashboard(scorecard).map_err(|error| Failure::internal(error.to_string()))?;
+    let page = page(scorecard, criteria)?;
     for series in [&METRICS, &DASHBOARDS] {
         let folder = output.join(series.folder);
         files::folder(&folder, false).map_err(cannot("make", &folder))?;
