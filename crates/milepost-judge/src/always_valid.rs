@@ -175,7 +175,8 @@ impl Mixture {
     }
 }
 
-fn in_domain(goal: f64) -> bool {
+/// Whether a goal can be judged.
+pub(crate) fn in_domain(goal: f64) -> bool {
     (GOAL_MIN..=1.0 - GOAL_MIN).contains(&goal)
 }
 

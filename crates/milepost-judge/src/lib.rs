@@ -19,9 +19,11 @@
 //! - [`difference`]: one rate less another, behind the verdict on learning; with [`sample_ratio`], whether the arms were filled
 //!   as they were meant to be, [`cluster`], what it says of people in general, and [`ordinal_trend`], whether a rate rises.
 //! - [`theil_sen`] and [`mann_kendall`]: slope and growth of a series, behind the verdicts on memory.
+//! - [`decomposition`]: whether a rate changed, or what it is the rate of. [`error_budget`]: how many failures a goal allows, and
+//!   [`e_detector`], an alarm soon after a rate fell below it.
 //! - [`poisson`]: how often something happens in a month. [`holm`]: which of several statements can be picked out.
 //!
-//! Beside verdicts there are figures: [`report`] composes those of a period from [`operations`], [`first_success`] (by
+//! Beside verdicts there are figures: [`report`](mod@report) composes those of a period from [`operations`], [`first_success`] (by
 //! [`survival`]), [`learning`], [`retention`] and [`code`].
 
 mod accuracy;
@@ -31,9 +33,12 @@ pub mod cluster;
 pub mod code;
 mod contributions;
 mod criterion;
+pub mod decomposition;
 pub mod difference;
+pub mod e_detector;
 mod epoch;
 mod exclusion;
+pub mod error_budget;
 pub mod first_success;
 pub mod fixed_sample;
 pub mod history;

@@ -4,11 +4,15 @@
 
 use milepost_judge::Verdict;
 use milepost_judge::always_valid::{Counts, at_least_more, ln_e_above, ln_e_below, ln_threshold, projected_more, rate_interval};
+use milepost_judge::decomposition::Decomposition;
 use milepost_judge::difference;
+use milepost_judge::e_detector::EDetector;
+use milepost_judge::error_budget::{ErrorBudget, burn_rate, burn_rate_for, burn_rate_max, failure_share};
 use milepost_judge::fixed_sample::{chance_of_as_few, chance_of_as_many, projected_size, smallest_size, verdict};
 use milepost_judge::quantile::{Quantile, lower_rank, peeking_ranks, rank, two_sided_ranks, type1, type7, upper_rank};
 use milepost_judge::rate::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const ALPHA: f64 = 0.05;
 
@@ -29,6 +33,17 @@ fn some_goal() -> impl Strategy<Value = f64> {
 fn some_quantile() -> impl Strategy<Value = Quantile> {
     let any = (1..10_000_u16).prop_filter_map("a quantile", Quantile::from_basis_points);
     prop_oneof![Just(Quantile::P50), Just(Quantile::P95), Just(Quantile::P99), any]
+}
+
+/// Counts of up to five types, some of them empty.
+fn some_types() -> impl Strategy<Value = BTreeMap<String, Counts>> {
+    proptest::collection::btree_map("[a-e]", prop_oneof![4 => some_counts(), 1 => Just(Counts::default())], 0..6)
+}
+
+/// Any value there is, and often one of those that break formulas.
+fn any_number() -> impl Strategy<Value = f64> {
+    let odd = [0.0, -0.0, 1.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324];
+    prop_oneof![proptest::num::f64::ANY, proptest::sample::select(odd.to_vec()), -2.0..2.0]
 }
 
 fn and_success(counts: Counts) -> Counts {
@@ -274,6 +289,94 @@ proptest! {
         let Some([wilson_low, wilson_high]) = wilson(counts, confidence) else { unreachable!("there are events") };
         let rate = counts.successes as f64 / counts.n() as f64;
         prop_assert!(0.0 <= wilson_low && wilson_low <= rate && rate <= wilson_high && wilson_high <= 1.0);
+    }
+}
+
+proptest! {
+    /// Breaks when a type is counted for neither effect, or for both.
+    #[test]
+    fn effects_are_all_of_the_change(before in some_types(), after in some_types()) {
+        let n = |period: &BTreeMap<String, Counts>| period.values().map(|counts| counts.n()).sum::<u64>();
+        let Some(found) = Decomposition::of(&before, &after) else {
+            prop_assert!(n(&before) == 0 || n(&after) == 0);
+            return Ok(());
+        };
+        prop_assert!((found.rate_effect + found.mix_effect - found.pooled_change()).abs() < 1e-12);
+        let successes = |period: &BTreeMap<String, Counts>| period.values().map(|counts| counts.successes).sum::<u64>();
+        for (period, (pooled, mean)) in [&before, &after].into_iter().zip(found.pooled_rates.into_iter().zip(found.macro_rates)) {
+            prop_assert!((pooled - successes(period) as f64 / n(period) as f64).abs() < 1e-12);
+            prop_assert!((0.0..=1.0).contains(&mean));
+        }
+        let has = |period: &BTreeMap<String, Counts>, name: &str| period.get(name).is_some_and(|counts| counts.n() > 0);
+        for name in ["a", "b", "c", "d", "e"] {
+            let is_new = found.new_types.iter().any(|new| new == name);
+            let is_vanished = found.vanished_types.iter().any(|vanished| vanished == name);
+            prop_assert_eq!((is_new, is_vanished), (!has(&before, name) && has(&after, name), has(&before, name) && !has(&after, name)));
+        }
+
+        // The other way round, all is the other way round.
+        let back = Decomposition::of(&after, &before).expect("both have events");
+        prop_assert!((back.rate_effect + found.rate_effect).abs() < 1e-12 && (back.mix_effect + found.mix_effect).abs() < 1e-12);
+        prop_assert_eq!((back.new_types, back.vanished_types), (found.vanished_types.clone(), found.new_types.clone()));
+
+        // Where nothing but the shares changes, no type has changed, and nothing is a paradox.
+        let doubled = |(name, counts): (&String, &Counts)| {
+            let times = if name.as_str() < "c" { 2 } else { 1 };
+            (name.clone(), Counts { successes: times * counts.successes, failures: times * counts.failures })
+        };
+        let shifted = Decomposition::of(&before, &before.iter().map(doubled).collect()).expect("there are events");
+        prop_assert!(shifted.rate_effect == 0.0 && !shifted.is_simpson());
+    }
+
+    /// Breaks when something overflows: counts are whatever fits.
+    #[test]
+    fn no_counts_are_too_many(a in any::<[u64; 4]>(), goal in any_number(), other in any_number(), run_length in any_number()) {
+        let [first, second] = [Counts { successes: a[0], failures: a[1] }, Counts { successes: a[2], failures: a[3] }];
+        let period = |counts: [Counts; 2]| ["x", "y"].map(str::to_owned).into_iter().zip(counts).collect::<BTreeMap<_, _>>();
+        let found = Decomposition::of(&period([first, second]), &period([second, first])).expect("some of them are not 0");
+        prop_assert!((found.rate_effect + found.mix_effect - found.pooled_change()).abs() < 1e-12);
+
+        let is_goal = goal > 0.0 && goal < 1.0;
+        prop_assert_eq!(ErrorBudget::over(a[0], a[1], goal).is_some(), is_goal);
+        prop_assert_eq!(burn_rate(first, goal).is_some(), is_goal);
+        prop_assert!(burn_rate(first, goal).zip(burn_rate_max(goal)).is_none_or(|(rate, max)| rate <= max));
+        prop_assert!(burn_rate_for(goal, other, run_length).is_none_or(|rate| rate.is_finite() && rate >= 0.0));
+        // At the burn rate of a window, as many fail as did there.
+        let rate = burn_rate(first, goal).filter(|_| is_goal);
+        let failed = rate.and_then(|rate| failure_share(rate, goal));
+        prop_assert!(failed.is_none_or(|share| (share - first.failures as f64 / first.n() as f64).abs() < 1e-9));
+
+        if let Some(mut detector) = EDetector::new(goal, run_length) {
+            for counts in [first, second, Counts { successes: a[3], failures: 0 }, Counts { successes: 0, failures: a[2] }] {
+                let alarm = detector.observe_unordered(counts);
+                prop_assert!(alarm.is_none_or(|alarm| alarm.value >= run_length && alarm.value.is_finite()));
+                prop_assert!((0.0..run_length).contains(&detector.value()));
+                let alarm = detector.observe(a[0] % 2 == 0);
+                prop_assert!(alarm.is_none_or(|alarm| alarm.value >= run_length && alarm.value.is_finite()));
+                prop_assert!((0.0..run_length).contains(&detector.value()));
+            }
+        } else {
+            prop_assert!(!(1e-12..=1.0 - 1e-12).contains(&goal) || !(1.0..=f64::MAX).contains(&run_length));
+        }
+    }
+
+    /// Breaks when the least that any order gives is more than some order gives, or when the two geometric sums are wrong.
+    #[test]
+    fn no_order_alarms_later_than_the_unknown_one(events in proptest::collection::vec(proptest::bool::weighted(0.8), 1..60), goal in some_goal()) {
+        // Out of reach, so that the values themselves can be compared.
+        let never = EDetector::new(goal, f64::MAX).expect("a goal");
+        let [mut unordered, mut failures_first, mut ordered] = [never.clone(), never.clone(), never];
+        for day in events.chunks(20) {
+            let mut counts = Counts::default();
+            day.iter().for_each(|success| counts.add(*success));
+            unordered.observe_unordered(counts);
+            (0..counts.failures).for_each(|_| assert_eq!(failures_first.observe(false), None));
+            (0..counts.successes).for_each(|_| assert_eq!(failures_first.observe(true), None));
+            day.iter().for_each(|success| assert_eq!(ordered.observe(*success), None));
+            let [unordered, failures_first, ordered] = [&unordered, &failures_first, &ordered].map(EDetector::value);
+            prop_assert!((unordered / failures_first - 1.0).abs() < 1e-9, "{unordered} and {failures_first}");
+            prop_assert!(unordered <= ordered * (1.0 + 1e-9), "{unordered} and {ordered}");
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use milepost_judge::quantile::{Quantile, lower_rank, peeking_ranks, rank, two_si
 use milepost_judge::rate::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, jeffreys, wilson, zero_failures_upper};
 use serde_json::Value;
 
+#[path = "reference/changes.rs"]
+mod changes;
 #[path = "reference/comparisons.rs"]
 mod comparisons;
 
@@ -96,8 +98,7 @@ fn rates_of_section_2() {
                 });
             }
             "coverage_at_p" => each(rows, coverage),
-            // Comparisons of two periods are not the business of these modules.
-            "simpson" => {}
+            "simpson" => changes::simpson(rows),
             _ => intervals(key, rows),
         }
     }
@@ -237,8 +238,7 @@ fn one_rate_against_a_goal_of_section_4() {
             // Held by `comparisons`.
             "poisson_min_count_one_month_lam0_10" | "poisson_above" | "difference" => {}
             "srm_savvi_ln_odds_k100_50:50" | "srm_closed_form_ln_e_k100" => {}
-            // Another question: alarms.
-            "sr_detector" => {}
+            "sr_detector" => changes::alarm(rows),
             _ => panic!("nobody checks {key}"),
         }
     }
