@@ -20,7 +20,7 @@
 //!   as they were meant to be, [`cluster`], what it says of people in general, and [`ordinal_trend`], whether a rate rises.
 //! - [`theil_sen`] and [`mann_kendall`]: slope and growth of a series, behind the verdicts on memory.
 //! - [`decomposition`]: whether a rate changed, or what it is the rate of. [`error_budget`]: how many failures a goal allows, and
-//!   [`e_detector`], an alarm soon after a rate fell below it.
+//!   [`e_detector`], an alarm soon after a rate fell below it. [`change_points`]: when the level of a series changed.
 //! - [`poisson`]: how often something happens in a month. [`holm`]: which of several statements can be picked out.
 //!
 //! Beside verdicts there are figures: [`report`](mod@report) composes those of a period from [`operations`], [`first_success`] (by
@@ -29,6 +29,7 @@
 mod accuracy;
 pub mod always_valid;
 mod census;
+pub mod change_points;
 pub mod cluster;
 pub mod code;
 mod contributions;

@@ -4,6 +4,7 @@
 
 use milepost_judge::Verdict;
 use milepost_judge::always_valid::{Counts, at_least_more, ln_e_above, ln_e_below, ln_threshold, projected_more, rate_interval};
+use milepost_judge::change_points::{Finding, Parameters, Scale, change_points, findings};
 use milepost_judge::decomposition::Decomposition;
 use milepost_judge::difference;
 use milepost_judge::e_detector::EDetector;
@@ -40,10 +41,31 @@ fn some_types() -> impl Strategy<Value = BTreeMap<String, Counts>> {
     proptest::collection::btree_map("[a-e]", prop_oneof![4 => some_counts(), 1 => Just(Counts::default())], 0..6)
 }
 
+/// Levels that hold for some days each, and noise; whole numbers, so that sums of them are exact.
+fn some_series() -> impl Strategy<Value = Vec<f64>> {
+    let stretch = (200..400_i32, proptest::collection::vec(-9..=9_i32, 1..30));
+    proptest::collection::vec(stretch, 0..6).prop_map(|stretches| {
+        let level = |(level, noise): (i32, Vec<i32>)| noise.into_iter().map(move |noise| f64::from(level + noise));
+        stretches.into_iter().flat_map(level).collect()
+    })
+}
+
 /// Any value there is, and often one of those that break formulas.
 fn any_number() -> impl Strategy<Value = f64> {
     let odd = [0.0, -0.0, 1.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324];
     prop_oneof![proptest::num::f64::ANY, proptest::sample::select(odd.to_vec()), -2.0..2.0]
+}
+
+fn any_parameters() -> impl Strategy<Value = Parameters> {
+    let scale = prop_oneof![Just(Scale::Plain), Just(Scale::Ln)];
+    let length = || prop_oneof![0..60_usize, any::<usize>()];
+    (length(), any_number(), any_number(), length(), scale).prop_map(|(window_len, p_max, magnitude_min, side_min, scale)| Parameters {
+        window_len,
+        p_max,
+        magnitude_min,
+        side_min,
+        scale,
+    })
 }
 
 fn and_success(counts: Counts) -> Counts {
@@ -293,6 +315,82 @@ proptest! {
 }
 
 proptest! {
+    /// Breaks when a place depends on the unit or the zero of the values. Powers of two, so that no distance is rounded.
+    #[test]
+    fn changes_are_where_they_are_in_any_unit(series in some_series(), shift in -1000..1000_i32, power in -8..8_i32, is_turned: bool) {
+        let scale = 2_f64.powi(power) * if is_turned { -1.0 } else { 1.0 };
+        let indexes = |series: &[f64], parameters| change_points(series, parameters).iter().map(|point| point.index).collect::<Vec<_>>();
+        let moved: Vec<f64> = series.iter().map(|value| scale * value + f64::from(shift)).collect();
+        prop_assert_eq!(indexes(&series, Parameters::OTAVA), indexes(&moved, Parameters::OTAVA));
+        // A relative change depends on the zero, and its logarithm on the unit.
+        let relative = Parameters { scale: Scale::Plain, ..Parameters::DAILY };
+        let scaled: Vec<f64> = series.iter().map(|value| scale * value).collect();
+        prop_assert_eq!(indexes(&series, relative), indexes(&scaled, relative));
+        let small: Vec<f64> = series.iter().map(|value| value / 1024.0).collect();
+        let shifted: Vec<f64> = small.iter().map(|value| value + f64::from(shift)).collect();
+        prop_assert_eq!(indexes(&small, Parameters::DAILY), indexes(&shifted, Parameters::DAILY));
+    }
+
+    /// Breaks when something that was said of a change is not true of the stretches beside it: of what has gone since, say.
+    #[test]
+    fn what_is_said_of_a_change_is_true_of_the_series(series in some_series(), gaps in proptest::collection::vec(0..180_usize, 0..5)) {
+        let parameters = Parameters { scale: Scale::Plain, ..Parameters::DAILY };
+        let found = change_points(&series, parameters);
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let mut ends: Vec<usize> = found.iter().map(|point| point.index).collect();
+        ends.insert(0, 0);
+        ends.push(series.len());
+        for (point, ends) in found.iter().zip(ends.windows(3)) {
+            let [before, after] = [&series[ends[0]..ends[1]], &series[ends[1]..ends[2]]];
+            prop_assert!(before.len() >= 3 && after.len() >= 3);
+            prop_assert!((point.before_mean - mean(before)).abs() < 1e-9 && (point.after_mean - mean(after)).abs() < 1e-9);
+            prop_assert!(point.p < 0.001 && point.divergence > 0.0);
+            prop_assert!(point.change.is_some_and(|change| (change - (mean(after) / mean(before) - 1.0)).abs() < 1e-9));
+            prop_assert!((mean(after) / mean(before)).max(mean(before) / mean(after)) > 1.05);
+        }
+        // A day without a value moves places, and nothing else.
+        let mut with_gaps = series.clone();
+        gaps.iter().for_each(|gap| with_gaps.insert(*gap.min(&with_gaps.len()), f64::NAN));
+        let again = change_points(&with_gaps, parameters);
+        prop_assert_eq!(again.len(), found.len());
+        for (again, found) in again.iter().zip(&found) {
+            prop_assert_eq!(with_gaps[again.index], series[found.index]);
+            prop_assert_eq!((again.before_mean, again.after_mean, again.p), (found.before_mean, found.after_mean, found.p));
+        }
+    }
+
+    /// Breaks when a change is lost or told twice, or when neighbours in one direction are told apart.
+    #[test]
+    fn findings_are_all_changes(series in some_series()) {
+        let points = change_points(&series, Parameters::OTAVA);
+        let told = findings(&points);
+        let all = told.iter().flat_map(|finding| match finding {
+            Finding::Step(step) => vec![*step],
+            Finding::Trend(steps) => steps.clone(),
+        });
+        prop_assert_eq!(all.collect::<Vec<_>>(), points);
+        let direction = |finding: &Finding| match finding {
+            Finding::Step(step) => step.rises(),
+            Finding::Trend(steps) => steps[0].rises(),
+        };
+        for finding in &told {
+            if let Finding::Trend(steps) = finding {
+                prop_assert!(steps.len() >= 2 && steps.iter().all(|step| step.rises() == direction(finding)));
+            }
+        }
+        prop_assert!(told.windows(2).all(|pair| direction(&pair[0]) != direction(&pair[1])));
+    }
+
+    /// Breaks when a sum overflows, an index leaves its series, a search does not end, or something that is not finite wins.
+    #[test]
+    fn no_series_is_too_odd(series in proptest::collection::vec(any_number(), 0..80), parameters in any_parameters()) {
+        for point in change_points(&series, parameters) {
+            prop_assert!(series[point.index].is_finite());
+            prop_assert!(point.p < parameters.p_max && (0.0..=1.0).contains(&point.p));
+            prop_assert!(point.before_mean.is_finite() && point.after_mean.is_finite() && point.divergence > 0.0);
+        }
+    }
+
     /// Breaks when a type is counted for neither effect, or for both.
     #[test]
     fn effects_are_all_of_the_change(before in some_types(), after in some_types()) {
@@ -362,7 +460,10 @@ proptest! {
 
     /// Breaks when the least that any order gives is more than some order gives, or when the two geometric sums are wrong.
     #[test]
-    fn no_order_alarms_later_than_the_unknown_one(events in proptest::collection::vec(proptest::bool::weighted(0.8), 1..60), goal in some_goal()) {
+    fn no_order_alarms_later_than_the_unknown_one(
+        events in proptest::collection::vec(proptest::bool::weighted(0.8), 1..60),
+        goal in some_goal(),
+    ) {
         // Out of reach, so that the values themselves can be compared.
         let never = EDetector::new(goal, f64::MAX).expect("a goal");
         let [mut unordered, mut failures_first, mut ordered] = [never.clone(), never.clone(), never];
