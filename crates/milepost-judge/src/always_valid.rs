@@ -53,12 +53,13 @@ impl Counts {
     /// These events and others.
     #[must_use]
     pub fn and(self, other: Counts) -> Counts {
-        Counts { successes: self.successes + other.successes, failures: self.failures + other.failures }
+        Counts { successes: self.successes.saturating_add(other.successes), failures: self.failures.saturating_add(other.failures) }
     }
 
     /// Counts one more event.
     pub fn add(&mut self, success: bool) {
-        *(if success { &mut self.successes } else { &mut self.failures }) += 1;
+        let of = if success { &mut self.successes } else { &mut self.failures };
+        *of = of.saturating_add(1);
     }
 
     /// The same events seen from the other side: failures as successes.

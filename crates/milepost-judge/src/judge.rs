@@ -117,7 +117,10 @@ fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer
         .iter()
         .enumerate()
         .map(|(index, goal)| {
-            judge_goal(Context { goal, criteria, criterion, from: span.from, now }, answers.get(index).map(|a| &a.evidence))
+            judge_goal(
+                Context { goal, criteria, criterion, is_pooled: false, from: span.from, now },
+                answers.get(index).map(|a| &a.evidence),
+            )
         })
         .collect();
     let (judgement, groups, definition, parts) = if parts.len() == 1 {
@@ -248,7 +251,7 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
     }
     hold_alone(context, &mut groups);
     let judged = || groups.iter().filter(|g| g.judged).map(|g| &g.judgement);
-    let mut judgement = rule(context, goal.limit, &pool(&counts));
+    let mut judgement = rule(Context { is_pooled: true, ..context }, goal.limit, &pool(&counts));
     judgement.verdict = conjunction(judged().map(|j| j.verdict));
     judgement.reason = judged().find(|j| j.verdict != Verdict::Met && j.reason.is_some()).and_then(|j| j.reason);
     if judged().any(|j| j.reason == Some(Reason::GroupWithoutData)) {

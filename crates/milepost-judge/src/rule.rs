@@ -19,6 +19,8 @@ pub(crate) struct Context<'a> {
     pub(crate) goal: &'a Goal,
     pub(crate) criteria: &'a Criteria,
     pub(crate) criterion: &'a Criterion,
+    /// Whether several groups are taken together, each of which is judged on its own.
+    pub(crate) is_pooled: bool,
     /// When the epoch began.
     pub(crate) from: Timestamp,
     pub(crate) now: Timestamp,
@@ -38,6 +40,11 @@ impl Context<'_> {
     /// An amount in base units, in the unit of the goal.
     pub(crate) fn shown(&self, base: f64) -> f64 {
         self.goal.unit().of_base(base)
+    }
+
+    /// Today in the project's time zone.
+    pub(crate) fn today(&self) -> Date {
+        self.date(self.now)
     }
 
     /// The day of a moment in the project's time zone.
@@ -60,7 +67,9 @@ impl Context<'_> {
     /// Puts the rules that all kinds of evidence share on top of what the evidence says: no data, stale, which side, how bad.
     pub(crate) fn finish(&self, mut judgement: Judgement, limit: Option<Quantity>) -> Judgement {
         let age = judgement.newest_event.map(|newest| self.now.since(newest));
-        if judgement.n == 0 || judgement.verdict == Verdict::NoData {
+        if judgement.n == 0 && judgement.fell_back.is_some() {
+            (judgement.verdict, judgement.reason) = (Verdict::NotProven, Some(Reason::FellBack));
+        } else if judgement.n == 0 || judgement.verdict == Verdict::NoData {
             judgement.verdict = Verdict::NoData;
         } else if age.is_some_and(|age| age > self.criterion.max_age) {
             judgement.verdict = Verdict::Stale;
@@ -140,6 +149,7 @@ impl Context<'_> {
             (Verdict::NotProven, Some(Reason::ArmsApart)) => {
                 "the arms hardly ran at the same time, so anything may have made the difference; run both together".to_owned()
             }
+            (Verdict::NotProven, Some(Reason::FellBack)) => "nothing has come in since it fell back".to_owned(),
             (Verdict::NotProven, Some(Reason::NoRelease)) => "say which version is current: version = \"…\" under [project]".to_owned(),
             (Verdict::NotProven, Some(Reason::TooManyGroups)) => "filter the events with `where`, so that fewer groups are left".to_owned(),
             (Verdict::NotProven, None | Some(Reason::GroupWithoutData)) => match (judgement.at_least_more, judgement.projected_more) {

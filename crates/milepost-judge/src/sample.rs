@@ -6,10 +6,12 @@
 use crate::{
     Failures, Family, Metric, Verdict,
     always_valid::{self, Counts},
+    daily,
+    error_budget::ErrorBudget,
     quantile,
     quantity::Quantity,
     rule::Context,
-    scorecard::{Convention, Judgement, LeftOut, Reason, TrendPoint},
+    scorecard::{Budget, Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
 use jiff::civil::Date;
 use milepost_record::{Breakdown, Operation, OperationDay, Outcome};
@@ -35,16 +37,26 @@ pub(crate) fn goal_rate(metric: &Metric, limit: Option<Quantity>) -> Option<f64>
 /// Judges a latency or a success rate on the operations of some days, in order; several entries may be of one day.
 pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, days: &[OperationDay]) -> Judgement {
     let goal = context.goal;
+    let alpha = context.criterion.alpha;
+    let rate = goal_rate(&goal.metric, limit);
+    let mut judgement = context.blank(limit);
+    judgement.trend = trend(context, days);
+    judgement.changes = daily::probable_changes(&judgement.trend, goal.metric != Metric::SuccessRate, context.today());
+    if let Some(rate) = rate.filter(|_| !context.is_pooled) {
+        let of_day = |days: &[OperationDay]| Some((days.first()?.date, Total::of(days).counts(&goal.metric, goal.failures)));
+        let by_day = days.chunk_by(|a, b| a.date == b.date).filter_map(of_day);
+        judgement.fell_back = daily::fell_back(by_day, rate, alpha, context.today());
+    }
+    let newest = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
+    let days = &days[days.partition_point(|day| judgement.fell_back.is_some_and(|fell| day.date <= fell))..];
     let total = Total::of(days);
     let counts = total.counts(&goal.metric, goal.failures);
-    let mut judgement = context.blank(limit);
     judgement.n = counts.n();
-    judgement.newest_event = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
+    judgement.newest_event = newest;
     judgement.left_out = total.left_out(&goal.metric, goal.failures);
     if counts.n() == 0 {
         return context.finish(judgement, limit);
     }
-    let alpha = context.criterion.alpha;
     (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
     judgement.estimate = total.estimate(&goal.metric, goal.failures).map(|v| context.shown(v));
     judgement.interval = match &goal.metric {
@@ -54,7 +66,6 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
         }
         _ => always_valid::rate_interval(counts, alpha).map(|v| Some(context.shown(v))),
     };
-    judgement.trend = trend(context, days);
     if matches!(goal.metric, Metric::Latency(_)) {
         let failures = match goal.failures {
             Failures::Slow => Failures::Exclude,
@@ -65,7 +76,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
         judgement.other_convention = Some(Convention { failures, estimate, n: other.n(), successes: other.successes });
     }
     judgement.verdict = Verdict::NotProven;
-    if let Some(rate) = goal_rate(&goal.metric, limit) {
+    if let Some(rate) = rate {
         let dates: BTreeSet<_> = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.date).collect();
         prove(&mut judgement, counts, rate, alpha, dates.len());
     }
@@ -75,6 +86,16 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
 /// Puts what draws say on a judgement, each one good or not, by the day that it is of: counts, share and its interval, days and
 /// the verdict against the rate that is demanded. Shares are shown in the unit of the goal.
 pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &BTreeMap<Date, Counts>, judgement: &mut Judgement) {
+    let alpha = context.criterion.alpha;
+    let rate = goal_rate(&context.goal.metric, limit);
+    let all = days;
+    judgement.fell_back =
+        rate.and_then(|rate| daily::fell_back(all.iter().map(|(date, of_day)| (*date, *of_day)), rate, alpha, context.today()));
+    let days: BTreeMap<Date, Counts> = all
+        .iter()
+        .filter(|(date, _)| judgement.fell_back.is_none_or(|fell| **date > fell))
+        .map(|(date, of_day)| (*date, *of_day))
+        .collect();
     let counts = days.values().copied().fold(Counts::default(), Counts::and);
     judgement.n = counts.n();
     if counts.n() == 0 {
@@ -82,8 +103,7 @@ pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &
     }
     (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
     judgement.verdict = Verdict::NotProven;
-    let alpha = context.criterion.alpha;
-    if let Some(rate) = goal_rate(&context.goal.metric, limit) {
+    if let Some(rate) = rate {
         prove(judgement, counts, rate, alpha, days.len());
     }
     if context.goal.metric.family() == Some(Family::Share) {
@@ -91,7 +111,8 @@ pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &
         judgement.interval = always_valid::rate_interval(counts, alpha).map(|v| Some(context.shown(v)));
         let point =
             |(date, of_day): (&Date, &Counts)| TrendPoint { date: *date, value: of_day.rate().map(|v| context.shown(v)), n: of_day.n() };
-        judgement.trend = days.iter().map(point).collect();
+        judgement.trend = all.iter().map(point).collect();
+        judgement.changes = daily::probable_changes(&judgement.trend, false, context.today());
     }
 }
 
@@ -105,6 +126,8 @@ fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days:
     } else {
         None
     };
+    judgement.error_budget =
+        ErrorBudget::over(counts.n(), counts.failures, rate).map(|budget| Budget { allowed: budget.allowed, used: budget.used });
     let guard = guard(counts.n(), days);
     match (proven, guard) {
         (Some(verdict), None) => judgement.verdict = verdict,

@@ -123,6 +123,11 @@ pub struct Judgement {
     pub successes: Option<u64>,
     /// Of those, how many are not.
     pub failures: Option<u64>,
+    /// How many failures the goal allows among so many events, and how many there are; null where it is not about a rate of them.
+    pub error_budget: Option<Budget>,
+    /// The last day on which it fell back after it was met: only events after that day count. Null where it did not.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    pub fell_back: Option<Date>,
     /// What was left out of `n`, by why.
     pub left_out: BTreeMap<LeftOut, u64>,
     /// The fewest further events after which it could be met.
@@ -144,6 +149,8 @@ pub struct Judgement {
     pub beside: Vec<Figure>,
     /// The metric day by day; a day without events is not in it.
     pub trend: Vec<TrendPoint>,
+    /// When its level probably changed, by the days that are over and have twenty events or more. A hint, and no verdict.
+    pub changes: Vec<ProbableChange>,
 }
 
 impl Judgement {
@@ -162,6 +169,8 @@ impl Judgement {
             n: 0,
             successes: None,
             failures: None,
+            error_budget: None,
+            fell_back: None,
             left_out: BTreeMap::new(),
             at_least_more: None,
             projected_more: None,
@@ -172,8 +181,34 @@ impl Judgement {
             other_convention: None,
             beside: Vec::new(),
             trend: Vec::new(),
+            changes: Vec::new(),
         }
     }
+}
+
+/// What a goal allows, and what of it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Budget {
+    /// The failures that the goal allows among `n` events; not rounded.
+    pub allowed: f64,
+    /// The failures there are.
+    pub used: u64,
+}
+
+/// A day from which on the level of a metric is probably another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ProbableChange {
+    /// The first day of the new level, or of a trend.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub from: Date,
+    /// Whether it went on in several steps of one direction.
+    pub is_trend: bool,
+    /// The level before, in the judgement's unit.
+    pub before: f64,
+    /// The level after.
+    pub after: f64,
+    /// By what share of itself it changed; 0.1 is +10 %. Null where it was 0.
+    pub change: Option<f64>,
 }
 
 /// A convention for failed operations, and what it gives.
@@ -281,6 +316,8 @@ pub enum Reason {
     SampleRatio,
     /// The arms hardly ran at the same time.
     ArmsApart,
+    /// It fell back after it was met, and no event came since.
+    FellBack,
     /// The criterion is about the current version, and nothing says which one that is.
     NoRelease,
 }

@@ -3,7 +3,9 @@
 
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_judge::{
-    Criteria, Criterion, Failures, Goal, MemoryStatistic, Metric, Quantity, Relation, Scorecard, Since, Tier, Verdict, exclusions, judge,
+    Criteria, Criterion, Failures, Goal, MemoryStatistic, Metric, Quantity, Relation, Scorecard, Since, Tier, Verdict,
+    always_valid::{Counts, ln_e_below},
+    exclusions, judge,
     quantile::Quantile,
     questions,
     scorecard::{CriterionResult, Judgement, Leaning, LeftOut, Reason, Severity},
@@ -535,4 +537,76 @@ fn questions_of_people_ask_for_what_their_rules_need() {
     let contributions = question("contributions.month", "10");
     assert_eq!(contributions.subject, Subject::Measurement { name: "contributions.month".to_owned() });
     assert!(contributions.filter.is_empty(), "a history has no user");
+}
+
+/// Operations of the last 50 days: 40 a day, of which so many failed so many days ago.
+fn fifty_days(failed: impl Fn(i32) -> u64) -> Vec<OperationDay> {
+    (0..50).rev().map(|ago| day(ago, &vec![100; 40 - failed(ago) as usize], failed(ago), 500)).collect()
+}
+
+#[test]
+fn what_fell_back_after_it_was_met_is_judged_by_what_came_after() {
+    let rate = || goal(Metric::SuccessRate, Relation::Above, "95%");
+    // One in forty fails, until 20 days ago; then eight in forty.
+    let worse = |ago: i32| if ago >= 20 { 1 } else { 8 };
+    let result = on_days(rate(), fifty_days(worse));
+    let fell = result.fell_back.expect("it fell back");
+    let ago = (Date::constant(2026, 11, 24) - fell).get_days();
+    assert!((14..20).contains(&ago), "{fell}: within a week");
+    assert_eq!(
+        (result.verdict, result.n, result.failures),
+        (Verdict::Missed, u64::try_from(ago).expect("days") * 40, Some(8 * ago as u64))
+    );
+    assert_eq!(result.trend.len(), 50, "all days are shown");
+    // What the average of all said on that day: nothing yet. That is why it is watched.
+    let bad = 30 + 8 * u64::try_from(20 - ago).expect("days");
+    let all = Counts { successes: u64::try_from(50 - ago).expect("days") * 40 - bad, failures: bad };
+    assert!(ln_e_below(all, 0.95) < 3.0, "{all:?}");
+
+    // What was never met has nothing to fall back from, and what stays good does not fall.
+    let never = on_days(rate(), fifty_days(|_| 8));
+    assert_eq!((never.verdict, never.fell_back, never.n), (Verdict::Missed, None, 2000));
+    let good = on_days(rate(), fifty_days(|_| 1));
+    assert_eq!((good.verdict, good.fell_back, good.n), (Verdict::Met, None, 2000));
+    let budget = good.error_budget.expect("a budget");
+    assert!((budget.allowed - 100.0).abs() < 1e-9 && budget.used == 50);
+    // Better again: met again, of what came after.
+    let again = on_days(rate(), fifty_days(|ago| if ago == 39 { 20 } else { 0 }));
+    assert_eq!((again.verdict, again.fell_back.is_some()), (Verdict::Met, true));
+    assert!(again.n < 40 * 40, "{}", again.n);
+
+    // The day of the alarm is over; a day that is not counts for no alarm.
+    let today_only = on_days(rate(), fifty_days(|ago| if ago == 0 { 40 } else { 1 }));
+    assert_eq!((today_only.fell_back, today_only.n), (None, 2000));
+    let yesterday = on_days(rate(), fifty_days(|ago| if ago == 1 { 40 } else { 0 })[..49].to_vec());
+    assert_eq!((yesterday.verdict, yesterday.reason, yesterday.n), (Verdict::NotProven, Some(Reason::FellBack), 0));
+
+    // Of groups each is watched on its own, and what they are together is not.
+    let mut each = rate();
+    each.for_each = Some(Dimension::Operation);
+    let groups = grouped(vec![(Some("install"), fifty_days(worse)), (Some("search"), fifty_days(|_| 0))]);
+    let both = result_of(each, groups);
+    assert_eq!(both.judgement.fell_back, None);
+    assert_eq!(both.groups.iter().map(|group| group.judgement.fell_back.is_some()).collect::<Vec<_>>(), [true, false]);
+    assert_eq!((both.judgement.verdict, both.judgement.n), (Verdict::Missed, 4000));
+}
+
+fn result_of(goal: Goal, groups: Groups<OperationDay>) -> CriterionResult {
+    result(criterion(vec![goal]), Evidence::Operations(groups))
+}
+
+#[test]
+fn a_level_that_changed_is_a_hint_and_no_verdict() {
+    let days = |ms: fn(i32) -> u64| {
+        (0..50).rev().map(|ago| day(ago, &[ms(ago) + u64::from(ago.unsigned_abs() * 7919 % 13); 25], 0, 500)).collect()
+    };
+    let step = on_days(p95("500ms"), days(|ago| if ago > 15 { 300 } else { 330 }));
+    let [change] = step.changes[..] else { panic!("one change: {:?}", step.changes) };
+    assert_eq!((change.from, change.is_trend), (Date::constant(2026, 11, 9), false));
+    assert!((change.before - 306.0).abs() < 1.0 && (change.after - 336.0).abs() < 1.0, "{change:?}");
+    assert!(change.change.is_some_and(|by| (by - 0.098).abs() < 0.003), "{change:?}");
+    assert_eq!((step.verdict, step.fell_back), (Verdict::Met, None));
+    let drift = on_days(p95("500ms"), days(|ago| 200 + 5 * (50 - ago.unsigned_abs() as u64)));
+    assert!(matches!(drift.changes[..], [change] if change.is_trend && change.after > change.before), "{:?}", drift.changes);
+    assert_eq!(on_days(p95("500ms"), days(|_| 300)).changes, []);
 }

@@ -4,7 +4,7 @@ use crate::render::chart::{self, amount};
 use jiff::civil::Date;
 use milepost_judge::{
     Failures, MemoryStatistic, Metric, Scorecard, Tier, Verdict,
-    scorecard::{Beside, CriterionResult, Figure, GroupResult, Judgement, Leaning, LeftOut, Reason, Since},
+    scorecard::{Beside, Budget, CriterionResult, Figure, GroupResult, Judgement, Leaning, LeftOut, ProbableChange, Reason, Since},
 };
 use milepost_record::{Kind, Timestamp};
 use std::time::Duration;
@@ -160,7 +160,19 @@ pub(crate) fn remarks(criterion: &CriterionResult) -> Vec<String> {
     });
     let more = criterion.excluded.len().saturating_sub(SHOWN_MAX);
     let more = (more > 0).then(|| format!("And {more} more periods were excluded."));
-    was.into_iter().chain(excluded).chain(more).collect()
+    let groups = criterion.groups.iter().chain(criterion.parts.iter().flat_map(|part| &part.groups)).filter(|group| group.judged);
+    let alone = std::iter::once(&criterion.judgement).chain(criterion.parts.iter().map(|part| &part.judgement));
+    let fell_back: Vec<String> = alone
+        .filter_map(|judgement| judgement.fell_back.map(day))
+        .chain(groups.filter_map(|group| {
+            let name = group.group.values().next().cloned().flatten().unwrap_or_else(|| "(none)".to_owned());
+            Some(format!("{} ({})", day(group.judgement.fell_back?), plain(&name, NAME_CHARS_MAX)))
+        }))
+        .take(SHOWN_MAX)
+        .collect();
+    let fell_back =
+        (!fell_back.is_empty()).then(|| format!("Fell back after it was met: {}; it is judged by what came after.", fell_back.join(", ")));
+    fell_back.into_iter().chain(was).chain(excluded).chain(more).collect()
 }
 
 /// How many more events it takes.
@@ -179,6 +191,7 @@ const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::TooFew => "fewer than ten events",
         Reason::SingleDay => "all events are of one day",
+        Reason::FellBack => "nothing has come in since it fell back",
         Reason::GroupWithoutData => "a group that has to be there has no events",
         Reason::TooManyGroups => "there are more groups than are told apart",
         Reason::RunTooShort => "no run of readings lasted an hour",
@@ -263,12 +276,26 @@ pub(crate) fn facts(judgement: &Judgement) -> Vec<(&'static str, String)> {
         (!left_out.is_empty()).then(|| ("Left out", left_out.join(", "))),
         needs(judgement).map(|needs| ("To a verdict", capital(&needs))),
         other,
+        judgement.error_budget.as_ref().map(|budget| ("Error budget", budget_used(budget))),
         judgement.newest_event.map(|at| ("Newest event", moment(at))),
     ]
     .into_iter()
     .flatten()
+    .chain(judgement.changes.iter().map(|change| ("Probable change", probable(change, &judgement.unit))))
     .chain(judgement.beside.iter().map(|figure| (beside(figure.what), written(figure))))
     .collect()
+}
+
+fn budget_used(budget: &Budget) -> String {
+    let share = if budget.allowed > 0.0 { format!(" ({:.0}%)", 100.0 * budget.used as f64 / budget.allowed) } else { String::new() };
+    format!("{} of {} failures used that the goal allows{share}", count(budget.used), milepost_judge::digits(budget.allowed))
+}
+
+/// A hint, in words.
+fn probable(change: &ProbableChange, unit: &str) -> String {
+    let by = change.change.map(|by| format!(", {:+.0}%", 100.0 * by)).unwrap_or_default();
+    let how = if change.is_trend { "little by little from " } else { "" };
+    format!("{how}{}: {} to {}{by}", day(change.from), amount(change.before, unit), amount(change.after, unit))
 }
 
 const fn beside(what: Beside) -> &'static str {
