@@ -29,7 +29,7 @@ pub fn questions(criteria: &Criteria, past: &[Event], now: Timestamp) -> Vec<Vec
     criteria.criteria.iter().map(of).collect()
 }
 
-fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, mut span: Span) -> Question {
+pub(crate) fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, mut span: Span) -> Question {
     let mut filter = goal.filter.clone();
     if let (Since::Release, Some(version)) = (criterion.since, &criteria.version) {
         filter.insert(Dimension::Version, [version.clone()].into());
@@ -66,7 +66,7 @@ fn question(criteria: &Criteria, criterion: &Criterion, goal: &Goal, mut span: S
     }
 }
 
-fn whole_limit(goal: &Goal) -> Limit {
+pub(crate) fn whole_limit(goal: &Goal) -> Limit {
     // Durations are whole microseconds, and peaks whole bytes: for a strict limit the next whole one above decides the same, for the other the one below.
     let inclusive = goal.relation == crate::Relation::AtMost;
     let whole = |limit: Quantity| {
@@ -146,6 +146,7 @@ fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer
         since: scorecard::Since { from: span.from, why: why.to_owned() },
         excluded,
         was,
+        misses: None,
         groups,
         parts,
     }

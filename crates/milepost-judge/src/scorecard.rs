@@ -1,6 +1,6 @@
 //! The scorecard: all criteria with verdict, evidence and history. Everything that is shown anywhere is in it.
 
-use crate::{Exclusion, Tier, Verdict};
+use crate::{Exclusion, Misses, Tier, Verdict};
 use jiff::civil::Date;
 use milepost_record::Timestamp;
 use schemars::JsonSchema;
@@ -65,6 +65,8 @@ pub struct CriterionResult {
     pub excluded: Vec<Exclusion>,
     /// What was proven last, where nothing is now; of what is stale, the last verdict. Null where there is none.
     pub was: Option<Was>,
+    /// Where its misses are; null where there are none, it is met, or it is not about latency or success.
+    pub misses: Option<Misses>,
     /// For each group its own judgement; empty where the criterion has no groups.
     pub groups: Vec<GroupResult>,
     /// For each part of a criterion that demands several things at once; empty where it demands one.

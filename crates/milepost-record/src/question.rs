@@ -21,6 +21,9 @@ pub const ROUNDING: f64 = 0.01;
 /// How many readings of a measurement an answer holds: the newest.
 pub const READINGS_MAX: usize = 1000;
 
+/// How many kinds of misses an answer holds: the most frequent.
+pub const MISSES_MAX: usize = 1000;
+
 /// How many measurements of one report an answer holds.
 pub const MEASURED_MAX: usize = 5000;
 /// How long a person may be silent within one session.
@@ -190,6 +193,13 @@ pub enum Subject {
         /// The limit on their peak, where one is asked about.
         limit: Option<Limit>,
     },
+    /// Which operations failed or were beyond the limit, by name and category.
+    Misses {
+        /// The limit on their duration, where one is asked about.
+        limit: Option<Limit>,
+        /// Whether one that failed is a miss.
+        failed: bool,
+    },
     /// The readings of memory, by run.
     Memory,
     /// The readings of one measurement.
@@ -221,7 +231,7 @@ impl Subject {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Operations { .. } | Self::PeakMemory { .. } | Self::Breakdown | Self::Returns => Kind::Operation,
+            Self::Operations { .. } | Self::PeakMemory { .. } | Self::Misses { .. } | Self::Breakdown | Self::Returns => Kind::Operation,
             Self::Sessions | Self::FirstSessions => Kind::Session,
             Self::Interactions => Kind::Interaction,
             Self::Feedback => Kind::Note,
@@ -257,6 +267,8 @@ pub enum Evidence {
     /// To [`Subject::Operations`] and [`Subject::PeakMemory`]: for each group its days, in order. In the answer to the latter, an
     /// operation that ended by itself is `ok` whatever its outcome, and `durations` are peaks in bytes.
     Operations(Groups<OperationDay>),
+    /// To [`Subject::Misses`]: the most frequent first, at most [`MISSES_MAX`].
+    Misses(Vec<Miss>),
     /// To [`Subject::Memory`]: for each group its runs, by their beginning.
     Memory(Groups<Run>),
     /// To [`Subject::Measurement`]: for each group its newest readings, in order.
@@ -317,6 +329,17 @@ pub struct OperationDay {
     pub within: u64,
     /// Durations of those that succeeded in microseconds, rising, each with how many there are.
     pub durations: Vec<(u64, u64)>,
+}
+
+/// Operations of one name that failed for one category of reason, or were beyond the limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// Name of the operation.
+    pub operation: String,
+    /// The category of what went wrong; `None` of those that succeeded and were beyond the limit.
+    pub category: Option<String>,
+    /// How many.
+    pub n: u64,
 }
 
 /// One observation of a running product's memory.

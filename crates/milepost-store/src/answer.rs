@@ -12,7 +12,7 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    Breakdown, Evidence, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, OperationDay, Question, Reading, Run, Subject,
+    Breakdown, Evidence, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, Miss, OperationDay, Question, Reading, Run, Subject,
     Timestamp, Understood,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -25,6 +25,7 @@ pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBat
             let value = if matches!(question.subject, Subject::PeakMemory { .. }) { "peak_bytes" } else { "duration_us" };
             Evidence::Operations(limited(operations(&batches, value, within)?, |days| days.iter().map(|d| d.ok + d.failed).sum()))
         }
+        Subject::Misses { .. } => Evidence::Misses(misses(&batches)?),
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
         Subject::Breakdown => Evidence::Breakdown(breakdown(&batches)?),
@@ -164,6 +165,18 @@ fn measurements(batches: &[Columns<'_>]) -> Result<ByGroup<Reading>, StoreError>
         readings.reverse();
     }
     Ok(groups)
+}
+
+fn misses(batches: &[Columns<'_>]) -> Result<Vec<Miss>, StoreError> {
+    let mut found = Vec::new();
+    for columns in batches {
+        let (operation, category, n) = (columns.text("operation")?, columns.text("category")?, columns.integers("n")?);
+        for row in 0..columns.rows() {
+            let operation = operation(row).ok_or(StoreError::Shape("operation"))?;
+            found.push(Miss { operation, category: category(row), n: count(&n, row) });
+        }
+    }
+    Ok(found)
 }
 
 fn breakdown(batches: &[Columns<'_>]) -> Result<Vec<Breakdown>, StoreError> {

@@ -3,7 +3,8 @@
 use crate::people;
 use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::{
-    Dimension, EXACT_DURATIONS_MAX, Kind, Limit, MEASURED_MAX, Origin, Question, READINGS_MAX, ROUNDING, Span, Subject, Timestamp,
+    Dimension, EXACT_DURATIONS_MAX, Kind, Limit, MEASURED_MAX, MISSES_MAX, Origin, Question, READINGS_MAX, ROUNDING, Span, Subject,
+    Timestamp,
 };
 use std::{fmt::Write, time::Duration};
 
@@ -34,6 +35,19 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
                  {value} AS {column}\n      {})\n\
                  GROUP BY 1, 2, 3, 4\nORDER BY 1, 2, 4",
                 from.replace('\n', "\n      ")
+            )
+        }
+        Subject::Misses { limit, failed } => {
+            let beyond = limit.as_ref().map(|limit| format!("ended = 'ok' AND NOT ({})", within("duration_us", limit)));
+            let failed = failed.then(|| "ended IN ('failed', 'timeout')".to_owned());
+            let misses: Vec<_> = failed.into_iter().chain(beyond).collect();
+            format!(
+                "SELECT operation, CASE WHEN ended <> 'ok' THEN coalesce(error_category, 'unknown') END AS category, count(*) AS n\n\
+                 FROM (SELECT {group} AS \"group\", {} AS operation, {ENDED} AS ended, {DURATION} AS duration_us, error_category\n      {})\n\
+                 WHERE {}\nGROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {MISSES_MAX}",
+                column(&Dimension::Operation, question),
+                from.replace('\n', "\n      "),
+                if misses.is_empty() { "false".to_owned() } else { misses.join(" OR ") }
             )
         }
         Subject::Memory => format!(

@@ -67,6 +67,7 @@ fn criterion(name: &str, tier: Option<Tier>, judgement: Judgement) -> CriterionR
         since: Since { from: at("2026-10-01T00:00:00Z"), why: "quarter".to_owned() },
         excluded: Vec::new(),
         was: None,
+        misses: None,
         groups: Vec::new(),
         parts: Vec::new(),
     }

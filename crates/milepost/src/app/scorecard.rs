@@ -5,7 +5,7 @@ use crate::{
     cli::{Allowed, Check, Dashboard, Format, Status},
     render,
 };
-use milepost_judge::{Criteria, Scorecard, Tier, Verdict, conjunction, judge, plan::plans, questions};
+use milepost_judge::{Criteria, Scorecard, Tier, Verdict, conjunction, judge, misses_questions, plan::plans, questions, tell_misses};
 use milepost_record::{Answer, Question, Timestamp};
 use milepost_store::Store;
 use std::{path::Path, process::ExitCode, sync::LazyLock};
@@ -29,7 +29,11 @@ pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
         let questions = questions(criteria, store.past(), now);
         let mut answered = store.answers(&questions.concat()).await?.into_iter();
         let answers: Vec<Vec<Answer>> = questions.iter().map(|of_goals| answered.by_ref().take(of_goals.len()).collect()).collect();
-        let scorecard = judge(criteria, &answers, store.past(), now);
+        let mut scorecard = judge(criteria, &answers, store.past(), now);
+        let (places, asked): (Vec<usize>, Vec<Question>) = misses_questions(criteria, &scorecard, store.past(), now).into_iter().unzip();
+        if !asked.is_empty() {
+            tell_misses(&mut scorecard, places.into_iter().zip(store.answers(&asked).await?).collect());
+        }
         Ok(Judged { store, scorecard, questions, answers })
     })
 }

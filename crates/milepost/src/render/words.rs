@@ -4,6 +4,7 @@ use crate::render::chart::{self, amount};
 use jiff::civil::Date;
 use milepost_judge::{
     Failures, MemoryStatistic, Metric, Scorecard, Tier, Verdict,
+    misses::Share,
     scorecard::{Beside, Budget, CriterionResult, Figure, GroupResult, Judgement, Leaning, LeftOut, ProbableChange, Reason, Since},
 };
 use milepost_record::{Kind, Timestamp};
@@ -158,6 +159,14 @@ pub(crate) fn remarks(criterion: &CriterionResult) -> Vec<String> {
             moment(excluded.counts_again())
         )
     });
+    let misses = criterion.misses.as_ref().map(|misses| {
+        let of = |shares: &[Share]| {
+            let share = |share: &Share| format!("{} {}", plain(&share.name, NAME_CHARS_MAX), count(share.n));
+            shares.iter().map(share).collect::<Vec<_>>().join(", ")
+        };
+        let failed = (misses.failed > 0).then(|| format!("; {} failed: {}", count(misses.failed), of(&misses.categories)));
+        format!("Misses: {} of {}{}.", of(&misses.operations), count(misses.n), failed.unwrap_or_default())
+    });
     let more = criterion.excluded.len().saturating_sub(SHOWN_MAX);
     let more = (more > 0).then(|| format!("And {more} more periods were excluded."));
     let groups = criterion.groups.iter().chain(criterion.parts.iter().flat_map(|part| &part.groups)).filter(|group| group.judged);
@@ -172,7 +181,7 @@ pub(crate) fn remarks(criterion: &CriterionResult) -> Vec<String> {
         .collect();
     let fell_back =
         (!fell_back.is_empty()).then(|| format!("Fell back after it was met: {}; it is judged by what came after.", fell_back.join(", ")));
-    fell_back.into_iter().chain(was).chain(excluded).chain(more).collect()
+    misses.into_iter().chain(fell_back).chain(was).chain(excluded).chain(more).collect()
 }
 
 /// How many more events it takes.
