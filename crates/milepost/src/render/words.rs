@@ -164,8 +164,8 @@ pub(crate) fn remarks(criterion: &CriterionResult) -> Vec<String> {
             let share = |share: &Share| format!("{} {}", plain(&share.name, NAME_CHARS_MAX), count(share.n));
             shares.iter().map(share).collect::<Vec<_>>().join(", ")
         };
-        let failed = (misses.failed > 0).then(|| format!("; {} failed: {}", count(misses.failed), of(&misses.categories)));
-        format!("Misses: {} of {}{}.", of(&misses.operations), count(misses.n), failed.unwrap_or_default())
+        let failed = (misses.failed > 0).then(|| format!(" Failed ({}): {}.", count(misses.failed), of(&misses.categories)));
+        format!("Misses ({}): {}.{}", count(misses.n), of(&misses.operations), failed.unwrap_or_default())
     });
     let more = criterion.excluded.len().saturating_sub(SHOWN_MAX);
     let more = (more > 0).then(|| format!("And {more} more periods were excluded."));
@@ -297,7 +297,9 @@ pub(crate) fn facts(judgement: &Judgement) -> Vec<(&'static str, String)> {
 
 fn budget_used(budget: &Budget) -> String {
     let share = if budget.allowed > 0.0 { format!(" ({:.0}%)", 100.0 * budget.used as f64 / budget.allowed) } else { String::new() };
-    format!("{} of {} failures used that the goal allows{share}", count(budget.used), milepost_judge::digits(budget.allowed))
+    // Never rounded to none: a budget of 0.4 is less than one failure.
+    let allowed = if budget.allowed < 10.0 { format!("{:.1}", budget.allowed) } else { format!("{:.0}", budget.allowed) };
+    format!("{} of the {allowed} failures that the goal allows{share}", count(budget.used))
 }
 
 /// A hint, in words.
