@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: what the doors cost, side by side with what a user would use instead, in one run. What it measures goes
-//! into this repository's own `.milepost`, where `milepost status` judges it.
+//! `cargo xtask bench`: what the doors and the judge cost, side by side with what a user would use instead, in one run, and how
+//! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
+//! judges it.
 
-use crate::{Done, cargo, have, output, own, root, run, target};
+use crate::{Done, cargo, have, output, own, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -10,14 +11,20 @@ use std::{
 
 pub(crate) fn bench(which: &[&str]) -> Done {
     let wanted = |name: &str| which.is_empty() || which.contains(&name);
-    if let Some(unknown) = which.iter().find(|name| !["run", "record", "store", "crash", "chaos"].contains(name)) {
-        return Err(format!("there is no benchmark `{unknown}`; there are run, record, store, crash and chaos"));
+    if let Some(unknown) = which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "crash", "chaos"].contains(name)) {
+        return Err(format!("there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, crash and chaos"));
     }
     if wanted("run") {
         wrapper()?;
     }
     if wanted("record") {
         recorder()?;
+    }
+    if wanted("judge") {
+        judge()?;
+    }
+    if wanted("simulate") {
+        simulate()?;
     }
     if wanted("store") {
         store()?;
@@ -81,12 +88,45 @@ fn wrapper() -> Done {
 /// One event: the recorder, beside a plain `write()` and SQLite.
 fn recorder() -> Done {
     let program = released()?;
-    let manifest = ["run", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--target-dir"];
-    let table = output(cargo().args(manifest).arg(target().join("bench")))?;
+    let table = output(own_workspace("record").args(["--features", "sqlite"]))?;
     println!("\nRecording one event, 9 rounds in turn\n\n{table}");
     let row = table.lines().find(|line| line.contains("Recorder::record,")).and_then(|line| line.split('|').nth(2));
     let median = row.and_then(|cell| cell.trim().strip_suffix("µs")?.trim().parse().ok());
     measured(&program, "record.duration", median.ok_or("the benchmark printed no median of the recorder")?, "us", "cargo xtask bench")
+}
+
+/// A program of `bench/`, which is a workspace of its own.
+fn own_workspace(program: &str) -> Command {
+    let mut command = cargo();
+    command.args(["run", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--bin", program, "--target-dir"]);
+    command.arg(target().join("bench"));
+    command
+}
+
+/// A hundred thousand verdicts and a thousand groups, beside what SciPy and statsmodels say of the same counts.
+fn judge() -> Done {
+    println!("\nJudging on one core, the median of 5 rounds\n");
+    run(&mut own_workspace("judge"))?;
+    println!();
+    match python("bench-python", "bench/requirements.txt") {
+        Ok(python) => run(Command::new(python).arg(root().join("bench/proportions.py")).env("OMP_NUM_THREADS", "1")),
+        Err(why) => {
+            println!("SciPy and statsmodels are not measured beside it: {why}");
+            Ok(())
+        }
+    }
+}
+
+/// How often a verdict is wrong, and how many events it takes: the tables of `docs/honesty.md`.
+fn simulate() -> Done {
+    let tables = output(&mut own_workspace("simulate"))?;
+    println!("\n{tables}");
+    let page = root().join("docs/honesty.md");
+    let shown = fs::read_to_string(&page).map_err(|error| format!("cannot read {}: {error}", page.display()))?;
+    match tables.split("\n\n").find(|block| !shown.contains(block.trim())) {
+        None => Ok(()),
+        Some(other) => Err(format!("docs/honesty.md does not show this:\n\n{}", other.trim())),
+    }
 }
 
 /// What the store costs as it grows: a small product for 60 days, then a busy one for a while. `MILEPOST_BENCH_DAYS` says how long

@@ -18,8 +18,8 @@ const USAGE: &str = "\
 cargo xtask demo          wrap real commands, sample a real process, and show the scorecard and the page
 cargo xtask demo --nix    the same for an assistant that drives a real Nix, by the preset nix-for-humanity
 cargo xtask test          formatting, lints, architecture, and all tests
-cargo xtask bench         what the doors cost, beside what a user would use instead: all, or some of run, record, store,
-                          crash, chaos
+cargo xtask bench         what the doors and the judge cost, beside what a user would use instead, and how often a verdict
+                          is wrong: all, or some of run, record, judge, simulate, store, crash, chaos
 cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
 cargo xtask codegen       write schemas/ anew from the Rust types";
 

@@ -11,7 +11,7 @@ use std::{hint::black_box, time::Instant};
 const GOAL: f64 = 0.95;
 const VERDICTS: u64 = 100_000;
 const GROUPS: u64 = 1000;
-const ROUNDS: usize = 1;
+const ROUNDS: usize = 5;
 
 fn main() {
     println!("| what | how often | median | for each |\n|---|---:|---:|---:|");

@@ -82,7 +82,7 @@ fn mean_run_length(rate: f64, at_a_time: u64) -> f64 {
 
 fn simulate(rate: impl Fn(u64) -> f64) -> Shown {
     let watched = Watched { goal: 0.95, alpha: 0.05, runs: RUNS, looks: 2000, seed: 20_240_229 };
-    watch(watched, |random, look| event(random.next() < rate(look)))
+    watch(watched, |random, look| event(random.draw() < rate(look)))
 }
 
 fn share(runs: u64) -> f64 {
