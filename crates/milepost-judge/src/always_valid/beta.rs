@@ -15,6 +15,8 @@ use std::f64::consts::TAU;
 /// Terms of the continued fraction at most. The worst case grows with the square root of the number of events: 973
 /// terms at ten million.
 const TERMS_MAX: u32 = 100_000;
+/// So far from overflow that no term and no product of two such numbers reaches it.
+const LARGE: f64 = (1_u128 << 100) as f64;
 
 /// `ln( integral over t from x to 1 of t^(a-1) (1-t)^(b-1) / (x^a y^b) )` for `a, b > 0` and `0 < x < 1`.
 pub(crate) fn ln_upper_tail(a: f64, b: f64, x: f64, y: f64) -> f64 {
@@ -59,24 +61,30 @@ fn converges_fast(a: f64, b: f64, x: f64) -> bool {
 }
 
 /// `integral over t from 0 to x of t^(a-1) (1-t)^(b-1) / (x^a y^b)`, by the continued fraction of Didonato and Morris
-/// (1992, ACM TOMS 18, algorithm 708), evaluated after Lentz. Where it converges fast all partial denominators are
+/// (1992, ACM TOMS 18, algorithm 708), evaluated forwards as they do. Where it converges fast all partial denominators are
 /// positive (so they were for three million random arguments), so it needs no guard against a division by zero.
+///
+/// Numerator and denominator of each convergent are kept apart, so that no step waits for a division.
 fn fraction(a: f64, b: f64, x: f64, y: f64) -> f64 {
     let lead = a * y - b * x + 1.0;
-    let first = a * lead / (a + 1.0);
-    let (mut value, mut c, mut d) = (first, first, 0.0);
+    let (mut above, mut below) = (a * lead / (a + 1.0), 1.0);
+    let (mut above_last, mut below_last) = (1.0, 0.0);
+    let mut of_odd = 1.0 / (a + 1.0);
     for m in (1..TERMS_MAX).map(f64::from) {
-        let odd = a + 2.0 * m - 1.0;
-        let step = m * (b - m) * x / odd;
-        let numerator = (a + m - 1.0) * (a + b + m - 1.0) * x * step / odd;
-        let denominator = m + step + (a + m) * (lead + m * (2.0 - x)) / (odd + 2.0);
-        d = 1.0 / (denominator + numerator * d);
-        c = denominator + numerator / c;
-        let change = c * d;
-        value *= change;
-        if (change - 1.0).abs() <= f64::EPSILON {
+        let step = m * (b - m) * x * of_odd;
+        let numerator = (a + m - 1.0) * (a + b + m - 1.0) * x * step * of_odd;
+        of_odd = 1.0 / (a + 2.0 * m + 1.0);
+        let denominator = m + step + (a + m) * (lead + m * (2.0 - x)) * of_odd;
+        (above, above_last) = (denominator * above + numerator * above_last, above);
+        (below, below_last) = (denominator * below + numerator * below_last, below);
+        // Whether the two last convergents are the same.
+        let (now, last) = (above * below_last, above_last * below);
+        if (now - last).abs() <= 2.0 * f64::EPSILON * now.abs() {
             break;
         }
+        if above.max(below) > LARGE {
+            [above, above_last, below, below_last] = [above, above_last, below, below_last].map(|part| part / LARGE);
+        }
     }
-    1.0 / value
+    below / above
 }
