@@ -135,17 +135,17 @@ impl Performance {
     #[must_use]
     pub fn of(cells: &[Breakdown], limits: &BTreeMap<String, f64>) -> Self {
         let by = |key: fn(&Breakdown) -> Key| {
-            let mut totals: BTreeMap<_, Total> = BTreeMap::new();
+            let mut groups: BTreeMap<_, Vec<&Breakdown>> = BTreeMap::new();
             for cell in cells {
-                totals.entry(key(cell)).or_default().add(cell);
+                groups.entry(key(cell)).or_default().push(cell);
             }
-            let group = |((operation, backend), total): (Key, Total)| Group { operation, backend, figures: Figures::of(&total) };
-            totals.into_iter().map(group).collect::<Vec<_>>()
+            let group = |((operation, backend), cells): (Key, Vec<&Breakdown>)| Group {
+                operation,
+                backend,
+                figures: Figures::of(&Total::of_cells(cells)),
+            };
+            groups.into_iter().map(group).collect::<Vec<_>>()
         };
-        let mut overall = Total::default();
-        for cell in cells {
-            overall.add(cell);
-        }
         let by_operation = by(|cell| (Some(cell.operation.clone()), None));
         let violation = |group: &Group| {
             let (operation, figures) = (group.operation.clone()?, &group.figures);
@@ -155,7 +155,7 @@ impl Performance {
             violates.then_some(Violation { operation, p95_ms: figures.p95_ms, limit_ms, over_percent: over })
         };
         Self {
-            overall: Figures::of(&overall),
+            overall: Figures::of(&Total::of_cells(cells)),
             violations: by_operation.iter().filter_map(violation).collect(),
             by_operation,
             by_backend: by(|cell| (None, Some(cell.backend.clone()))),

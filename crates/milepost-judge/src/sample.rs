@@ -37,19 +37,20 @@ pub(crate) fn goal_rate(metric: &Metric, limit: Option<Quantity>) -> Option<f64>
 /// Judges a latency or a success rate on the operations of some days, in order; several entries may be of one day.
 pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, days: &[OperationDay]) -> Judgement {
     let goal = context.goal;
+    let by_day: Vec<(Date, Total)> =
+        days.chunk_by(|a, b| a.date == b.date).filter_map(|of_day| Some((of_day.first()?.date, Total::of(of_day)))).collect();
     let alpha = context.criterion.alpha;
     let rate = goal_rate(&goal.metric, limit);
     let mut judgement = context.blank(limit);
-    judgement.trend = trend(context, days);
+    judgement.trend = trend(context, &by_day);
     judgement.changes = daily::probable_changes(&judgement.trend, goal.metric != Metric::SuccessRate, context.today());
     if let Some(rate) = rate.filter(|_| !context.is_pooled) {
-        let of_day = |days: &[OperationDay]| Some((days.first()?.date, Total::of(days).counts(&goal.metric, goal.failures)));
-        let by_day = days.chunk_by(|a, b| a.date == b.date).filter_map(of_day);
-        judgement.fell_back = daily::fell_back(by_day, rate, alpha, context.today());
+        let days = by_day.iter().map(|(date, total)| (*date, total.counts(&goal.metric, goal.failures)));
+        judgement.fell_back = daily::fell_back(days, rate, alpha, context.today());
     }
     let newest = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
-    let days = &days[days.partition_point(|day| judgement.fell_back.is_some_and(|fell| day.date <= fell))..];
-    let total = Total::of(days);
+    let by_day = &by_day[by_day.partition_point(|(date, _)| judgement.fell_back.is_some_and(|fell| *date <= fell))..];
+    let total = Total::sum(by_day.iter().map(|(_, total)| total));
     let counts = total.counts(&goal.metric, goal.failures);
     judgement.n = counts.n();
     judgement.newest_event = newest;
@@ -77,7 +78,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     }
     judgement.verdict = Verdict::NotProven;
     if let Some(rate) = rate {
-        let dates: BTreeSet<_> = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.date).collect();
+        let dates: BTreeSet<_> = by_day.iter().filter(|(_, of_day)| of_day.ok + of_day.failed > 0).map(|(date, _)| date).collect();
         prove(&mut judgement, counts, rate, alpha, dates.len());
     }
     context.finish(judgement, limit)
@@ -150,15 +151,14 @@ pub(crate) const fn guard(n: u64, days: usize) -> Option<(Reason, u64)> {
     }
 }
 
-fn trend(context: Context<'_>, days: &[OperationDay]) -> Vec<TrendPoint> {
+fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
     let goal = context.goal;
-    let of_day = |days: &[OperationDay]| {
-        let total = Total::of(days);
+    let point = |(date, total): &(Date, Total)| {
         let n = total.counts(&goal.metric, goal.failures).n();
-        let date = days.first().map(|day| day.date).filter(|_| n > 0)?;
-        Some(TrendPoint { date, value: total.estimate(&goal.metric, goal.failures).map(|v| context.shown(v)), n })
+        let value = total.estimate(&goal.metric, goal.failures).map(|v| context.shown(v));
+        (n > 0).then_some(TrendPoint { date: *date, value, n })
     };
-    days.chunk_by(|a, b| a.date == b.date).filter_map(of_day).collect()
+    by_day.iter().filter_map(point).collect()
 }
 
 /// Operations added up: those of several days, or those of a fixed sample.
@@ -171,7 +171,8 @@ pub(crate) struct Total {
     pub(crate) dry_runs: u64,
     pub(crate) unmeasured: u64,
     within: u64,
-    durations: BTreeMap<u64, u64>,
+    /// Rising, each with how many there are.
+    durations: Vec<(u64, u64)>,
 }
 
 impl Total {
@@ -185,24 +186,52 @@ impl Total {
             total.dry_runs += day.dry_runs;
             total.unmeasured += day.unmeasured;
             total.within += day.within;
-            for (duration, count) in &day.durations {
-                *total.durations.entry(*duration).or_default() += count;
-            }
+            total.durations.extend(&day.durations);
         }
-        total
+        total.in_order()
     }
 
-    /// Adds those of one operation and backend. No limit is asked about.
-    pub(crate) fn add(&mut self, cell: &Breakdown) {
-        self.ok += cell.ok;
-        self.failed += cell.failed;
-        self.timeouts += cell.timeouts;
-        self.cancelled += cell.cancelled;
-        self.dry_runs += cell.dry_runs;
-        self.unmeasured += cell.unmeasured;
-        for (duration, count) in &cell.durations {
-            *self.durations.entry(*duration).or_default() += count;
+    fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut total = Self::default();
+        for part in parts {
+            total.ok += part.ok;
+            total.failed += part.failed;
+            total.timeouts += part.timeouts;
+            total.cancelled += part.cancelled;
+            total.dry_runs += part.dry_runs;
+            total.unmeasured += part.unmeasured;
+            total.within += part.within;
+            total.durations.extend(&part.durations);
         }
+        total.in_order()
+    }
+
+    /// Those of some operations and backends. No limit is asked about.
+    pub(crate) fn of_cells<'a>(cells: impl IntoIterator<Item = &'a Breakdown>) -> Self {
+        let mut total = Self::default();
+        for cell in cells {
+            total.ok += cell.ok;
+            total.failed += cell.failed;
+            total.timeouts += cell.timeouts;
+            total.cancelled += cell.cancelled;
+            total.dry_runs += cell.dry_runs;
+            total.unmeasured += cell.unmeasured;
+            total.durations.extend(&cell.durations);
+        }
+        total.in_order()
+    }
+
+    /// Puts the durations in order and counts each once. The sort is a stable one, which merges what is in order by pieces.
+    fn in_order(mut self) -> Self {
+        self.durations.sort_by_key(|(duration, _)| *duration);
+        self.durations.dedup_by(|(duration, count), (kept, kept_count)| {
+            let is_same = duration == kept;
+            if is_same {
+                *kept_count += *count;
+            }
+            is_same
+        });
+        self
     }
 
     /// The mean duration of those that succeeded, in microseconds.
@@ -228,14 +257,14 @@ impl Total {
                     match operation.duration_us {
                         Some(duration) => {
                             total.within += u64::from(within(duration));
-                            *total.durations.entry(duration).or_default() += 1;
+                            total.durations.push((duration, 1));
                         }
                         None => total.unmeasured += 1,
                     }
                 }
             }
         }
-        total
+        total.in_order()
     }
 
     pub(crate) fn counts(&self, metric: &Metric, failures: Failures) -> Counts {
