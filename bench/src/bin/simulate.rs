@@ -193,6 +193,7 @@ fn many_operations() {
 /// Of how many runs a criterion on operations that all succeed in this share is ever met, and ever missed.
 fn operations_at(truth: f64, seed: u64) -> [u64; 2] {
     let (goal, boundary, mut random) = (0.95, Boundary::live(0.95, ALPHA, LOOKS), SplitMix(seed));
+    let among_many = Boundary::live(goal, ALPHA / OPERATIONS as f64, LOOKS);
     let criterion = criteria(for_each_operation(success_rate(goal)));
     let mut shown = [0, 0];
     for run in 0..RUNS {
@@ -201,7 +202,7 @@ fn operations_at(truth: f64, seed: u64) -> [u64; 2] {
         for look in 0..LOOKS {
             counts[look as usize % OPERATIONS].add(random.draw() < truth);
             let is_met = counts.iter().all(|counts| boundary.met(*counts));
-            let is_missed = counts.iter().any(|counts| counts.n() >= EVENTS_MIN && boundary.missed(*counts));
+            let is_missed = counts.iter().any(|counts| counts.n() >= EVENTS_MIN && among_many.missed(*counts));
             if run < 5 && look % 25 == 24 {
                 let named = counts.into_iter().zip(0..).map(|(counts, name)| (format!("operation {name}"), outcomes(counts)));
                 let verdict = judged(&criterion, by_operation(named)).verdict;

@@ -58,15 +58,15 @@ pub(crate) fn probable_changes(trend: &[TrendPoint], is_amount: bool, today: Dat
         .filter_map(|day| Some((day.date, day.value?)))
         .filter(|(_, value)| !is_amount || *value > 0.0)
         .collect();
-    let (to_scale, from_scale): (fn(f64) -> f64, fn(f64) -> f64) = if is_amount { (f64::ln, f64::exp) } else { (|v| v, |v| v) };
-    let series: Vec<f64> = days.iter().map(|(_, value)| to_scale(*value)).collect();
+    let series: Vec<f64> = days.iter().map(|(_, value)| if is_amount { value.ln() } else { *value }).collect();
     let points = change_points(&series, Parameters { scale, ..Parameters::DAILY });
     let change = |finding: Finding| {
         let (first, last, is_trend) = match &finding {
             Finding::Step(step) => (*step, *step, false),
             Finding::Trend(steps) => (*steps.first()?, *steps.last()?, true),
         };
-        let (before, after) = (from_scale(first.before_mean), from_scale(last.after_mean));
+        let level = |mean: f64| if is_amount { mean.exp() } else { mean };
+        let (before, after) = (level(first.before_mean), level(last.after_mean));
         let (date, _) = days.get(first.index)?;
         Some(ProbableChange { from: *date, is_trend, before, after, change: (before > 0.0).then(|| after / before - 1.0) })
     };

@@ -258,6 +258,10 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
     if judged().any(|j| j.reason == Some(Reason::GroupWithoutData)) {
         judgement.reason = Some(Reason::GroupWithoutData);
     }
+    if judgement.verdict == Verdict::Missed && !is_missed_among_many(context, &groups) {
+        judgement.verdict = Verdict::NotProven;
+        judgement.reason = Some(Reason::OneOfMany);
+    }
     if evidence.folded > 0 && judgement.verdict != Verdict::Missed {
         judgement.verdict = Verdict::NotProven;
         judgement.reason = Some(Reason::TooManyGroups);
@@ -294,6 +298,21 @@ fn hold_alone(context: Context<'_>, groups: &mut [GroupResult]) {
         let is_met = group.judgement.verdict == Verdict::Met;
         group.holds_alone = p.filter(|_| is_met).map(|_| adjusted <= context.criterion.alpha);
     }
+}
+
+/// Whether "at least one group misses it" is proven of all that are judged together: who looks at many finds one by chance, so the
+/// evidence against one counts by how many there are (the first step of Holm 1979). What is measured whole needs no such care.
+fn is_missed_among_many(context: Context<'_>, groups: &[GroupResult]) -> bool {
+    let judged = || groups.iter().filter(|group| group.judged);
+    let ln_many = (judged().count().max(1) as f64).ln();
+    let threshold = always_valid::ln_threshold(context.criterion.alpha) + ln_many;
+    judged().filter(|group| group.judgement.verdict == Verdict::Missed).any(|group| {
+        let name = group.group.values().next().and_then(Option::as_deref);
+        let rate = sample::goal_rate(&context.goal.metric, context.goal.limit_of(name));
+        let counts = group.judgement.successes.zip(group.judgement.failures);
+        rate.zip(counts)
+            .is_none_or(|(rate, (successes, failures))| always_valid::ln_e_below(Counts { successes, failures }, rate) >= threshold)
+    })
 }
 
 fn fewest_from_nothing(context: Context<'_>, limit: Option<Quantity>) -> Option<u64> {

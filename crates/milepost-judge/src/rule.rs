@@ -152,12 +152,16 @@ impl Context<'_> {
             (Verdict::NotProven, Some(Reason::FellBack)) => "nothing has come in since it fell back".to_owned(),
             (Verdict::NotProven, Some(Reason::NoRelease)) => "say which version is current: version = \"…\" under [project]".to_owned(),
             (Verdict::NotProven, Some(Reason::TooManyGroups)) => "filter the events with `where`, so that fewer groups are left".to_owned(),
-            (Verdict::NotProven, None | Some(Reason::GroupWithoutData)) => match (judgement.at_least_more, judgement.projected_more) {
-                (Some(best), Some(projected)) if projected > best => format!("at least {best} more; about {projected} at the current rate"),
-                (Some(best), Some(_)) => format!("at least {best} more"),
-                (Some(best), None) => format!("at least {best} more, all of them good; it is not on track"),
-                _ => return None,
-            },
+            (Verdict::NotProven, None | Some(Reason::GroupWithoutData | Reason::OneOfMany)) => {
+                match (judgement.at_least_more, judgement.projected_more) {
+                    (Some(best), Some(projected)) if projected > best => {
+                        format!("at least {best} more; about {projected} at the current rate")
+                    }
+                    (Some(best), Some(_)) => format!("at least {best} more"),
+                    (Some(best), None) => format!("at least {best} more, all of them good; it is not on track"),
+                    _ => return None,
+                }
+            }
             (Verdict::Missed, _) => match judgement.failures.filter(|f| *f > 0) {
                 Some(failures) => format!("{failures} of {} are not within the limit", judgement.n),
                 None => return None,

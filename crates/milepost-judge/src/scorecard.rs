@@ -296,6 +296,8 @@ pub enum Reason {
     SingleDay,
     /// A group that has to be there has no events.
     GroupWithoutData,
+    /// One group misses it, and among so many groups one may by chance.
+    OneOfMany,
     /// There are more groups than are told apart.
     TooManyGroups,
     /// No run of memory readings lasted an hour.

@@ -70,7 +70,7 @@ fn mean_run_length(rate: f64, at_a_time: u64) -> f64 {
     let (mut alarms, mut events) = (0_u64, 0_u64);
     while alarms < RUNS {
         let mut counts = Counts::default();
-        (0..at_a_time).for_each(|_| counts.add(random.next() < rate));
+        (0..at_a_time).for_each(|_| counts.add(random.draw() < rate));
         let alarm = if at_a_time == 1 { detector.observe(counts.successes == 1) } else { detector.observe_unordered(counts) };
         if let Some(alarm) = alarm {
             alarms += 1;

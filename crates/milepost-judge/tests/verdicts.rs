@@ -329,6 +329,21 @@ fn every_named_group_has_to_be_there() {
     let bad = groups(vec![(Some("install"), good()), (Some("search"), vec![day(1, &[], 20, 1), day(0, &[], 20, 1)])]);
     assert_eq!(bad.judgement.verdict, Verdict::Missed);
     assert!(bad.judgement.advice.as_deref().is_some_and(|a| a.starts_with("search: 40 of 40")), "{:?}", bad.judgement.advice);
+
+    // Four of twenty failed: enough against one of one, and not against the worst of forty.
+    let worst = || vec![day(1, &[1; 8], 2, 500), day(0, &[1; 8], 2, 500)];
+    let of = |others: usize| {
+        let mut each = goal(Metric::SuccessRate, Relation::Above, "98%");
+        each.for_each = Some(Dimension::Operation);
+        let names: Vec<_> = (0..others).map(|n| format!("other {n}")).collect();
+        let good = names.iter().map(|name| (Some(name.as_str()), vec![day(1, &[1; 9], 0, 500), day(0, &[1; 9], 0, 500)]));
+        let judged = result(criterion(vec![each]), Evidence::Operations(grouped(good.chain([(Some("worst"), worst())]).collect())));
+        let worst = judged.groups.iter().find(|group| group.judgement.failures == Some(4)).expect("the worst");
+        assert_eq!(worst.judgement.verdict, Verdict::Missed, "on its own");
+        (judged.judgement.verdict, judged.judgement.reason)
+    };
+    assert_eq!(of(0), (Verdict::Missed, None));
+    assert_eq!(of(39), (Verdict::NotProven, Some(Reason::OneOfMany)));
 }
 
 #[test]

@@ -202,6 +202,7 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::SingleDay => "all events are of one day",
         Reason::FellBack => "nothing has come in since it fell back",
         Reason::GroupWithoutData => "a group that has to be there has no events",
+        Reason::OneOfMany => "one group misses it, and among so many one may by chance",
         Reason::TooManyGroups => "there are more groups than are told apart",
         Reason::RunTooShort => "no run of readings lasted an hour",
         Reason::IncompleteRun => "readings that were due are missing or incomplete",
