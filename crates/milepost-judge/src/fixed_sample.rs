@@ -259,8 +259,9 @@ struct Subject<'a> {
     rate: f64,
 }
 
-/// The goals about latency or success that events like this one count for; peaks of memory are not known of each run. Where they come from is passed over where the
-/// criterion is about people's use: that is what a probe stands in for.
+/// The goals about latency or success that events like this one count for: what people do and understand is in no run of a probe,
+/// and peaks of memory are not known of each. Where events come from is passed over where the criterion is about people's use: that
+/// is what a probe stands in for.
 fn subjects<'a>(criteria: &'a Criteria, like: &Event) -> Vec<Subject<'a>> {
     let of_goal = |criterion: &'a Criterion, goal: &'a Goal| {
         let selects = goal.filter.iter().all(|(dimension, values)| {
@@ -271,7 +272,7 @@ fn subjects<'a>(criteria: &'a Criteria, like: &Event) -> Vec<Subject<'a>> {
         let named = goal.named_groups();
         let is_judged = goal.for_each.is_none() || named.is_empty() || name.as_deref().is_some_and(|name| named.contains(&name));
         let limit = goal.limit_of(name.as_deref()).filter(|_| selects && is_judged)?;
-        let rate = goal_rate(&goal.metric, Some(limit)).filter(|_| !matches!(goal.metric, Metric::PeakMemory(_)))?;
+        let rate = goal_rate(&goal.metric, Some(limit)).filter(|_| matches!(goal.metric, Metric::Latency(_) | Metric::SuccessRate))?;
         let group = goal.for_each.iter().map(|dimension| (dimension.to_string(), name.clone())).collect();
         Some(Subject { criterion, goal, group, limit, rate })
     };

@@ -168,3 +168,25 @@ fn bounds_are_for_one_look() {
     assert!(rate.at_least.is_some_and(|low| (low - 98.513).abs() < 0.001), "{rate:?}");
     assert_eq!((report.ok, report.failed, report.timeouts), (200, 0, 0));
 }
+
+/// Sixty runs of a command are no people, no speech and nothing that came back.
+#[test]
+fn a_sample_says_nothing_of_people() {
+    let of = |metric: Metric, limit: &str| Goal { metric, ..success(limit) };
+    let peak = Goal { metric: Metric::PeakMemory(Quantile::P95), ..p95("300MB") };
+    let first = Goal { metric: Metric::FirstSuccess, ..p95("30s") };
+    let people = [
+        of(Metric::VoiceAccuracy, "90%"),
+        of(Metric::RetentionWeek4, "80%"),
+        of(Metric::LearningAccuracy, "95%"),
+        of(Metric::LearningImprovement, "10%"),
+        of(Metric::ContributionsMonth, "10"),
+        of(Metric::Measurement("coverage.statements".to_owned()), "90%"),
+        peak,
+        first,
+    ];
+    for goal in people {
+        let criteria = criteria(vec![vec![goal.clone()]]);
+        assert_eq!((prospects(&criteria, &like()).len(), reported(&criteria, &runs([1; 60])).exams.len()), (0, 0), "{}", goal.metric);
+    }
+}
