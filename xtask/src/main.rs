@@ -133,9 +133,14 @@ fn install(package: &str) {
 
 fn codegen() -> Done {
     let program = milepost()?;
-    for (of, name) in
-        [("event", "event"), ("scorecard", "scorecard"), ("report", "report"), ("history", "history"), ("config", "milepost.toml")]
-    {
+    for (of, name) in [
+        ("event", "event"),
+        ("scorecard", "scorecard"),
+        ("report", "report"),
+        ("history", "history"),
+        ("comparison", "comparison"),
+        ("config", "milepost.toml"),
+    ] {
         let schema = output(Command::new(&program).args(["schema", of]))?;
         let path = root().join(format!("schemas/{name}.schema.json"));
         fs::write(&path, schema).map_err(|error| format!("cannot write {}: {error}", path.display()))?;

@@ -185,7 +185,7 @@ fn whole(judgement: Judgement) -> (Judgement, Vec<GroupResult>) {
     (judgement, Vec::new())
 }
 
-fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> PartResult {
+pub(crate) fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> PartResult {
     let (judgement, groups) = match evidence {
         Some(Evidence::Operations(groups)) => by_group(context, groups, sample::judge_operations, |days| days.sort_by_key(|day| day.date)),
         Some(Evidence::Memory(groups)) => {

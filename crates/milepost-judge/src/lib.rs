@@ -23,6 +23,8 @@
 //!   [`e_detector`], an alarm soon after a rate fell below it. [`change_points`]: when the level of a series changed.
 //! - [`poisson`]: how often something happens in a month. [`holm`]: which of several statements can be picked out.
 //!
+//! [`comparison`] sets two versions, periods or backends side by side.
+//!
 //! Beside verdicts there are figures: [`report`](mod@report) composes those of a period from [`operations`], [`first_success`] (by
 //! [`survival`]), [`learning`], [`retention`] and [`code`].
 
@@ -32,6 +34,7 @@ mod census;
 pub mod change_points;
 pub mod cluster;
 pub mod code;
+pub mod comparison;
 mod contributions;
 mod criterion;
 mod daily;

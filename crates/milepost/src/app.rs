@@ -5,6 +5,7 @@ mod collect_git;
 mod collect_memory;
 mod collect_reports;
 mod collect_run;
+mod compare;
 mod doctor;
 mod exclude;
 mod explain;
@@ -94,6 +95,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
         Some(Command::History(of)) => history::history(&of, &at(&cli.config)?),
+        Some(Command::Compare(of)) => compare::compare(&of, &at(&cli.config)?),
         Some(Command::Exclude(period)) => exclude::exclude(&period, &at(&cli.config)?),
         Some(Command::Report(Report::Full(of))) => report::full(&of, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
@@ -107,6 +109,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 SchemaOf::Event => milepost_record::schema(),
                 SchemaOf::Scorecard => schemars::schema_for!(milepost_judge::Scorecard),
                 SchemaOf::Report => schemars::schema_for!(milepost_judge::Report),
+                SchemaOf::Comparison => schemars::schema_for!(milepost_judge::comparison::Comparison),
                 SchemaOf::History => schemars::schema_for!(milepost_judge::history::History),
                 SchemaOf::Config => config::schema(),
             };

@@ -26,6 +26,7 @@ Judge
   check        Exit with 0 only if every must criterion is met
   explain      Show what a verdict rests on
   history      Show when verdicts and definitions changed
+  compare      Set two versions, periods, backends or personas side by side
   exclude      Take a period out, visibly
 
 Report
@@ -114,6 +115,11 @@ pub enum Command {
     ///
     /// As `milepost track` recorded it: what it never saw is not in here.
     History(History),
+    /// Set two sides beside each other, criterion by criterion: versions, periods, backends, machines, personas
+    ///
+    /// For each goal both values, and for a rate of good events the difference with its interval; of operations, how much of it is
+    /// of their rates and how much of another mix of them. It judges nothing, and no difference is a cause.
+    Compare(Compare),
     /// Take a period out of all criteria, or of one, and say why
     ///
     /// Whoever takes out what went badly after having seen it chooses the evidence. So each criterion that counts events of the
@@ -603,6 +609,23 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 #[derive(Debug, Args)]
+pub struct Compare {
+    /// NAME=VALUE, such as version=1.2.0, backend=native, host=…, persona=…; or a period FROM..TO, such as 2026-10-01..2026-11-01
+    pub first: String,
+    /// The other side
+    pub second: String,
+    /// Only events at or after this time: a day of the project's time zone, or a time in RFC 3339 [default: all]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Only events before this time [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
 pub struct Exclude {
     /// Its beginning: a day of the project's time zone such as 2026-11-20, or a time in RFC 3339
     #[arg(long, requires_all = ["to", "reason"], value_name = "TIME")]
@@ -791,6 +814,8 @@ pub enum SchemaOf {
     Report,
     /// What `history --format json` prints
     History,
+    /// What `compare --format json` prints
+    Comparison,
     /// milepost.toml
     Config,
 }

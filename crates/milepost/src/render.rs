@@ -1,7 +1,8 @@
-//! What people and programs see of a scorecard, one file for each format; of the report of a period, of a fixed sample and of the
-//! history. A renderer sees one of them and nothing else; `rows` sees the rows of a query.
+//! What people and programs see of a scorecard, one file for each format; of the report of a period, of a comparison, of a plan, of a
+//! fixed sample and of the history. A renderer sees one of them and nothing else; `rows` sees the rows of a query.
 
 pub mod chart;
+pub mod comparison;
 pub mod fixed_sample;
 pub mod history;
 pub mod html;

@@ -495,9 +495,14 @@ fn everything_fits_into_80_columns() {
 #[test]
 fn the_committed_schemas_are_those_of_the_types() {
     let place = Place::new();
-    for (of, name) in
-        [("event", "event"), ("scorecard", "scorecard"), ("report", "report"), ("history", "history"), ("config", "milepost.toml")]
-    {
+    for (of, name) in [
+        ("event", "event"),
+        ("scorecard", "scorecard"),
+        ("report", "report"),
+        ("history", "history"),
+        ("comparison", "comparison"),
+        ("config", "milepost.toml"),
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.schema.json"));
         let committed = fs::read_to_string(&path).expect("a schema");
         assert_eq!(place.ok(&["schema", of]), committed, "run `cargo xtask codegen` and commit schemas/{name}.schema.json");
@@ -629,5 +634,57 @@ fn a_plan_says_how_many_events_it_takes() {
     assert!(place.ok(&["dashboard", "--output", "-"]).contains("How many events it takes"));
     for wrong in ["120%", "-1%", "5ms", "much"] {
         assert_eq!(code(&place.run(&["explain", "resp", "--plan", &format!("--expect={wrong}")])), Some(2), "{wrong}");
+    }
+}
+
+/// The example of the statistics' reference: each operation became better, and all together worse.
+#[test]
+fn two_versions_side_by_side_tell_rates_from_mix_and_machines_apart() {
+    let config = "[project]\nname = \"test\"\n[[criterion]]\nname = \"Success\"\nmetric = \"success.rate\"\nabove = \"95%\"\n\
+                  [[criterion]]\nname = \"Coverage\"\nmetric = \"coverage.statements\"\nabove = \"90%\"\n";
+    let place = Place::with(config);
+    let mut lines = String::new();
+    for (version, operation, ok, n) in
+        [("1", "install", 45, 50), ("1", "search", 940, 950), ("2", "install", 280, 300), ("2", "search", 398, 400)]
+    {
+        for index in 0..n {
+            let outcome = if index < ok { "ok" } else { "failed" };
+            lines += &format!(
+                "{{\"v\":1,\"kind\":\"operation\",\"at\":\"2026-11-2{version}T10:00:00Z\",\"operation\":\"{operation}\",\
+                 \"outcome\":\"{outcome}\",\"version\":\"{version}\",\"host\":\"h-{version}\"}}\n"
+            );
+        }
+    }
+    place.record(&lines);
+    let text = place.ok(&["compare", "version=1", "version=2", "--format", "json"]);
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    let goal = &json["goals"][0];
+    let near = |value: &Value, expected: f64| assert!((value.as_f64().expect("a number") - expected).abs() < 1e-5, "{value}: {expected}");
+    near(&goal["sides"][0]["rate"], 0.98500);
+    near(&goal["sides"][1]["rate"], 0.96857);
+    near(&goal["made_of"]["rate_effect"], 0.01218);
+    near(&goal["made_of"]["mix_effect"], -0.02861);
+    assert_eq!((&goal["made_of"]["is_simpson"], &json["same_hosts"]), (&true.into(), &false.into()));
+    let interval = goal["difference"]["interval"].as_array().expect("two");
+    assert!(interval[0].as_f64() < Some(-0.01643) && interval[1].as_f64() > Some(-0.01643), "{interval:?}");
+
+    let by_period = place.ok(&["compare", "2026-11-21..2026-11-22", "2026-11-22..2026-11-23"]);
+    for told in
+        ["98.5% to 96.9%", "+1.2 by the rates", "-2.9 by their mix", "moved the other way", "Measured on other machines", "Coverage"]
+    {
+        let flat = by_period.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(told), "{told}: {flat}");
+    }
+    // Coverage has no backend, so there is nothing to tell apart.
+    let by_backend = place.ok(&["compare", "backend=a", "backend=b", "--format", "markdown"]);
+    assert!(!by_backend.contains("Coverage"), "{by_backend}");
+    for (sides, why) in [
+        (["version=1", "later"], "neither NAME=VALUE"),
+        (["colour=red", "version=1"], "is nothing that events can be grouped or filtered by"),
+        (["2026-11-22..2026-11-21", "version=1"], "an empty period"),
+        (["soon..2026-11-21", "version=1"], "is no time"),
+    ] {
+        let output = place.run(&["compare", sides[0], sides[1]]);
+        assert!(code(&output) == Some(2) && stderr(&output).contains(why), "{sides:?}: {}", stderr(&output));
     }
 }

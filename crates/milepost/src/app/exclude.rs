@@ -28,7 +28,7 @@ pub(super) fn exclude(exclude: &Exclude, workplace: &Workplace) -> Result<ExitCo
     configured(workplace)?;
     if let (Some(from), Some(to), Some(reason)) = (&exclude.from, &exclude.to, &exclude.reason) {
         let calendar = &workplace.config.criteria.calendar;
-        let span = Span { from: parsed("--from", from, calendar)?, to: parsed("--to", to, calendar)? };
+        let span = Span { from: moment_of("--from", from, calendar)?, to: moment_of("--to", to, calendar)? };
         return take_out(span, reason, exclude.criterion.as_deref(), workplace);
     }
     let known = recorded(workplace)?;
@@ -44,7 +44,7 @@ fn recorded(workplace: &Workplace) -> Result<Vec<Exclusion>, Failure> {
 }
 
 /// A day or a time of the calendar, or a time in RFC 3339.
-fn parsed(flag: &str, text: &str, calendar: &TimeZone) -> Result<Timestamp, Failure> {
+pub(super) fn moment_of(flag: &str, text: &str, calendar: &TimeZone) -> Result<Timestamp, Failure> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
