@@ -83,4 +83,4 @@ pub use quantity::{Family, NotAQuantity, Quantity, Unit, digits};
 pub use report::{REPORT_VERSION, Report, report, report_questions};
 pub use sample::{DAYS_MIN, EVENTS_MIN};
 pub use scorecard::Scorecard;
-pub use verdict::conjunction;
+pub use verdict::{conjunction, passes};

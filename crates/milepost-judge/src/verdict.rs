@@ -24,10 +24,28 @@ pub fn conjunction(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
     }
 }
 
+/// Whether a check lets a verdict pass: met always, missed never, and of the others those that are `allowed`.
+#[must_use]
+pub fn passes(verdict: Verdict, allowed: &[Verdict]) -> bool {
+    match verdict {
+        Verdict::Met => true,
+        Verdict::Missed => false,
+        Verdict::NotProven | Verdict::NoData | Verdict::Stale => allowed.contains(&verdict),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use Verdict::{Met, Missed, NoData, NotProven, Stale};
+
+    #[test]
+    fn a_miss_cannot_be_allowed() {
+        let all = [Met, Missed, NotProven, NoData, Stale];
+        assert_eq!(all.map(|verdict| passes(verdict, &all)), [true, false, true, true, true]);
+        assert_eq!(all.map(|verdict| passes(verdict, &[])), [true, false, false, false, false]);
+        assert_eq!(all.map(|verdict| passes(verdict, &[NoData])), [true, false, false, true, false]);
+    }
 
     #[test]
     fn a_conjunction_is_met_only_where_each_part_is() {

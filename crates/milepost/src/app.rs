@@ -1,5 +1,6 @@
 //! What the program does: one file for each use case, and here what they share.
 
+mod check;
 mod collect;
 mod collect_git;
 mod collect_memory;
@@ -92,7 +93,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Label(label)) => label::label(&label, &at(&cli.config)?),
         Some(Command::Probe(probe)) => probe_sample::probe(&probe, &at(&cli.config)?),
         Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),
-        Some(Command::Check(check)) => scorecard::check(&check, &at(&cli.config)?),
+        Some(Command::Check(check)) => check::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
         Some(Command::History(of)) => history::history(&of, &at(&cli.config)?),
         Some(Command::Compare(of)) => compare::compare(&of, &at(&cli.config)?),

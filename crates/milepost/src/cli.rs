@@ -4,7 +4,7 @@
 use crate::amounts::{bytes, duration, microseconds};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use milepost_judge::{Family, NotAQuantity, Quantity, Tier};
+use milepost_judge::{Family, NotAQuantity, Quantity, Tier, Verdict};
 use milepost_record::{Kind, Measure, Origin, Outcome, Timestamp, Topic};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -108,6 +108,8 @@ pub enum Command {
     ///
     /// Exit codes: 0 every selected criterion is met, 1 one is missed, 2 none is selected, 3 none is missed but one is not
     /// proven, stale or without data.
+    ///
+    /// With --format github, the scorecard is also appended to the file that GITHUB_STEP_SUMMARY names, up to 1 MiB in all.
     Check(Check),
     /// Show what a verdict rests on: definition, SQL, counts, interval and the newest events
     Explain(Explain),
@@ -537,8 +539,19 @@ pub enum ReportFormat {
 #[derive(Debug, Args)]
 pub struct Status {
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
+    pub format: StatusFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    Table,
+    Json,
+    Markdown,
+    /// The must criteria as JSON for the endpoint badge of shields.io
+    Badge,
+    /// The same as an image
+    BadgeSvg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -557,8 +570,23 @@ pub struct Check {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "VERDICTS")]
     pub allow: Vec<Allowed>,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
+    pub format: CheckFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Table,
+    Json,
+    Markdown,
+    /// Annotations of GitHub Actions: error for a miss, warning for what is not proven
+    Github,
+    /// JUnit XML: failure for a miss, error for what is not proven, skipped for what is allowed
+    Junit,
+    /// JSON for the endpoint badge of shields.io, whatever is allowed
+    Badge,
+    /// The same as an image
+    BadgeSvg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -584,6 +612,16 @@ pub enum Allowed {
     NotProven,
     NoData,
     Stale,
+}
+
+impl From<Allowed> for Verdict {
+    fn from(allowed: Allowed) -> Self {
+        match allowed {
+            Allowed::NotProven => Self::NotProven,
+            Allowed::NoData => Self::NoData,
+            Allowed::Stale => Self::Stale,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,11 @@ pub(super) fn keep(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Adds to the end of a file of somebody else, which is made where it is missing.
+pub(super) fn append(path: &Path, content: &[u8]) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(content)
+}
+
 fn beside(path: &Path, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;

@@ -1,11 +1,11 @@
-//! `milepost status`, `check` and `dashboard`: the scorecard of this moment, shown.
+//! `milepost status` and `dashboard`: the scorecard of this moment, shown.
 
 use super::{Failure, Workplace, files::publish, print, say};
 use crate::{
-    cli::{Allowed, Check, Dashboard, Format, Status},
+    cli::{Dashboard, Format, Status, StatusFormat},
     render,
 };
-use milepost_judge::{Criteria, Scorecard, Tier, Verdict, conjunction, judge, misses_questions, plan::plans, questions, tell_misses};
+use milepost_judge::{Criteria, Scorecard, Tier, judge, misses_questions, plan::plans, questions, tell_misses};
 use milepost_record::{Answer, Question, Timestamp};
 use milepost_store::Store;
 use std::{path::Path, process::ExitCode, sync::LazyLock};
@@ -51,7 +51,7 @@ pub(super) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<
 /// `milepost` alone.
 pub(super) fn bare(workplace: &Workplace) -> Result<ExitCode, Failure> {
     if workplace.is_configured() {
-        return status(&Status { format: Format::Table }, workplace);
+        return status(&Status { format: StatusFormat::Table }, workplace);
     }
     print(
         "Milepost answers one question: did we meet the success criteria that we set?\n\n\
@@ -64,7 +64,14 @@ pub(super) fn bare(workplace: &Workplace) -> Result<ExitCode, Failure> {
 
 pub(super) fn status(status: &Status, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
-    print(&shown(&judged(workplace)?.scorecard, status.format)?)
+    let scorecard = judged(workplace)?.scorecard;
+    print(&match status.format {
+        StatusFormat::Table => shown(&scorecard, Format::Table)?,
+        StatusFormat::Json => shown(&scorecard, Format::Json)?,
+        StatusFormat::Markdown => shown(&scorecard, Format::Markdown)?,
+        StatusFormat::Badge => badge(&scorecard, &[Tier::Must])?,
+        StatusFormat::BadgeSvg => render::badge::svg(&scorecard, &[Tier::Must]),
+    })
 }
 
 pub(super) fn configured(workplace: &Workplace) -> Result<(), Failure> {
@@ -87,32 +94,9 @@ pub(super) fn shown(scorecard: &Scorecard, format: Format) -> Result<String, Fai
     })
 }
 
-pub(super) fn check(check: &Check, workplace: &Workplace) -> Result<ExitCode, Failure> {
-    configured(workplace)?;
-    let mut scorecard = judged(workplace)?.scorecard;
-    let tiers: Vec<Tier> = check.only.iter().map(|tier| (*tier).into()).collect();
-    scorecard.criteria.retain(|criterion| criterion.tier.is_some_and(|tier| tiers.contains(&tier)));
-    scorecard.tiers.retain(|tier, _| tiers.contains(tier));
-    if scorecard.criteria.is_empty() {
-        let names: Vec<_> = tiers.iter().map(|tier| tier.name()).collect();
-        return Err(Failure::usage(format!("no criterion has the tier {}, so there is nothing to check", names.join(" or "))));
-    }
-    print(&shown(&scorecard, check.format)?)?;
-    let allowed = |verdict: Verdict| {
-        let word = match verdict {
-            Verdict::NotProven => Allowed::NotProven,
-            Verdict::NoData => Allowed::NoData,
-            Verdict::Stale => Allowed::Stale,
-            Verdict::Met | Verdict::Missed => return false,
-        };
-        check.allow.contains(&word)
-    };
-    let verdicts = scorecard.criteria.iter().map(|c| c.judgement.verdict).map(|v| if allowed(v) { Verdict::Met } else { v });
-    Ok(ExitCode::from(match conjunction(verdicts) {
-        Verdict::Met => 0,
-        Verdict::Missed => 1,
-        Verdict::NotProven | Verdict::NoData | Verdict::Stale => 3,
-    }))
+/// The badge of some tiers as JSON.
+pub(super) fn badge(scorecard: &Scorecard, tiers: &[Tier]) -> Result<String, Failure> {
+    render::badge::json(scorecard, tiers).map_err(|error| Failure::internal(error.to_string()))
 }
 
 /// The page of a scorecard.

@@ -2,7 +2,7 @@
 
 use super::{
     chart::{amount, sign},
-    words::{self, Advice},
+    words::{self, Advice, word},
 };
 use anstyle::{AnsiColor, Style};
 use milepost_judge::{
@@ -109,16 +109,6 @@ fn sign_of(judgement: &Judgement) -> &'static str {
         Verdict::NotProven => "?",
         Verdict::NoData => "-",
         Verdict::Stale => "~",
-    }
-}
-
-const fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Met => "met",
-        Verdict::Missed => "missed",
-        Verdict::NotProven => "not proven",
-        Verdict::NoData => "no data",
-        Verdict::Stale => "stale",
     }
 }
 

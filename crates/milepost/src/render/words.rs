@@ -15,6 +15,9 @@ pub(crate) const NAME_CHARS_MAX: usize = 160;
 /// Advice and other sentences beyond this many characters are cut on the page.
 pub(crate) const TEXT_CHARS_MAX: usize = 600;
 
+/// What is said of a criterion in one line is cut beyond this many characters.
+const LINE_CHARS_MAX: usize = 1000;
+
 /// What to do next, and the command for it.
 pub(crate) struct Advice {
     pub(crate) text: String,
@@ -63,6 +66,17 @@ pub(crate) fn counts(verdicts: impl Iterator<Item = Verdict>) -> Vec<(Verdict, u
         .collect()
 }
 
+/// A verdict as a word.
+pub(crate) const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Met => "met",
+        Verdict::Missed => "missed",
+        Verdict::NotProven => "not proven",
+        Verdict::NoData => "no data",
+        Verdict::Stale => "stale",
+    }
+}
+
 const fn predicate(verdict: Verdict, n: usize) -> &'static str {
     match (verdict, n) {
         (Verdict::Met, 1) => "is met",
@@ -79,7 +93,7 @@ const fn predicate(verdict: Verdict, n: usize) -> &'static str {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn listed(parts: &[String]) -> String {
+pub(crate) fn listed(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [only] => only.clone(),
@@ -110,6 +124,18 @@ pub(crate) fn advice(criterion: &CriterionResult) -> Option<Advice> {
     let named = !criterion.groups.is_empty() && judgement.verdict != Verdict::NoData;
     let text = if named { advice.to_owned() } else { capital(advice) };
     Some(Advice { text: plain(&text, TEXT_CHARS_MAX), command: judgement.command.as_deref().map(|c| plain(c, TEXT_CHARS_MAX)) })
+}
+
+/// Why a criterion is not met, in one line: where it stands, what to do, and what was before. Cut where it is too long.
+pub(crate) fn in_one_line(criterion: &CriterionResult) -> String {
+    let judgement = &criterion.judgement;
+    let advice = action(criterion);
+    let standing = if judgement.verdict == Verdict::Missed { Vec::new() } else { standing(judgement, Some(&advice)) };
+    let says_more = !advice.text.is_empty() && !says_needs_only(criterion, &advice);
+    let command = advice.command.as_deref().map(|command| format!(": {command}")).unwrap_or_default();
+    let next = says_more.then(|| format!("{}{command}.", advice.text.trim_end_matches('.')));
+    let sentences: Vec<_> = standing.into_iter().chain(next).chain(remarks(criterion)).collect();
+    plain(&sentences.join(" "), LINE_CHARS_MAX).replace('\u{a0}', " ")
 }
 
 /// Whether advice says only what [`standing`] says already: how many more it takes.
