@@ -1,5 +1,6 @@
 //! What the program does: one file for each use case, and here what they share.
 
+mod baseline;
 mod check;
 mod collect;
 mod collect_git;
@@ -96,6 +97,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Check(check)) => check::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
         Some(Command::History(of)) => history::history(&of, &at(&cli.config)?),
+        Some(Command::Baseline(of)) => baseline::baseline(&of, &at(&cli.config)?),
         Some(Command::Compare(of)) => compare::compare(&of, &at(&cli.config)?),
         Some(Command::Exclude(period)) => exclude::exclude(&period, &at(&cli.config)?),
         Some(Command::Report(Report::Full(of))) => report::full(&of, &at(&cli.config)?),

@@ -28,6 +28,7 @@ Judge
   history      Show when verdicts and definitions changed
   compare      Set two versions, periods, backends or personas side by side
   exclude      Take a period out, visibly
+  baseline     Take what is observed today as what the product started from
 
 Report
   report       Show what happened, as figures, tracker by tracker
@@ -128,6 +129,11 @@ pub enum Command {
     /// period begins anew: at its end or now, whichever is later. The exclusion stays visible beside every verdict that it touches.
     #[command(group(clap::ArgGroup::new("what").required(true).args(["from", "list", "undo"])))]
     Exclude(Exclude),
+    /// Take what is observed today as the baselines of the criteria: what the product started from
+    ///
+    /// It shows the difference, and with --write puts it into milepost.toml, where all else stays as it is. A baseline is shown and
+    /// decides no verdict.
+    Baseline(Baseline),
     /// Show what happened in a period, as figures
     ///
     /// It judges nothing: see `milepost status`. What is not known is not known, and never 0.
@@ -644,6 +650,16 @@ fn share(text: &str) -> Result<f64, String> {
     let quantity: Quantity = text.parse().map_err(|error: NotAQuantity| error.to_string())?;
     let is_share = matches!(quantity.unit.family(), Family::Share | Family::Number) && (0.0..=1.0).contains(&quantity.base());
     if is_share { Ok(quantity.base()) } else { Err("a share lies between 0% and 100%".to_owned()) }
+}
+
+#[derive(Debug, Args)]
+pub struct Baseline {
+    /// Names of criteria, or the beginnings of them; all unless given
+    #[arg(value_name = "CRITERION")]
+    pub criteria: Vec<String>,
+    /// Write them, beside showing them
+    #[arg(long)]
+    pub write: bool,
 }
 
 #[derive(Debug, Args)]

@@ -688,3 +688,37 @@ fn two_versions_side_by_side_tell_rates_from_mix_and_machines_apart() {
         assert!(code(&output) == Some(2) && stderr(&output).contains(why), "{sides:?}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn baselines_are_shown_and_written_and_all_else_of_the_file_stays() {
+    let config = "# Ours\n[project]\nname = \"test\"  # the name\n\n[[criterion]]\nname = \"Success\" # of all\nmetric = \"success.rate\"\n\
+                  baseline = \"85%\"   # last year\nabove = \"95%\"\nsince = \"2026-01-01\"\n\n# Later\n[[criterion]]\nname = \"Coverage\"\n\
+                  metric = \"coverage.statements\"\nabove = \"90%\"\n\n[[criterion]]\nname = \"Both\"\n\
+                  all = [{ metric = \"latency.p50\", below = \"1s\" }, { metric = \"success.rate\", above = \"50%\" }]\n\
+                  since = \"2026-01-01\"\n";
+    let place = Place::with(config);
+    place.record(&two_days(40, "ok"));
+    let file = || fs::read_to_string(place.path("milepost.toml")).expect("the configuration");
+    let shown = place.ok(&["baseline"]);
+    assert!(shown.contains("85%") && shown.contains("100%") && shown.contains("--write"), "{shown}");
+    assert!(shown.contains("Nothing is known of these yet, so they stay as they are: Coverage"), "{shown}");
+    assert_eq!(file(), config, "it was only shown");
+
+    // Somebody keeps it elsewhere, for themselves.
+    let elsewhere = place.path("kept.toml");
+    fs::rename(place.path("milepost.toml"), &elsewhere).expect("moved");
+    std::os::unix::fs::symlink(&elsewhere, place.path("milepost.toml")).expect("a link");
+    fs::set_permissions(&elsewhere, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("permissions");
+    assert!(place.ok(&["baseline", "--write"]).contains("Written"));
+    let expected = config
+        .replace("baseline = \"85%\"   # last year", "baseline = \"100%\"   # last year")
+        .replace("below = \"1s\" }, { metric = \"success.rate\", above = \"50%\" }]\nsince = \"2026-01-01\"\n", "below = \"1s\" }, { metric = \"success.rate\", above = \"50%\" }]\nsince = \"2026-01-01\"\nbaseline = \"latency.p50 0.100 s, success.rate 100%\"\n");
+    assert_eq!(file(), expected);
+    let metadata = fs::symlink_metadata(place.path("milepost.toml")).expect("metadata");
+    assert!(metadata.is_symlink());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&elsewhere).expect("metadata").permissions());
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(place.scorecard()["criteria"][0]["baseline"], "100%");
+    assert!(place.ok(&["baseline", "--write"]).contains("No baseline changes"));
+    assert_eq!(code(&place.run(&["baseline", "Speed"])), Some(2));
+}
