@@ -68,7 +68,14 @@ pub(crate) fn probable_changes(trend: &[TrendPoint], is_amount: bool, today: Dat
         let level = |mean: f64| if is_amount { mean.exp() } else { mean };
         let (before, after) = (level(first.before_mean), level(last.after_mean));
         let (date, _) = days.get(first.index)?;
-        Some(ProbableChange { from: *date, is_trend, before, after, change: (before > 0.0).then(|| after / before - 1.0) })
+        Some(ProbableChange {
+            from: *date,
+            is_trend,
+            before,
+            after,
+            change: (before > 0.0).then(|| after / before - 1.0),
+            same_hosts: None,
+        })
     };
     findings(&points).into_iter().filter_map(change).collect()
 }

@@ -211,6 +211,8 @@ pub struct ProbableChange {
     pub after: f64,
     /// By what share of itself it changed; 0.1 is +10 %. Null where it was 0.
     pub change: Option<f64>,
+    /// Whether the same machines measured both levels; null where that is not known, or what was measured is not of operations.
+    pub same_hosts: Option<bool>,
 }
 
 /// A convention for failed operations, and what it gives.

@@ -722,3 +722,30 @@ fn baselines_are_shown_and_written_and_all_else_of_the_file_stays() {
     assert!(place.ok(&["baseline", "--write"]).contains("No baseline changes"));
     assert_eq!(code(&place.run(&["baseline", "Speed"])), Some(2));
 }
+
+/// Machines are not compared unmarked: a level that changed with the machine says nothing of the product.
+#[test]
+fn a_level_that_changed_with_the_machine_is_marked() {
+    let changed = |host_after: &str| {
+        let place = Place::with(&p95());
+        let mut lines = String::new();
+        for days_ago in 1..=40_u64 {
+            let (host, ms) = if days_ago <= 15 { (host_after, 330) } else { ("h-1", 300) };
+            for index in 0..20_u64 {
+                let us = (ms + (days_ago * 7919 + index) % 13) * 1000;
+                let line = operations(days_ago, 1, "ok");
+                lines += &line.replace("\"duration_us\":100000", &format!("\"duration_us\":{us},\"host\":\"{host}\""));
+            }
+        }
+        place.record(&lines);
+        let changes = place.scorecard()["criteria"][0]["changes"].clone();
+        let text = place.ok(&["explain", "resp"]);
+        (changes, text.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (changes, text) = changed("h-2");
+    assert_eq!((changes.as_array().map(Vec::len), &changes[0]["same_hosts"]), (Some(1), &false.into()), "{changes}");
+    assert!(text.contains("on other machines than before"), "{text}");
+    let (changes, text) = changed("h-1");
+    assert_eq!((changes.as_array().map(Vec::len), &changes[0]["same_hosts"]), (Some(1), &true.into()), "{changes}");
+    assert!(text.contains("Probable change") && !text.contains("other machines"), "{text}");
+}

@@ -5,7 +5,9 @@ use crate::{
     cli::{Dashboard, Format, Status, StatusFormat},
     render,
 };
-use milepost_judge::{Criteria, Scorecard, Tier, judge, misses_questions, plan::plans, questions, tell_misses};
+use milepost_judge::{
+    Criteria, Scorecard, Tier, judge, machines_questions, misses_questions, plan::plans, questions, tell_machines, tell_misses,
+};
 use milepost_record::{Answer, Question, Timestamp};
 use milepost_store::Store;
 use std::{path::Path, process::ExitCode, sync::LazyLock};
@@ -30,9 +32,16 @@ pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
         let mut answered = store.answers(&questions.concat()).await?.into_iter();
         let answers: Vec<Vec<Answer>> = questions.iter().map(|of_goals| answered.by_ref().take(of_goals.len()).collect()).collect();
         let mut scorecard = judge(criteria, &answers, store.past(), now);
-        let (places, asked): (Vec<usize>, Vec<Question>) = misses_questions(criteria, &scorecard, store.past(), now).into_iter().unzip();
+        // What is worth asking only once the verdicts are known.
+        let misses = misses_questions(criteria, &scorecard, store.past(), now);
+        let machines = machines_questions(criteria, &scorecard, store.past(), now);
+        let asked: Vec<Question> = misses.iter().chain(&machines).map(|(_, question)| question.clone()).collect();
         if !asked.is_empty() {
-            tell_misses(&mut scorecard, places.into_iter().zip(store.answers(&asked).await?).collect());
+            let mut answered = store.answers(&asked).await?.into_iter();
+            let mut of = |places: &[(usize, Question)]| places.iter().map(|(place, _)| *place).zip(answered.by_ref()).collect::<Vec<_>>();
+            let (misses, machines) = (of(&misses), of(&machines));
+            tell_misses(&mut scorecard, misses);
+            tell_machines(&mut scorecard, machines);
         }
         Ok(Judged { store, scorecard, questions, answers })
     })

@@ -332,8 +332,9 @@ fn budget_used(budget: &Budget) -> String {
 /// A hint, in words.
 fn probable(change: &ProbableChange, unit: &str) -> String {
     let by = change.change.map(|by| format!(", {:+.0}%", 100.0 * by)).unwrap_or_default();
+    let machines = if change.same_hosts == Some(false) { ", on other machines than before" } else { "" };
     let how = if change.is_trend { "little by little from " } else { "" };
-    format!("{how}{}: {} to {}{by}", day(change.from), amount(change.before, unit), amount(change.after, unit))
+    format!("{how}{}: {} to {}{by}{machines}", day(change.from), amount(change.before, unit), amount(change.after, unit))
 }
 
 const fn beside(what: Beside) -> &'static str {
