@@ -40,6 +40,8 @@ fn the_event_schema_agrees_with_the_test_vectors() {
         "`sample` is missing",
         "`operation` is missing",
         "`size` is missing",
+        "`from` is missing",
+        "`to` is missing",
         "at least one event",
         "before `from`",
         "is empty",
