@@ -7,26 +7,60 @@
 //! judge(criteria, answers, past, now) the scorecard
 //! ```
 //!
-//! A verdict is one of five. *Met* and *missed* are proven: the chance of ever showing a wrong one is at most 5% for each
-//! criterion and epoch, however often somebody looks. *Not proven* says how many more events it takes. *No data* and *stale*
-//! are what they say. Nothing that is not known is ever met.
+//! # What a verdict claims
 //!
-//! - [`always_valid`]: one rate against a goal, the test behind every verdict on operations.
-//! - [`quantile`]: quantiles as ranks, and the bounds on them.
-//! - [`rate`]: intervals for one look, for display and for fixed samples.
-//! - [`fixed_sample`]: the verdict on a sample whose size was recorded before the first run.
-//! - [`plan`]: how many events it takes to prove something, live and with a fixed sample.
-//! - [`difference`]: one rate less another, behind the verdict on learning; with [`sample_ratio`], whether the arms were filled
-//!   as they were meant to be, [`cluster`], what it says of people in general, and [`ordinal_trend`], whether a rate rises.
-//! - [`theil_sen`] and [`mann_kendall`]: slope and growth of a series, behind the verdicts on memory.
-//! - [`decomposition`]: whether a rate changed, or what it is the rate of. [`error_budget`]: how many failures a goal allows, and
-//!   [`e_detector`], an alarm soon after a rate fell below it. [`change_points`]: when the level of a series changed.
-//! - [`poisson`]: how often something happens in a month. [`holm`]: which of several statements can be picked out.
+//! There are five. *Met* and *missed* are proven: of the events that count, the average rate of good ones lies on the good side of
+//! the goal, or on the bad one. The chance of ever showing a wrong *met* is at most 5% for each criterion and epoch, and so is that of
+//! a wrong *missed*, however often somebody looks. *Not proven* says how many more events it takes at least. *No data* and *stale* are
+//! what they say. Nothing that is not known is ever met.
 //!
-//! [`comparison`] sets two versions, periods or backends side by side.
+//! Everything that is a draw ends in one test, on two counters. "The P95 is below 500 ms" is the statement "more than 95% of operations
+//! take less than 500 ms", so a latency, a success rate, an accuracy, a first success within 30 s and who comes back are all a rate of
+//! good events against a goal ([`always_valid`]), and the number that is shown cannot contradict the verdict beside it ([`quantile`]). An
+//! operation that fails is slower than any limit: else a product that times out would look fast.
 //!
-//! Beside verdicts there are figures: [`report`](mod@report) composes those of a period from [`operations`], [`first_success`] (by
-//! [`survival`]), [`learning`], [`retention`] and [`code`].
+//! What is measured whole (coverage, known vulnerabilities, the peak memory of an observed run, the contributions of a month that is
+//! over) is a census. It has no error of sampling, and is decided by whether the observation is whole and how old it is.
+//!
+//! # What it does not claim
+//!
+//! - Anything about users, hours or commands that are not among the events, or about the next event. Where people are few,
+//!   [`cluster`] says what can be said of people in general, beside the verdict.
+//! - A cause. Learning is met by a difference between arms that chance filled ([`difference`], [`sample_ratio`]); two versions or two
+//!   periods side by side ([`comparison`]) differ, whatever made them differ, and perhaps only in what people did with them
+//!   ([`decomposition`]).
+//! - That one wrong badge among many is rare. That all of ten are met needs no correction (Berger 1982), since it is shown only where each
+//!   one is proven; that one of ten is missed needs ten times the evidence; which of ten can be picked out alone says [`holm`].
+//!
+//! # Why it holds
+//!
+//! An ordinary test is meant for one look. Whoever looks after each event, and stops when it looks good, will nearly always see it
+//! look good. Three things would break the promise, and each is ruled out:
+//!
+//! - *Choosing when to look.* The evidence is a mixture of likelihood ratios, of which Ville's inequality bounds the maximum over all looks
+//!   (Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021). The exam of a sample whose size was announced is looked at once, and
+//!   needs fewer events for it ([`fixed_sample`]); the two are never mixed. How many either takes says [`plan`].
+//! - *Choosing what counts.* An epoch begins at a boundary that was set before. A changed definition or an excluded period
+//!   ([`Exclusion`]) begins it anew: what was seen before is not kept and bettered.
+//! - *A past that hides the present.* After ten thousand good events an average turns slowly. So a goal that was met is watched by a
+//!   detector of its own ([`e_detector`]), and at its alarm the epoch begins anew.
+//!
+//! No verdict rests on fewer than [`EVENTS_MIN`] events or [`DAYS_MIN`] days: that is policy, and can only delay one.
+//!
+//! # The statistics, one file for each idea
+//!
+//! - Rates and quantiles: [`always_valid`], [`quantile`], [`rate`] (intervals for one look), [`fixed_sample`], [`plan`].
+//! - Comparisons: [`difference`], [`sample_ratio`], [`cluster`], [`ordinal_trend`], [`decomposition`], [`holm`].
+//! - Series: [`theil_sen`] and [`mann_kendall`] (whether memory grows), [`change_points`] (when a level changed), [`e_detector`] (that a
+//!   rate fell), [`error_budget`] (how many failures a goal allows).
+//! - Others: [`survival`] (times that have not ended), [`poisson`] (how often something happens in a month).
+//!
+//! Each holds itself to values that other programs computed (`tests/reference.rs`), and the promise is played in `tests/simulation.rs`.
+//!
+//! # Beside verdicts
+//!
+//! [`report`](mod@report) composes the figures of a period from [`operations`], [`first_success`], [`learning`], [`retention`] and [`code`];
+//! [`history`] tells when verdicts and definitions changed; [`misses`] where the misses are.
 
 mod accuracy;
 pub mod always_valid;
