@@ -76,11 +76,16 @@ pub fn type1(sorted: &[f64], q: Quantile) -> Option<f64> {
 /// them, since it can lie below T when fewer than 95 % of the events do. `sorted` as for [`type1`].
 pub fn type7(sorted: &[f64], q: Quantile) -> Option<f64> {
     debug_assert!(sorted.is_sorted(), "the values are not sorted");
-    let place = sorted.len().checked_sub(1)? as u128 * u128::from(q.0);
-    let index = usize::try_from(place / u128::from(WHOLE)).ok()?;
+    interpolated(sorted.len() as u64, q, |rank| sorted.get(usize::try_from(rank - 1).ok()?).copied())
+}
+
+/// The quantile of type 7 of `n` values, of which `value` gives the one with a rank from 1 on.
+pub(crate) fn interpolated(n: u64, q: Quantile, value: impl Fn(u64) -> Option<f64>) -> Option<f64> {
+    let place = u128::from(n.checked_sub(1)?) * u128::from(q.0);
+    let rank = u64::try_from(place / u128::from(WHOLE)).ok()? + 1;
     let part = (place % u128::from(WHOLE)) as f64 / f64::from(WHOLE);
-    let low = *sorted.get(index)?;
-    let high = *sorted.get(index + 1).unwrap_or(&low);
+    let low = value(rank)?;
+    let high = if rank < n { value(rank + 1)? } else { low };
     // Failed operations count as infinite, and infinity minus itself is no number.
     Some(if part == 0.0 || low == high { low } else { low + part * (high - low) })
 }

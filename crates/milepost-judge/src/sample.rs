@@ -11,7 +11,7 @@ use crate::{
     quantile,
     quantity::Quantity,
     rule::Context,
-    scorecard::{Budget, Convention, Judgement, LeftOut, Reason, TrendPoint},
+    scorecard::{Beside, Budget, Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
 use jiff::civil::Date;
 use milepost_record::{Breakdown, Operation, OperationDay, Outcome};
@@ -75,6 +75,12 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
         let other = total.counts(&goal.metric, failures);
         let estimate = total.estimate(&goal.metric, failures).map(|v| context.shown(v));
         judgement.other_convention = Some(Convention { failures, estimate, n: other.n(), successes: other.successes });
+    }
+    if let Metric::Latency(q) | Metric::PeakMemory(q) = &goal.metric {
+        // Of those that have a value: other tools know of no failures.
+        let value = quantile::interpolated(total.measured(), *q, |rank| total.value_at(rank));
+        let beside = |value| Context::beside(Beside::Interpolated, goal.unit(), Some(value), None);
+        judgement.beside.extend(value.map(beside));
     }
     judgement.verdict = Verdict::NotProven;
     if let Some(rate) = rate {

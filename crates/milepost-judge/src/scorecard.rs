@@ -265,6 +265,8 @@ pub enum Beside {
     MonthlyMean,
     /// How many people contributed in that month.
     Contributors,
+    /// The same quantile of those that succeeded as NumPy, R and spreadsheets have it (type 7 of Hyndman and Fan 1996), for comparison with them.
+    Interpolated,
     /// By how much memory grows in a day; the interval is Sen's, at one look.
     Growth,
 }

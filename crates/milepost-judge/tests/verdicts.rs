@@ -8,7 +8,7 @@ use milepost_judge::{
     exclusions, judge,
     quantile::Quantile,
     questions,
-    scorecard::{CriterionResult, Judgement, Leaning, LeftOut, Reason, Severity},
+    scorecard::{Beside, CriterionResult, Judgement, Leaning, LeftOut, Reason, Severity},
 };
 use milepost_record::{
     Answer, Dimension, Event, Evidence, Groups, Measure, MemorySample, Note, OperationDay, Reading, Run, Subject, Timestamp, Topic,
@@ -204,6 +204,20 @@ fn the_number_and_the_verdict_cannot_contradict_each_other() {
     assert_eq!((strict.verdict, strict.estimate), (Verdict::Missed, Some(500.0)));
     let inclusive = on_days(goal(Metric::Latency(Quantile::P95), Relation::AtMost, "500ms"), days(501));
     assert_eq!((inclusive.verdict, inclusive.estimate), (Verdict::Met, Some(500.0)));
+}
+
+/// The example of the statistics' reference: 900 by the rule that decides, 549 by the one of other tools, and failures are unknown to it.
+#[test]
+fn the_quantile_of_other_tools_stands_beside_and_decides_nothing() {
+    let days = |failed| vec![day(1, &[12, 15, 18, 22, 30], 0, 600), day(0, &[41, 55, 80, 120, 900], failed, 600)];
+    for failed in [0, 3] {
+        let judged = on_days(p95("600ms"), days(failed));
+        let [beside] = &judged.beside[..] else { panic!("one figure: {:?}", judged.beside) };
+        assert_eq!((beside.what, judged.estimate), (Beside::Interpolated, (failed == 0).then_some(900.0)));
+        assert!(beside.value.is_some_and(|value| (value - 549.0).abs() < 1e-9), "{beside:?}");
+        assert_ne!(judged.verdict, Verdict::Met, "549 is within, and decides nothing");
+    }
+    assert_eq!(on_days(p95("600ms"), vec![day(0, &[], 3, 600)]).beside, []);
 }
 
 #[test]

@@ -349,6 +349,7 @@ const fn beside(what: Beside) -> &'static str {
         Beside::RelativeImprovement => "Relative change",
         Beside::MonthlyMean => "Monthly mean",
         Beside::Contributors => "Contributors",
+        Beside::Interpolated => "As NumPy has it",
         Beside::Growth => "Growth",
     }
 }
