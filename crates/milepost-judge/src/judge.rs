@@ -320,27 +320,39 @@ fn fewest_from_nothing(context: Context<'_>, limit: Option<Quantity>) -> Option<
     Some(always_valid::at_least_more(Counts::default(), rate, context.criterion.alpha))
 }
 
-/// The groups that stand in the way, the ones that hurt most first, at most three.
+/// The groups that stand in the way, the ones that hurt most first: at most three sentences, each with those that it is said of.
 fn group_advice(groups: &[GroupResult], judgement: &Judgement) -> Option<String> {
+    const SENTENCES_MAX: usize = 3;
+    const NAMES_MAX: usize = 3;
     if judgement.verdict == Verdict::Met {
         return None;
     }
     let mut lacking: Vec<_> = groups.iter().filter(|g| g.judged && g.judgement.verdict != Verdict::Met).collect();
     lacking.sort_by_key(|g| (rank(g.judgement.verdict), std::cmp::Reverse(g.judgement.failures)));
-    let of = |group: &&GroupResult| {
+    let mut sentences: Vec<(String, Vec<String>)> = Vec::new();
+    for group in &lacking {
         let name = group.group.values().next().cloned().flatten().unwrap_or_else(|| "(none)".to_owned());
         let what = match group.judgement.verdict {
-            Verdict::NoData => Some("no data".to_owned()),
-            _ => group.judgement.advice.clone(),
+            Verdict::NoData => "no data".to_owned(),
+            _ => group.judgement.advice.clone().unwrap_or_default(),
         };
-        what.map_or(name.clone(), |what| format!("{name}: {what}"))
+        match sentences.iter_mut().find(|(said, _)| *said == what) {
+            Some((_, names)) => names.push(name),
+            None => sentences.push((what, vec![name])),
+        }
+    }
+    let others = |n: usize| if n == 1 { "1 other".to_owned() } else { format!("{n} others") };
+    let of = |(what, names): &(String, Vec<String>)| {
+        let more = names.len().saturating_sub(NAMES_MAX);
+        let mut named = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            named += &format!(" and {}", others(more));
+        }
+        if what.is_empty() { named } else { format!("{named}: {what}") }
     };
-    let more = match lacking.len() {
-        0..=3 => String::new(),
-        4 => " · and 1 other".to_owned(),
-        n => format!(" · and {} others", n - 3),
-    };
-    let listed = lacking.iter().take(3).map(of).collect::<Vec<_>>().join(" · ");
+    let left: usize = sentences.iter().skip(SENTENCES_MAX).map(|(_, names)| names.len()).sum();
+    let more = if left > 0 { format!(" · and {}", others(left)) } else { String::new() };
+    let listed = sentences.iter().take(SENTENCES_MAX).map(of).collect::<Vec<_>>().join(" · ");
     (!listed.is_empty()).then(|| listed + &more)
 }
 
