@@ -36,6 +36,11 @@ pub(crate) fn test() -> Done {
     } else {
         println!("there is no nix: the flake and its modules are not tested");
     }
+    if have("faketime", "faketime") {
+        tally.ignored(cargo().args(["test", "--workspace", "--test", "sixty_days", "--", "--ignored"]))?;
+    } else {
+        println!("there is no faketime: sixty days are not played");
+    }
     let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
     tally.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
     tally.client()?;
