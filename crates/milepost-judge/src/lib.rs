@@ -60,9 +60,10 @@
 //! # Beside verdicts
 //!
 //! [`report`](mod@report) composes the figures of a period from [`operations`], [`first_success`], [`learning`], [`retention`] and [`code`];
-//! [`history`] tells when verdicts and definitions changed; [`misses`] where the misses are.
+//! [`history`] tells when verdicts and definitions changed; [`misses`] where the misses are; [`alerts`] what somebody has to hear of.
 
 mod accuracy;
+pub mod alerts;
 pub mod always_valid;
 mod census;
 pub mod change_points;

@@ -4,7 +4,7 @@ use crate::{Exclusion, Misses, Tier, Verdict};
 use jiff::civil::Date;
 use milepost_record::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the scorecard's JSON.
@@ -198,7 +198,7 @@ pub struct Budget {
 }
 
 /// A day from which on the level of a metric is probably another.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbableChange {
     /// The first day of the new level, or of a trend.
     #[schemars(with = "String", extend("format" = "date"))]
@@ -272,7 +272,7 @@ pub enum Beside {
 }
 
 /// What has to hold: one of the four bounds, and its unit.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// Less than this.
     #[serde(skip_serializing_if = "Option::is_none")]
