@@ -9,12 +9,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("milepost-collect", &["milepost-record"]),
     ("milepost-store", &["milepost-record", "datafusion", "deltalake-core", "tokio"]),
     ("milepost-judge", &["milepost-record"]),
-    ("milepost", &["milepost-record", "milepost-collect", "milepost-store", "milepost-judge", "tokio"]),
+    ("milepost", &["milepost-record", "milepost-collect", "milepost-store", "milepost-judge", "tokio", "reqwest"]),
     ("xtask", &[]),
 ];
 
 /// Crates that only some of ours may name, each with all whose names begin like it.
-const KEPT: &[&str] = &["arrow", "parquet", "deltalake", "datafusion", "ballista", "tokio", "milepost"];
+const KEPT: &[&str] = &["arrow", "parquet", "deltalake", "datafusion", "ballista", "tokio", "reqwest", "milepost"];
 
 /// Crates that these of ours must not even bring along: products embed the recorder, and the judge is pure.
 const LIGHT: &[&str] = &["milepost-record", "milepost-collect", "milepost-judge"];
@@ -65,6 +65,12 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         "crates/milepost-collect/src",
         &[],
         "a collector takes bytes; it starts no process and opens no socket",
+    ),
+    (
+        &["reqwest", "TcpStream", "TcpListener", "UdpSocket"],
+        "crates",
+        &["crates/milepost/src/app/track/alerts.rs"],
+        "nothing but alerts leaves this machine",
     ),
     (
         &["crate::app", "crate::config", "crate::cli", "milepost_store", "std::fs", "Spool"],

@@ -139,6 +139,7 @@ fn codegen() -> Done {
         ("report", "report"),
         ("history", "history"),
         ("comparison", "comparison"),
+        ("alert", "alert"),
         ("config", "milepost.toml"),
     ] {
         let schema = output(Command::new(&program).args(["schema", of]))?;

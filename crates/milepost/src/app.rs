@@ -113,6 +113,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 SchemaOf::Scorecard => schemars::schema_for!(milepost_judge::Scorecard),
                 SchemaOf::Report => schemars::schema_for!(milepost_judge::Report),
                 SchemaOf::Comparison => schemars::schema_for!(milepost_judge::comparison::Comparison),
+                SchemaOf::Alert => schemars::schema_for!(milepost_judge::alerts::Alert),
                 SchemaOf::History => schemars::schema_for!(milepost_judge::history::History),
                 SchemaOf::Config => config::schema(),
             };

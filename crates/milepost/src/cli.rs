@@ -146,10 +146,11 @@ pub enum Command {
     /// One statement that reads: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE. Without one, the views and their columns.
     /// It sees nothing but these views, and changes nothing.
     Query(Query),
-    /// Do all that is due: probe, collect, judge, publish
+    /// Do all that is due: probe, collect, judge, publish, tell what changed
     ///
     /// Runs the probes and collects of the configuration whose time has come, keeps the data in order, judges, and publishes the
-    /// scorecard as JSON and as a page. Made to be called every hour, by cron or by a person.
+    /// scorecard as JSON and as a page. Each [[alert]] of the configuration is told once what has changed and lasted two calls.
+    /// Made to be called every hour, by cron or by a person.
     ///
     /// Exit codes: 0 done, whatever the verdicts are, 2 wrong usage or configuration, 4 Milepost failed at something.
     Track(Track),
@@ -775,6 +776,9 @@ pub struct Track {
     /// Run every probe and collect, whether or not it is due
     #[arg(long)]
     pub all: bool,
+    /// Send a test to each [[alert]], and do nothing else
+    #[arg(long, conflicts_with_all = ["output", "all"])]
+    pub test_alert: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -870,6 +874,8 @@ pub enum SchemaOf {
     History,
     /// What `compare --format json` prints
     Comparison,
+    /// What an [[alert]] is sent
+    Alert,
     /// milepost.toml
     Config,
 }

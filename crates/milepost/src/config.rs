@@ -3,6 +3,7 @@
 //! What is typed (`file`) becomes a [`Config`] (`meaning`, `criterion`), or a [`ConfigError`] that shows the line. Nothing
 //! after it asks the file again. Where the file and the data are is answered by [`find`] and [`data_folder`].
 
+mod alert;
 mod criterion;
 mod fault;
 mod file;
@@ -11,6 +12,7 @@ mod place;
 mod preset;
 mod wrong;
 
+pub use alert::{Address, AlertFormat, Receiver, To};
 pub use fault::{ConfigError, Fault};
 pub use place::{Surroundings, data_folder, find, folder_name};
 pub use preset::{Preset, blank};
@@ -35,6 +37,8 @@ use std::{
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The most criteria, the most probes, and the most collects.
 pub const CRITERIA_MAX: usize = 1000;
+/// The most receivers of alerts.
+pub const ALERTS_MAX: usize = 8;
 /// The most parts of one criterion.
 pub const PARTS_MAX: usize = 16;
 /// The longest name of a project in bytes: as a folder's name it may become three times as long.
@@ -53,6 +57,8 @@ pub struct Config {
     pub probes: Vec<Probe>,
     /// What Milepost collects itself.
     pub collects: Vec<Collect>,
+    /// Who is told when a verdict changes.
+    pub alerts: Vec<Receiver>,
     /// The texts that may be stored.
     pub texts: Texts,
     /// Rules for errors, the first that fits decides; they come before those that Milepost has.
@@ -177,6 +183,7 @@ impl Default for Config {
             },
             probes: Vec::new(),
             collects: Vec::new(),
+            alerts: Vec::new(),
             texts: Texts::default(),
             error_categories: Vec::new(),
             store: None,

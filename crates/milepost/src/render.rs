@@ -1,6 +1,7 @@
 //! What people and programs see of a scorecard, one file for each format; of the report of a period, of a comparison, of a plan, of a
-//! fixed sample and of the history. A renderer sees one of them and nothing else; `rows` sees the rows of a query.
+//! fixed sample, of the history and of an alert. A renderer sees one of them and nothing else; `rows` sees the rows of a query.
 
+pub mod alert;
 pub mod badge;
 pub mod chart;
 pub mod comparison;

@@ -57,11 +57,13 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// Exit codes that mean success.
     pub ok_codes: Vec<i32>,
+    /// What it reads, where that is not what the wrapper reads.
+    pub stdin: Option<Arc<OwnedFd>>,
     /// What its standard output is, where it is not the wrapper's.
     pub stdout: Option<Arc<OwnedFd>>,
     /// Keep the end of what the command writes to its standard error.
     pub observe_stderr: bool,
-    /// Run it in a session of its own, hence without our terminal, with nothing to read, and without showing what it
+    /// Run it in a session of its own, hence without our terminal, with nothing to read unless it is given, and without showing what it
     /// writes. Signals that end the wrapper reach it and its process group all the same.
     pub apart: bool,
 }
@@ -74,6 +76,7 @@ impl Command {
             args: Vec::new(),
             timeout: None,
             ok_codes: vec![0],
+            stdin: None,
             stdout: None,
             observe_stderr: false,
             apart: false,

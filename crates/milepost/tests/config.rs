@@ -4,7 +4,8 @@
 //! anew; read the difference before you keep it.
 
 use milepost::config::{
-    self, Collect, Collected, Config, ConfigError, ErrorCategory, Preset, Probe, Surroundings, blank, data_folder, find, folder_name,
+    self, Address, AlertFormat, Collect, Collected, Config, ConfigError, ErrorCategory, Preset, Probe, Receiver, Surroundings, To, blank,
+    data_folder, find, folder_name,
 };
 use milepost_collect::Kind;
 use milepost_judge::{Criterion, Failures, Metric, Relation, Since, Tier, Verdict, judge, questions};
@@ -190,6 +191,15 @@ fn what_is_typed_becomes_what_is_meant() {
         kind = "audit"
         file = "/tmp/audit.json"
         every = "1d"
+        [[alert]]
+        webhook = "https://hooks.example.org/services/SECRET"
+        format = "slack"
+        only = ["must", "nice"]
+        timeout = "500ms"
+        [[alert]]
+        webhook_env = "HOOK"
+        [[alert]]
+        command = ["notify", ""]
         [[criterion]]
         name = "One"
         metric = "latency.p99"
@@ -241,6 +251,18 @@ fn what_is_typed_becomes_what_is_meant() {
     let reports = [report(Kind::Coverage, "out/coverage.json", 3600), report(Kind::Audit, "/tmp/audit.json", 86400)];
     let memory = [memory("nix", [3600, 10, 1800]), memory("other", [30, 1, 3600])];
     assert_eq!(config.collects, [memory, reports].concat());
+
+    let receiver = |to, only: &[Tier], ms| Receiver { to, only: only.to_vec(), timeout: Duration::from_millis(ms) };
+    let address = Address::new("https://hooks.example.org/services/SECRET").unwrap();
+    assert_eq!(
+        config.alerts,
+        [
+            receiver(To::Webhook { address, format: AlertFormat::Slack }, &[Tier::Must, Tier::Nice], 500),
+            receiver(To::WebhookIn { variable: "HOOK".into(), format: AlertFormat::Json }, &[], 10_000),
+            receiver(To::Command(vec!["notify".into(), String::new()]), &[], 10_000),
+        ]
+    );
+    assert!(!format!("{config:?}").contains("SECRET"));
 
     let [one, two] = config.criteria.criteria.as_slice() else { panic!("two criteria") };
     assert_eq!((one.name.as_str(), one.tier, one.alpha), ("One", Some(Tier::Nice), 0.01));

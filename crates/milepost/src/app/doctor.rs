@@ -4,6 +4,7 @@ use super::{
     Failure, Workplace, print, printable,
     record::SET_ASIDE,
     scorecard::{Judged, judged, wait},
+    track::{Alerts, still_waiting},
 };
 use crate::{
     cli::Doctor,
@@ -52,6 +53,7 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
         spool(&mut report, data)?;
     }
     damage(&mut report, data, doctor.repair)?;
+    alerts(&mut report, &place, data);
     match judged(&place) {
         Ok(judged) => {
             events(&mut report, &judged)?;
@@ -80,6 +82,18 @@ fn damage(report: &mut Report, data: &Path, repair: bool) -> Result<(), Failure>
         report.fact("Set aside", &format!("{}: {}", data.join("set-aside").display(), several(kept as u64, "file", "files")));
     }
     Ok(())
+}
+
+/// What waits to be told.
+fn alerts(report: &mut Report, place: &Workplace, data: &Path) {
+    if place.config.alerts.is_empty() {
+        return;
+    }
+    match Alerts::open(data).map(|alerts| still_waiting(alerts.waiting())) {
+        Ok(None) => {}
+        Ok(Some(waiting)) => report.trouble("Alerts", &format!("{waiting}; `milepost track --test-alert` tries whether any arrive")),
+        Err(failure) => report.trouble("Alerts", &printable(&failure.to_string())),
+    }
 }
 
 fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {

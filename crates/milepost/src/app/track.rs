@@ -1,12 +1,14 @@
 //! `milepost track`: all that is due, in one go, as cron or a person calls it.
 
+mod alerts;
 mod definition;
 mod journal;
+mod kept;
 mod reports;
 mod retention;
 
-pub(super) use self::journal::Journal;
 use self::journal::LastRound;
+pub(super) use self::{alerts::Alerts, journal::Journal};
 use super::{
     Failure, Workplace,
     collect::{keep, report},
@@ -52,6 +54,9 @@ const PANICKED: &str = "it panicked, which is a mistake in Milepost: please repo
 
 pub(super) fn track(wishes: &cli::Track, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
+    if wishes.test_alert {
+        return test_alert(workplace);
+    }
     let data = workplace.data()?;
     let failed = |what: &'static str| move |error: io::Error| Failure::internal(format!("cannot {what} {}: {error}", data.display()));
     files::folder(data, true).map_err(failed("make"))?;
@@ -193,7 +198,8 @@ struct Round<'a> {
 impl Round<'_> {
     /// Does all, and returns the last line.
     fn all(&mut self, wishes: &cli::Track, journal: Option<&mut Journal>) -> String {
-        let desk = journal.is_some().then(|| {
+        let records = journal.is_some();
+        let desk = records.then(|| {
             self.attempt("nothing can be recorded", |round| {
                 let (spool, door) = round.workplace.door("track")?;
                 Ok(Desk { spool, door })
@@ -213,6 +219,9 @@ impl Round<'_> {
         let page =
             judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, &judged.scorecard)));
         self.conclude(&recorded, compacted, page.as_deref());
+        if records {
+            self.alerts(judged.as_ref().map(|judged| &judged.scorecard));
+        }
         judged.map_or_else(|| "Nothing was judged".to_owned(), |judged| last_line(&judged.scorecard))
     }
 
@@ -385,6 +394,40 @@ impl Round<'_> {
         Ok(page)
     }
 
+    /// Tells of what changed, and of what waits from before.
+    fn alerts(&mut self, scorecard: Option<&Scorecard>) {
+        let config = &self.workplace.config;
+        if config.alerts.is_empty() {
+            return;
+        }
+        if let (Some(untrusted), Some(path)) = (config.untrusted, &config.path) {
+            say(&format!("no alert is sent, for somebody else could have written {}: {untrusted}", path.display()));
+            self.refused = true;
+            return;
+        }
+        let taken = self.attempt("no alert is sent", |round| {
+            let mut alerts = Alerts::open(round.data)?;
+            alerts.take(&config.criteria, scorecard, &config.alerts)?;
+            Ok(alerts)
+        });
+        let Some(mut alerts) = taken else { return };
+        let delivered = self.attempt("alerts are not sent", |round| alerts.deliver(&config.alerts, || round.stop.signal().is_some()));
+        let delivered = delivered.unwrap_or_default();
+        for sent in delivered.sent.iter().take(TOLD_MAX) {
+            self.tell("Alert", sent);
+        }
+        if delivered.sent.len() > TOLD_MAX {
+            self.tell("", &format!("and {} more", delivered.sent.len() - TOLD_MAX));
+        }
+        for failure in delivered.failures {
+            say(&format!("no alert to {failure}"));
+            self.failed = true;
+        }
+        if let Some(waiting) = still_waiting(alerts.waiting()) {
+            self.tell("Alerts", &waiting);
+        }
+    }
+
     fn conclude(&mut self, recorded: &[Event], compacted: Option<Compacted>, page: Option<&Path>) {
         let criteria = recorded.iter().filter(|event| matches!(event.fact, Fact::Criterion(_))).count();
         let verdicts = recorded.len() - criteria;
@@ -412,6 +455,38 @@ impl Round<'_> {
             self.tell("Page", &printable(&short.to_string_lossy()));
         }
     }
+}
+
+/// What waits to be told, in words; none where nothing does.
+pub(super) fn still_waiting((waiting, dropped): (usize, u64)) -> Option<String> {
+    let dropped = (dropped > 0).then(|| format!("{dropped} dropped"));
+    let waiting = (waiting > 0).then(|| format!("{} for the next time", several(waiting as u64, "waits", "wait")));
+    let parts: Vec<_> = [waiting, dropped].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Sends a test to each receiver, so that nobody waits for a change to see whether alerts arrive.
+fn test_alert(workplace: &Workplace) -> Result<ExitCode, Failure> {
+    let config = &workplace.config;
+    if config.alerts.is_empty() {
+        return Err(Failure::usage("there is no [[alert]] in milepost.toml: add one with a `webhook` or a `command`"));
+    }
+    if let (Some(untrusted), Some(path)) = (config.untrusted, &config.path) {
+        return Err(Failure::usage(format!("no alert is sent, for somebody else could have written {}: {untrusted}", path.display())));
+    }
+    let alert = milepost_judge::alerts::Alert::test(&config.criteria.project, Timestamp::now());
+    let mut failed = false;
+    for receiver in &config.alerts {
+        let to = printable(&receiver.to.to_string());
+        match alerts::send(receiver, &alert) {
+            Ok(()) => _ = print(&format!("A test went to {to}.\n"))?,
+            Err(why) => {
+                say(&format!("no alert to {to}: {why}"));
+                failed = true;
+            }
+        }
+    }
+    Ok(ExitCode::from(if failed { 4 } else { 0 }))
 }
 
 fn probed(probe: &Probe, rules: &Rules, desk: &Desk) -> Result<String, Failure> {

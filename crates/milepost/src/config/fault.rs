@@ -4,6 +4,7 @@
 use super::wrong::Wrong;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 use std::{
+    borrow::Cow,
     fmt, io,
     ops::Range,
     path::{Path, PathBuf},
@@ -91,6 +92,11 @@ impl Fault {
     }
 
     fn render(&self, renderer: &Renderer, path: &Path, text: &str) -> String {
+        let text = &*match self.wrong {
+            // Whatever it looks like, it was meant as a secret.
+            Wrong::NotAWebhook if !text.get(self.span.clone()).is_some_and(|url| url.contains("://")) => starred(text, &self.span),
+            _ => without_secrets(text),
+        };
         let mut snippet =
             Snippet::source(text).path(path.display().to_string()).annotation(AnnotationKind::Primary.span(on_one_line(text, &self.span)));
         if let Some(first) = &self.first {
@@ -110,10 +116,56 @@ impl fmt::Display for Fault {
     }
 }
 
+/// A file in which one value is starred out, but for its quotes.
+fn starred<'a>(text: &'a str, span: &Range<usize>) -> Cow<'a, str> {
+    let within = span.start + 1..span.end.saturating_sub(1);
+    match (text.get(..within.start), text.get(within.clone()), text.get(within.end..)) {
+        (Some(before), Some(secret), Some(after)) => format!("{before}{}{after}", "*".repeat(secret.len())).into(),
+        _ => without_secrets(text),
+    }
+}
+
+/// A file with webhooks as it can be shown: of each URL, all but where it leads is starred out. It keeps its length, so that spans
+/// stay where they are.
+fn without_secrets(text: &str) -> Cow<'_, str> {
+    if !text.contains("webhook") {
+        return Cow::Borrowed(text);
+    }
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ')' | ']' | '}');
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let url = after.split(ends).next().unwrap_or_default();
+        let authority = url.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        let user = authority.rfind('@').unwrap_or(0);
+        shown.extend(std::iter::repeat_n('*', user));
+        shown.push_str(&authority[user..]);
+        shown.extend(std::iter::repeat_n('*', url.len() - authority.len()));
+        rest = &after[url.len()..];
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
 /// The part of a span that is on its first line, within the text and on the bounds of characters.
 fn on_one_line(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start);
     let end = text.floor_char_boundary(span.end).max(start);
     let line = text[start..end].lines().next().unwrap_or_default();
     start..start + line.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_report_shows_the_secret_of_a_webhook() {
+        let hidden =
+            without_secrets("webhook = \"https://me:SECRET@h.example:80/SECRET/é?k=SECRET#x\" # as at 'http://other/SECRET'\nx = 1");
+        assert_eq!(hidden, "webhook = \"https://*********@h.example:80*********************\" # as at 'http://other*******'\nx = 1");
+        assert_eq!(without_secrets("a = \"s3://bucket/x\""), "a = \"s3://bucket/x\"");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are what an editor shows: they become the descriptions of the JSON Schema.
 
+use super::alert::AlertFormat;
 use jiff::civil::Date;
 use milepost_judge::{Failures, Relation, Tier};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -37,6 +38,9 @@ pub(crate) struct File {
     /// What Milepost collects itself.
     #[serde(default)]
     pub(crate) collect: Vec<At<Collect>>,
+    /// Who hears of it when a verdict changes.
+    #[serde(default)]
+    pub(crate) alert: Vec<At<Alert>>,
     /// What has to hold.
     #[serde(default)]
     pub(crate) criterion: Vec<At<Criterion>>,
@@ -193,6 +197,25 @@ impl CollectKind {
             Self::Audit => Some(milepost_collect::Kind::Audit),
         }
     }
+}
+
+/// Who hears of it when a verdict changes: a webhook or a command.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alert {
+    /// The URL that alerts are posted to. Whoever knows it can post there too: `webhook_env` keeps it out of this file.
+    pub(crate) webhook: Option<At<String>>,
+    /// The environment variable that holds the URL, where `milepost track` runs. Stands instead of `webhook`.
+    pub(crate) webhook_env: Option<At<String>>,
+    /// Of a webhook: what is posted. `"json"` unless given.
+    pub(crate) format: Option<At<AlertFormat>>,
+    /// The program and its arguments, each one text: it is given the alert as JSON on its standard input. Stands instead of
+    /// `webhook`.
+    pub(crate) command: Option<At<Vec<At<String>>>>,
+    /// The tiers whose criteria it is told of; all criteria unless given.
+    pub(crate) only: Option<At<Vec<At<Tier>>>>,
+    /// How long one alert may take: `"10s"` unless given.
+    pub(crate) timeout: Option<At<Amount>>,
 }
 
 /// One thing that has to hold: a metric within a bound, or several of them together.

@@ -33,6 +33,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
     let error_categories = reader.error_categories(&file.error_category);
     let probes = reader.probes(&file.probe);
     let collects = reader.collects(path, &file.collect);
+    let alerts = reader.alerts(&file.alert);
     let criteria = reader.criteria(&file.criterion);
     let allowed = |text| file.privacy.as_ref().is_some_and(|privacy| privacy.texts.contains(&text));
     let texts = Texts { error: allowed(Text::Error), interaction: allowed(Text::Interaction), feedback: allowed(Text::Feedback) };
@@ -50,6 +51,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
             },
             probes,
             collects,
+            alerts,
             texts,
             error_categories,
             store,
@@ -175,7 +177,7 @@ impl Reader<'_> {
     }
 
     /// A duration, or what holds where none is given.
-    fn duration_or(&mut self, at: Option<&At<Amount>>, taken: &Durations, default: Duration) -> Option<Duration> {
+    pub(crate) fn duration_or(&mut self, at: Option<&At<Amount>>, taken: &Durations, default: Duration) -> Option<Duration> {
         at.map_or(Some(default), |at| self.duration(at, taken))
     }
 
@@ -377,7 +379,7 @@ impl Reader<'_> {
         }
     }
 
-    fn command(&mut self, at: &At<Vec<At<String>>>) -> Option<Vec<String>> {
+    pub(crate) fn command(&mut self, at: &At<Vec<At<String>>>) -> Option<Vec<String>> {
         let command = self.members("command", at)?;
         if let Some(program) = command.first().filter(|program| program.value.is_empty()) {
             self.fault(program.span.clone(), Wrong::Blank { key: "command" });

@@ -124,6 +124,21 @@ pub enum Wrong {
         /// The kind.
         kind: &'static str,
     },
+    /// Neither or several of the ways of an alert.
+    #[error("{}", if *several { "`webhook`, `webhook_env` and `command` stand for each other" } else { "this alert says nothing of where it goes" })]
+    AlertTo {
+        /// Whether several are there.
+        several: bool,
+    },
+    /// No URL that alerts can be posted to. What is written is not quoted, since it may be a secret.
+    #[error("`webhook` takes a URL of http or https")]
+    NotAWebhook,
+    /// No name of an environment variable.
+    #[error("`webhook_env` takes the name of an environment variable")]
+    NotAVariable,
+    /// A shape beside a command.
+    #[error("`format` does not go with `command`, which is always given JSON")]
+    FormatOfCommand,
     /// An alias of an alias.
     #[error("`{alias}` stands for `{name}`, which is another name itself")]
     AliasOfAlias {
@@ -373,6 +388,13 @@ impl Wrong {
             Self::UnknownTimeZone { .. } => "write an IANA name, such as `UTC` or `Europe/Berlin`".to_owned(),
             Self::NoFolder { .. } => "write the path in full, or relative to the folder of this file".to_owned(),
             Self::NotCollected { .. } => "remove it, or change the kind".to_owned(),
+            Self::AlertTo { several: true } => "keep one, and write another [[alert]] for each of the others".to_owned(),
+            Self::AlertTo { several: false } => "add a line: webhook = \"https://…\", or command = [\"PROGRAM\"]".to_owned(),
+            Self::NotAWebhook => {
+                "write all of it, beginning with https://, or name a variable that holds it: webhook_env = \"NAME\"".to_owned()
+            }
+            Self::NotAVariable => "write, for example, webhook_env = \"MILEPOST_WEBHOOK\"".to_owned(),
+            Self::FormatOfCommand => "remove it".to_owned(),
             Self::AliasOfAlias { .. } => "let both stand for the name that is meant".to_owned(),
             Self::IsAlias { name, .. } => format!("write `{name}`"),
             Self::MetricOrAll { both: true } => "move the metric and its bound into `all`, or remove `all`".to_owned(),

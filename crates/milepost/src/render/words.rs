@@ -330,7 +330,7 @@ fn budget_used(budget: &Budget) -> String {
 }
 
 /// A hint, in words.
-fn probable(change: &ProbableChange, unit: &str) -> String {
+pub(crate) fn probable(change: &ProbableChange, unit: &str) -> String {
     let by = change.change.map(|by| format!(", {:+.0}%", 100.0 * by)).unwrap_or_default();
     let machines = if change.same_hosts == Some(false) { ", on other machines than before" } else { "" };
     let how = if change.is_trend { "little by little from " } else { "" };

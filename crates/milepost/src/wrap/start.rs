@@ -25,6 +25,9 @@ pub(super) fn start(command: &Command, stderr: Option<OwnedFd>) -> Result<Child,
             spawn.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             in_session_of_its_own(&mut spawn);
         }
+        if let Some(stdin) = &command.stdin {
+            spawn.stdin(stdin.try_clone()?);
+        }
         if let Some(stdout) = &command.stdout {
             spawn.stdout(stdout.try_clone()?);
         }

@@ -1,19 +1,15 @@
 //! When each job last began, and how the last round went: `track.json` in the data folder.
 
-use super::super::{Failure, files, say};
+use super::{super::Failure, kept};
 use milepost_record::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 const VERSION: u64 = 1;
-/// More than any configuration can fill.
-const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// What began longer ago than the longest rhythm is due whether or not it is noted.
 const NOTED_FOR: Duration = Duration::from_secs(32 * 86400);
 
@@ -34,11 +30,6 @@ pub(in super::super) struct LastRound {
     pub(in super::super) said: String,
 }
 
-#[derive(Deserialize)]
-struct Version {
-    version: u64,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Content {
     version: u64,
@@ -54,33 +45,8 @@ impl Journal {
     /// Where it cannot be read, or a newer Milepost wrote it.
     pub(in super::super) fn open(data: &Path) -> Result<Self, Failure> {
         let path = data.join("track.json");
-        let unreadable = |error: &io::Error| Failure::internal(format!("cannot read {}: {error}", path.display()));
-        let mut bytes = Vec::new();
-        match File::open(&path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { path, starts: BTreeMap::new(), last: None }),
-            Err(error) => return Err(unreadable(&error)),
-        }
-        // A newer one need not have the rest in this shape.
-        let version = serde_json::from_slice(&bytes).map(|Version { version }| version);
-        if let Ok(version) = version
-            && version > VERSION
-        {
-            let path = path.display();
-            return Err(Failure::internal(format!(
-                "{path} has version {version}, and this Milepost knows {VERSION}: use a newer Milepost"
-            )));
-        }
-        let (starts, last) = match serde_json::from_slice::<Content>(&bytes) {
-            Ok(content) if content.version == VERSION && bytes.len() as u64 <= FILE_BYTES_MAX => (content.jobs, content.last),
-            _ => {
-                let aside = path.with_extension("damaged.json");
-                fs::rename(&path, &aside)
-                    .map_err(|error| Failure::internal(format!("{} is damaged, and cannot be set aside: {error}", path.display())))?;
-                say(&format!("{} is damaged and set aside as {}, so everything is due", path.display(), aside.display()));
-                (BTreeMap::new(), None)
-            }
-        };
+        let content: Option<Content> = kept::read(&path, VERSION, "everything is due")?;
+        let (starts, last) = content.map_or_else(Default::default, |content| (content.jobs, content.last));
         Ok(Self { path, starts, last })
     }
 
@@ -119,10 +85,7 @@ impl Journal {
     }
 
     fn write(&self) -> Result<(), Failure> {
-        let failed = |error: io::Error| Failure::internal(format!("cannot write {}: {error}", self.path.display()));
-        let content = Content { version: VERSION, jobs: self.starts.clone(), last: self.last.clone() };
-        let text = serde_json::to_string_pretty(&content).map_err(|error| failed(error.into()))? + "\n";
-        files::keep(&self.path, text.as_bytes()).map_err(failed)
+        kept::write(&self.path, &Content { version: VERSION, jobs: self.starts.clone(), last: self.last.clone() })
     }
 }
 
