@@ -125,7 +125,7 @@ pub enum Wrong {
         kind: &'static str,
     },
     /// Neither or several of the ways of an alert.
-    #[error("{}", if *several { "`webhook`, `webhook_env` and `command` stand for each other" } else { "this alert says nothing of where it goes" })]
+    #[error("{}", ways_of_alert(*several))]
     AlertTo {
         /// Whether several are there.
         several: bool,
@@ -476,6 +476,10 @@ pub(crate) fn nearest<S: AsRef<str>>(word: &str, known: impl IntoIterator<Item =
 
 fn not_a_path(path: &str) -> &'static str {
     if path.starts_with('~') { "`~` would be a folder of this name, not your home" } else { "a path is wanted here, not a URL" }
+}
+
+const fn ways_of_alert(several: bool) -> &'static str {
+    if several { "`webhook`, `webhook_env` and `command` stand for each other" } else { "this alert says nothing of where it goes" }
 }
 
 /// What is better where this relation is the wrong one.

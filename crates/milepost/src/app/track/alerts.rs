@@ -52,7 +52,7 @@ struct Content {
     receivers: Vec<String>,
     /// What waits, in the order of time.
     waiting: Vec<Waiting>,
-    /// How many were dropped since something waits.
+    /// How many had to make room for newer ones since something waits.
     dropped: u64,
 }
 
@@ -101,9 +101,10 @@ impl Alerts {
                 waiting.to.clone_from(name);
             }
         }
-        let before = content.waiting.len();
         content.waiting.retain(|waiting| names.contains(&waiting.to));
-        content.dropped += (before - content.waiting.len()) as u64;
+        if content.waiting.is_empty() {
+            content.dropped = 0;
+        }
         let alerts = scorecard.map(|scorecard| content.seen.see(criteria, scorecard)).unwrap_or_default();
         for alert in alerts {
             let told = receivers.iter().zip(&names).filter(|(receiver, _)| is_told(receiver, &alert));
