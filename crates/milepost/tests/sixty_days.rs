@@ -1,10 +1,13 @@
-//! Sixty days of a project, played with the program itself under a clock that is set: what it says each day, its history.
+//! Sixty days of a project, played with the program itself under a clock that is set: what it says each day, whom it
+//! tells of what, its history.
 //!
 //! It needs `faketime`, which `cargo xtask test` installs. `UPDATE_GOLDEN=1` writes down what came out.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use jiff::{ToSpan, civil::Date};
+use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fmt::Write,
     fs,
     path::{Path, PathBuf},
@@ -43,6 +46,9 @@ tier = "should"
 operation = "search"
 command = ["sh", "-c", "test ! -e broken"]
 every = "1h"
+
+[[alert]]
+command = ["sh", "-c", "cat >>alerts.jsonl; echo >>alerts.jsonl"]
 "#;
 
 struct Project {
@@ -105,6 +111,19 @@ fn golden(name: &str, found: &str) {
     assert!(expected == found, "{} is another: UPDATE_GOLDEN=1 writes down what came out:\n{found}", path.display());
 }
 
+/// Each alert on a line, and none twice.
+fn told(alerts: &str) -> String {
+    let mut seen = BTreeSet::new();
+    let mut told = String::new();
+    for alert in alerts.lines().filter(|line| !line.is_empty()) {
+        let alert: Value = serde_json::from_str(alert).expect("JSON");
+        let text = |key: &str| alert[key].as_str().unwrap_or("-").to_owned();
+        assert!(seen.insert(text("id")), "twice: {alert}");
+        writeln!(told, "{} {} {}", text("at"), text("kind"), text("criterion")).expect("written");
+    }
+    told
+}
+
 #[test]
 #[ignore = "it needs faketime; `cargo xtask test` runs it"]
 fn sixty_days_with_all_that_happens() {
@@ -143,5 +162,6 @@ fn sixty_days_with_all_that_happens() {
         writeln!(days, "{} {}{outcome}", date(day), last(&track)).expect("written");
     }
     golden("days.txt", &days);
+    golden("alerts.txt", &told(&fs::read_to_string(project.path("alerts.jsonl")).expect("alerts")));
     golden("history.txt", &project.at(60, "10:00:00", &["history"], ""));
 }
