@@ -137,6 +137,7 @@ fn codegen() -> Done {
         ("event", "event"),
         ("scorecard", "scorecard"),
         ("report", "report"),
+        ("period-report", "period-report"),
         ("history", "history"),
         ("comparison", "comparison"),
         ("alert", "alert"),

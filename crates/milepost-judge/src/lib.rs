@@ -59,7 +59,8 @@
 //!
 //! # Beside verdicts
 //!
-//! [`report`](mod@report) composes the figures of a period from [`operations`], [`first_success`], [`learning`], [`retention`] and [`code`];
+//! [`report`](mod@report) composes the figures of a period from [`operations`], [`first_success`], [`learning`], [`retention`] and [`code`],
+//! and [`period_report`] those of a day, a week or a month, which also says how far each goal is;
 //! [`history`] tells when verdicts and definitions changed; [`misses`] where the misses are; [`alerts`] what somebody has to hear of.
 
 mod accuracy;
@@ -92,6 +93,8 @@ mod metric;
 pub mod misses;
 pub mod operations;
 pub mod ordinal_trend;
+mod period;
+pub mod period_report;
 pub mod plan;
 pub mod poisson;
 pub mod quantile;
@@ -116,6 +119,8 @@ pub use machines::{machines_questions, tell_machines};
 pub use metric::{MemoryStatistic, Metric, UnknownMetric};
 pub use milepost_record::VerdictWord as Verdict;
 pub use misses::{Misses, misses_questions, tell_misses};
+pub use period::{Period, Rhythm};
+pub use period_report::PeriodReport;
 pub use quantity::{Family, NotAQuantity, Quantity, Unit, digits};
 pub use report::{REPORT_VERSION, Report, report, report_questions};
 pub use sample::{DAYS_MIN, EVENTS_MIN};

@@ -268,7 +268,11 @@ pub(crate) fn day(array: &Date32Array, row: usize) -> Result<Date, StoreError> {
 /// The columns of a batch by name, each as the type that is expected of it.
 pub(crate) struct Columns<'a>(&'a RecordBatch);
 
-impl Columns<'_> {
+impl<'a> Columns<'a> {
+    pub(crate) const fn of(batch: &'a RecordBatch) -> Self {
+        Self(batch)
+    }
+
     fn within(&self, name: &str) -> Result<Int64Array, StoreError> {
         let array = self.0.column_by_name(name).ok_or(StoreError::Shape("within"))?;
         Ok(cast(array, &DataType::Int64).map_err(DataFusionError::from)?.as_primitive::<Int64Type>().clone())

@@ -6,7 +6,10 @@ use milepost_record::{
     Dimension, EXACT_DURATIONS_MAX, Kind, Limit, MEASURED_MAX, MISSES_MAX, Origin, Question, READINGS_MAX, ROUNDING, Span, Subject,
     Timestamp,
 };
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeSet, fmt::Write, time::Duration};
+
+/// How many notes of a period are read.
+const REMARKS_MAX: usize = 1000;
 
 /// The column that counts the operations within the limit of this index.
 pub(crate) fn column_of(index: usize) -> String {
@@ -159,9 +162,39 @@ pub(crate) fn condition(question: &Question) -> String {
     condition
 }
 
+/// Notes of people in a period.
+pub(crate) fn remarks(span: Span, origins: &BTreeSet<String>) -> String {
+    format!(
+        "SELECT * FROM notes\n{}\n  AND (topic = 'decision' OR topic = 'feedback'{})\nORDER BY at, id\nLIMIT {REMARKS_MAX}",
+        within_span(span, ""),
+        of_origins(origins)
+    )
+}
+
+/// One row for each kind of event that a report of a period is about. A label is of the period of what it labels.
+pub(crate) fn count(span: Span, origins: &BTreeSet<String>) -> String {
+    let (within, origins) = (within_span(span, ""), of_origins(origins));
+    let of = |kind: Kind| format!("SELECT count(*) AS n FROM {}\n{within}{origins}", kind.table());
+    let people = [Kind::Operation, Kind::Session, Kind::Interaction, Kind::Memory].map(of);
+    format!(
+        "{}\nUNION ALL\nSELECT count(*) AS n FROM labels WHERE \"of\" IN (SELECT id FROM interactions\n{within}{origins})\n\
+         UNION ALL\nSELECT count(*) AS n FROM measurements\n{within}\n\
+         UNION ALL\nSELECT count(*) AS n FROM notes\n{within}\n  AND (topic = 'decision' OR topic = 'feedback'{origins})",
+        people.join("\nUNION ALL\n")
+    )
+}
+
+fn of_origins(origins: &BTreeSet<String>) -> String {
+    let origins: Vec<_> = origins.iter().map(|origin| text(origin)).collect();
+    if origins.is_empty() { " AND false".to_owned() } else { format!(" AND \"origin\" IN ({})", origins.join(", ")) }
+}
+
 /// The days that tables are divided by come first: those outside the span are not read.
 pub(crate) fn in_span(question: &Question, table: &str) -> String {
-    let Span { from, to } = question.span;
+    within_span(question.span, table)
+}
+
+fn within_span(Span { from, to }: Span, table: &str) -> String {
     let (first, last, from, to) = (day(from), day(to), time(from), time(to));
     format!("WHERE {table}day >= DATE '{first}' AND {table}day <= DATE '{last}'\n  AND {table}at >= {from} AND {table}at < {to}")
 }

@@ -1,7 +1,7 @@
 //! The store as its readers see it: the lake, and beside it what the spool took in since, as one table for each kind.
 
 use crate::{
-    answer,
+    answer::{self, Columns},
     compact::{Claims, no_claims},
     events::events,
     identity::{Identities, of_batch},
@@ -27,7 +27,9 @@ use datafusion::{
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
 use jiff::{ToSpan, civil::Date};
-use milepost_record::{Answer, Event, Invalid, Inventory, Kind, Limit, Question, Segment, Spool, SpoolError, Timestamp, UNREADABLE_MAX};
+use milepost_record::{
+    Answer, Event, Invalid, Inventory, Kind, Limit, Question, Segment, Span, Spool, SpoolError, Timestamp, UNREADABLE_MAX,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
@@ -236,6 +238,28 @@ impl Store {
         recorded.extend(self.events(Kind::Note, EXCLUDED).await?);
         recorded.sort_by_key(|event| event.at);
         Ok(recorded)
+    }
+
+    /// What people said and decided in a period, in the order of time: notes of topics `feedback`, of these origins, and `decision`.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn remarks(&self, span: Span, origins: &BTreeSet<String>) -> Result<Vec<Event>, StoreError> {
+        self.events(Kind::Note, &sql::remarks(span, origins)).await
+    }
+
+    /// How many events of a period a report of these origins is about.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn count(&self, span: Span, origins: &BTreeSet<String>) -> Result<u64, StoreError> {
+        let batches = self.run(&sql::count(span, origins)).await?;
+        let mut events = 0;
+        for columns in batches.iter().map(Columns::of) {
+            let n = columns.integers("n")?;
+            events += (0..columns.rows()).map(|row| answer::count(&n, row)).sum::<u64>();
+        }
+        Ok(events)
     }
 
     async fn read_past(&self) -> Result<Vec<Event>, StoreError> {

@@ -36,6 +36,7 @@ use milepost_collect::{
     Kind,
     error_category::{Rule, RuleError, Rules},
 };
+use milepost_judge::Rhythm;
 use milepost_record::{Door, Identity, Spool, SpoolError, recording_is_off};
 use milepost_store::StoreError;
 use std::{
@@ -101,6 +102,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Compare(of)) => compare::compare(&of, &at(&cli.config)?),
         Some(Command::Exclude(period)) => exclude::exclude(&period, &at(&cli.config)?),
         Some(Command::Report(Report::Full(of))) => report::full(&of, &at(&cli.config)?),
+        Some(Command::Report(Report::Daily(of))) => report::of_period(Rhythm::Daily, &of, &at(&cli.config)?),
+        Some(Command::Report(Report::Weekly(of))) => report::of_period(Rhythm::Weekly, &of, &at(&cli.config)?),
+        Some(Command::Report(Report::Monthly(of))) => report::of_period(Rhythm::Monthly, &of, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
         Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),
         Some(Command::Track(wishes)) => track::track(&wishes, &at(&cli.config)?),
@@ -112,6 +116,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 SchemaOf::Event => milepost_record::schema(),
                 SchemaOf::Scorecard => schemars::schema_for!(milepost_judge::Scorecard),
                 SchemaOf::Report => schemars::schema_for!(milepost_judge::Report),
+                SchemaOf::PeriodReport => schemars::schema_for!(milepost_judge::PeriodReport),
                 SchemaOf::Comparison => schemars::schema_for!(milepost_judge::comparison::Comparison),
                 SchemaOf::Alert => schemars::schema_for!(milepost_judge::alerts::Alert),
                 SchemaOf::History => schemars::schema_for!(milepost_judge::history::History),

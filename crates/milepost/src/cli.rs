@@ -149,8 +149,8 @@ pub enum Command {
     /// Do all that is due: probe, collect, judge, publish, tell what changed
     ///
     /// Runs the probes and collects of the configuration whose time has come, keeps the data in order, judges, and publishes the
-    /// scorecard as JSON and as a page. Each [[alert]] of the configuration is told once what has changed and lasted two calls.
-    /// Made to be called every hour, by cron or by a person.
+    /// scorecard as JSON and as a page, and of the last day, week and month that are over a report each, once. Each [[alert]] of the
+    /// configuration is told once what has changed and lasted two calls. Made to be called every hour, by cron or by a person.
     ///
     /// Exit codes: 0 done, whatever the verdicts are, 2 wrong usage or configuration, 4 Milepost failed at something.
     Track(Track),
@@ -815,6 +815,38 @@ pub enum Scheduler {
 pub enum Report {
     /// Everything: performance, memory, reliability, usability, learning, personas, retention, code, community
     Full(ReportOf),
+    /// A day: operations, limits, errors, memory
+    Daily(PeriodOf),
+    /// A week: code, learning, how people fare, how far each target is from its baseline
+    Weekly(PeriodOf),
+    /// A month: everything, what moved it, what was changed and said, what it takes to meet what is not met
+    Monthly(PeriodOf),
+}
+
+#[derive(Debug, Args)]
+pub struct PeriodOf {
+    /// The day 2026-11-20, week 2026-W47 or month 2026-10, in the project's time zone [default: the last that is over]
+    #[arg(long)]
+    pub period: Option<String>,
+    /// Whose events count in the figures: use, probe, test, import
+    #[arg(long, default_value = "use", value_delimiter = ',', value_name = "ORIGINS")]
+    pub origin: Vec<Origin>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = PeriodFormat::Table)]
+    pub format: PeriodFormat,
+}
+
+/// How the report of a period is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PeriodFormat {
+    /// For a terminal
+    Table,
+    /// Everything, for programs
+    Json,
+    /// For a pull request or a page
+    Markdown,
+    /// One file that needs no network
+    Html,
 }
 
 #[derive(Debug, Args)]
@@ -868,8 +900,10 @@ pub enum SchemaOf {
     Event,
     /// What `status --format json` prints
     Scorecard,
-    /// What `report --format json` prints
+    /// What `report full --format json` prints
     Report,
+    /// What `report daily`, `weekly` and `monthly --format json` print
+    PeriodReport,
     /// What `history --format json` prints
     History,
     /// What `compare --format json` prints

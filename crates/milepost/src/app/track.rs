@@ -16,7 +16,9 @@ use super::{
     collect_memory::{self, CollectError, Options},
     collect_reports::{self, Unusable},
     doctor::several,
-    files, print, printable, probe, say,
+    files, print, printable, probe,
+    report::{has_begun, made, names},
+    say,
     scorecard::{Judged, configured, judged, wait},
 };
 use crate::{
@@ -26,8 +28,8 @@ use crate::{
     render::terminal::{fact, width},
 };
 use milepost_collect::{Kind, error_category::Rules};
-use milepost_judge::{Quantity, Scorecard, Unit, Verdict};
-use milepost_record::{Door, Durability, Event, Fact, Outcome, Spool, Timestamp, recording_is_off};
+use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict};
+use milepost_record::{Door, Durability, Event, Fact, Origin, Outcome, Spool, Timestamp, recording_is_off};
 use milepost_store::{Compacted, Store, Upkeep, compact};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
@@ -206,7 +208,8 @@ impl Round<'_> {
             })
         });
         let desk = desk.flatten();
-        if let (Some(desk), Some(journal)) = (&desk, journal) {
+        let mut journal = journal;
+        if let (Some(desk), Some(journal)) = (&desk, journal.as_deref_mut()) {
             self.jobs(wishes.all, desk, journal);
         }
         let mut recorded = Vec::new();
@@ -221,6 +224,9 @@ impl Round<'_> {
         self.conclude(&recorded, compacted, page.as_deref());
         if records {
             self.alerts(judged.as_ref().map(|judged| &judged.scorecard));
+        }
+        if let (Some(journal), Some(judged)) = (journal.filter(|_| desk.is_some()), &judged) {
+            self.reports(wishes, &judged.store, journal);
         }
         judged.map_or_else(|| "Nothing was judged".to_owned(), |judged| last_line(&judged.scorecard))
     }
@@ -386,9 +392,37 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn publish(&mut self, wishes: &cli::Track, scorecard: &Scorecard) -> Result<PathBuf, Failure> {
+    fn output(&self, wishes: &cli::Track) -> PathBuf {
         let configured = || self.workplace.config.output.clone();
-        let output = wishes.output.clone().or_else(configured).unwrap_or_else(|| self.data.join("reports"));
+        wishes.output.clone().or_else(configured).unwrap_or_else(|| self.data.join("reports"))
+    }
+
+    /// Makes the report of the last day, week and month, each where it was not made yet and something was recorded by its end.
+    fn reports(&mut self, wishes: &cli::Track, store: &Store, journal: &mut Journal) {
+        let (criteria, origins) = (&self.workplace.config.criteria, names(&[Origin::Use]));
+        let today = self.now.to_jiff().to_zoned_datetime(criteria.calendar.clone()).date();
+        let due = Rhythm::ALL.into_iter().filter_map(|rhythm| Period::last(rhythm, today));
+        let due: Vec<_> = due.filter(|period| journal.made(*period).is_none()).collect();
+        let mut told = Vec::new();
+        for period in due {
+            let name = format!("{} {period}", period.rhythm().name());
+            let done = self.attempt(&format!("the report {name} is not made"), |round| {
+                if !wait(has_begun(store, criteria, period, &origins))? {
+                    return Ok(false);
+                }
+                let report = wait(made(store, criteria, period, &origins, round.now))?;
+                journal.makes(period, reports::keep_report(&round.output(wishes), &report, round.now)?)?;
+                Ok(true)
+            });
+            told.extend(done.filter(|is_made| *is_made).map(|_| name));
+        }
+        if !told.is_empty() {
+            self.tell("Reports", &told.join(", "));
+        }
+    }
+
+    fn publish(&mut self, wishes: &cli::Track, scorecard: &Scorecard) -> Result<PathBuf, Failure> {
+        let output = self.output(wishes);
         let page = reports::publish(&output, scorecard, &self.workplace.config.criteria)?;
         self.attempt("old reports are not removed", |_| reports::prune(&output, Timestamp::now()));
         Ok(page)

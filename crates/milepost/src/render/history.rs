@@ -92,7 +92,7 @@ fn period(exclusion: &Exclusion) -> String {
     format!("{} to {}{reason}", moment(exclusion.from), moment(exclusion.to))
 }
 
-fn said(change: &Change) -> String {
+pub(super) fn said(change: &Change) -> String {
     match &change.what {
         What::Defined { demands } => {
             let of = |difference: &Difference| difference.after.as_ref().map(|after| format!("{} {after}", difference.key));

@@ -7,93 +7,134 @@ use super::{
     words::moment,
 };
 use anstyle::Style;
-use milepost_judge::{Report, code::Taken, digits, operations::Figures, retention::Cohort};
+use milepost_judge::{
+    Report,
+    code::{Code, Taken},
+    digits,
+    learning::{Learning, Voice},
+    operations::{Figures, Performance, Reliability},
+    report::{Community, Memory, Persona, Usability},
+    retention::{Cohort, Retention},
+};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// How many rows of a table are shown.
-const ROWS_MAX: usize = 50;
+pub(super) const ROWS_MAX: usize = 50;
 
 /// What one tracker says.
-struct Section {
-    title: &'static str,
+pub(super) struct Section {
+    pub(super) title: &'static str,
     /// Each with its name.
-    figures: Vec<(&'static str, String)>,
-    tables: Vec<Table>,
+    pub(super) figures: Vec<(&'static str, String)>,
+    pub(super) tables: Vec<Table>,
 }
 
-struct Table {
-    title: &'static str,
-    headings: Vec<Heading>,
-    rows: Vec<Vec<Value>>,
+pub(super) struct Table {
+    pub(super) title: &'static str,
+    pub(super) headings: Vec<Heading>,
+    pub(super) rows: Vec<Vec<Value>>,
 }
 
 impl Table {
-    fn new(title: &'static str, headings: &[(&str, Content)], rows: Vec<Vec<Value>>) -> Self {
+    pub(super) fn new(title: &'static str, headings: &[(&str, Content)], rows: Vec<Vec<Value>>) -> Self {
         let headings = headings.iter().map(|(name, of)| Heading { name: (*name).to_owned(), of: *of }).collect();
         Self { title, headings, rows }
+    }
+}
+
+/// What is shown: a title, what has to be known of the whole, and the sections.
+pub(super) struct Document {
+    pub(super) title: String,
+    pub(super) lines: Vec<String>,
+    pub(super) sections: Vec<Section>,
+}
+
+impl Document {
+    /// For a terminal of this width.
+    pub(super) fn terminal(self, width: usize) -> String {
+        let mut shown = String::new();
+        let bold = Style::new().bold();
+        let mut lines = self.lines.iter();
+        let first = lines.next().map(|line| format!(": {}", printable(line))).unwrap_or_default();
+        line(&mut shown, &format!("{bold}{}{bold:#}{first}", printable(&self.title)));
+        lines.for_each(|more| line(&mut shown, &printable(more)));
+        for section in self.sections {
+            line(&mut shown, &format!("\n{bold}{}{bold:#}", section.title));
+            let label = section.figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (name, value) in &section.figures {
+                let rest = " ".repeat(label + 4);
+                let options = textwrap::Options::new(width).subsequent_indent(&rest).break_words(true);
+                for piece in textwrap::wrap(&format!("  {name:label$}  {}", printable(value)), options) {
+                    line(&mut shown, &piece);
+                }
+            }
+            for Table { title, headings, mut rows } in section.tables {
+                let more = rows.len().saturating_sub(ROWS_MAX);
+                rows.truncate(ROWS_MAX);
+                line(&mut shown, &format!("\n{title}"));
+                shown.push_str(&table(&headings, &rows, width));
+                if more > 0 {
+                    line(&mut shown, &format!("and {more} more: see --format json"));
+                }
+            }
+        }
+        shown
+    }
+
+    /// As Markdown.
+    pub(super) fn markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail, here and below.
+        let _ = writeln!(text, "# {}", escaped(&self.title));
+        for line in &self.lines {
+            let _ = writeln!(text, "\n{}", escaped(line));
+        }
+        for section in &self.sections {
+            let _ = writeln!(text, "\n## {}\n", section.title);
+            for (name, value) in &section.figures {
+                let _ = writeln!(text, "- {name}: {}", escaped(value));
+            }
+            for Table { title, headings, rows } in &section.tables {
+                let of = |heading: &Heading| if heading.of == Content::Text { "---" } else { "---:" };
+                let names: Vec<_> = headings.iter().map(|heading| heading.name.as_str()).collect();
+                let rules: Vec<_> = headings.iter().map(of).collect();
+                let _ = writeln!(text, "\n{title}\n\n| {} |\n|{}|", names.join(" | "), rules.join("|"));
+                for row in rows.iter().take(ROWS_MAX) {
+                    let _ = writeln!(text, "| {} |", row.iter().map(|value| escaped(&in_words(value))).collect::<Vec<_>>().join(" | "));
+                }
+                if rows.len() > ROWS_MAX {
+                    let _ = writeln!(text, "\nand {} more", rows.len() - ROWS_MAX);
+                }
+            }
+        }
+        text
+    }
+}
+
+/// A cell of a table.
+pub(super) fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
     }
 }
 
 /// The report for a terminal of this width.
 #[must_use]
 pub fn terminal(report: &Report, width: usize) -> String {
-    let mut shown = String::new();
-    let bold = Style::new().bold();
-    line(&mut shown, &format!("{bold}{}{bold:#}: {}", printable(&report.project), period(report)));
-    for section in sections(report) {
-        line(&mut shown, &format!("\n{bold}{}{bold:#}", section.title));
-        let label = section.figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        for (name, value) in &section.figures {
-            let rest = " ".repeat(label + 4);
-            let options = textwrap::Options::new(width).subsequent_indent(&rest).break_words(true);
-            for piece in textwrap::wrap(&format!("  {name:label$}  {}", printable(value)), options) {
-                line(&mut shown, &piece);
-            }
-        }
-        for Table { title, headings, mut rows } in section.tables {
-            let more = rows.len().saturating_sub(ROWS_MAX);
-            rows.truncate(ROWS_MAX);
-            line(&mut shown, &format!("\n{title}"));
-            shown.push_str(&table(&headings, &rows, width));
-            if more > 0 {
-                line(&mut shown, &format!("and {more} more: see --format json"));
-            }
-        }
-    }
-    shown
+    document(report).terminal(width)
 }
 
 /// The report as Markdown.
 #[must_use]
 pub fn markdown(report: &Report) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail, here and below.
-    let _ = writeln!(text, "# {}\n\n{}", escaped(&report.project), escaped(&period(report)));
-    for section in sections(report) {
-        let _ = writeln!(text, "\n## {}\n", section.title);
-        for (name, value) in &section.figures {
-            let _ = writeln!(text, "- {name}: {}", escaped(value));
-        }
-        for Table { title, headings, rows } in section.tables {
-            let of = |heading: &Heading| if heading.of == Content::Text { "---" } else { "---:" };
-            let names: Vec<_> = headings.iter().map(|heading| heading.name.as_str()).collect();
-            let rules: Vec<_> = headings.iter().map(of).collect();
-            let _ = writeln!(text, "\n{title}\n\n| {} |\n|{}|", names.join(" | "), rules.join("|"));
-            for row in rows.iter().take(ROWS_MAX) {
-                let cell = |value: &Value| match value {
-                    Value::Null => "–".to_owned(),
-                    Value::String(text) => escaped(text),
-                    value => value.to_string(),
-                };
-                let _ = writeln!(text, "| {} |", row.iter().map(cell).collect::<Vec<_>>().join(" | "));
-            }
-            if rows.len() > ROWS_MAX {
-                let _ = writeln!(text, "\nand {} more", rows.len() - ROWS_MAX);
-            }
-        }
-    }
-    text
+    document(report).markdown()
+}
+
+fn document(report: &Report) -> Document {
+    Document { title: report.project.clone(), lines: vec![period(report)], sections: sections(report) }
 }
 
 fn period(report: &Report) -> String {
@@ -101,26 +142,26 @@ fn period(report: &Report) -> String {
     format!("from {from} to {}, origin {}", moment(report.to), report.origins.join(", "))
 }
 
-fn known(value: Option<f64>, unit: &str) -> String {
+pub(super) fn known(value: Option<f64>, unit: &str) -> String {
     value.map_or("not known".to_owned(), |value| format!("{}{unit}", digits(value)))
 }
 
 /// A number for a cell.
-fn cell(value: Option<f64>) -> Value {
+pub(super) fn cell(value: Option<f64>) -> Value {
     json!(value.map_or("–".to_owned(), digits))
 }
 
 fn sections(report: &Report) -> Vec<Section> {
     vec![
-        performance(report),
-        memory(report),
-        reliability(report),
-        usability(report),
-        learning(report),
-        personas(report),
-        retention(report),
-        code(report),
-        community(report),
+        performance(&report.performance),
+        memory(report.memory.as_ref()),
+        reliability(&report.reliability),
+        usability(&report.usability),
+        learning(&report.learning, &report.voice),
+        personas(&report.personas),
+        retention(&report.retention),
+        code(&report.code),
+        community(&report.community),
     ]
 }
 
@@ -140,8 +181,7 @@ fn figures(figures: &Figures) -> Vec<Value> {
     vec![json!(count), cell(*success_rate), slow(*p50_ms), slow(*p95_ms), cell(successes.p50_ms), cell(successes.p95_ms)]
 }
 
-fn performance(report: &Report) -> Section {
-    let of = &report.performance;
+pub(super) fn performance(of: &Performance) -> Section {
     let name = |name: &Option<String>| name.as_deref().map_or(Value::Null, Value::from);
     let backend = |backend: &Option<Option<String>>| json!(backend.clone().flatten().unwrap_or_else(|| "(not said)".to_owned()));
     let with = |names: &[(&'static str, Content)]| names.iter().copied().chain(OPERATIONS).collect::<Vec<_>>();
@@ -177,21 +217,22 @@ fn performance(report: &Report) -> Section {
     }
 }
 
-fn memory(report: &Report) -> Section {
-    let figures = match &report.memory {
+pub(super) fn memory(of: Option<&Memory>) -> Section {
+    let figures = match of {
         None => vec![("readings", "none".to_owned())],
         Some(of) => vec![
             ("readings", format!("{} of {} ({})", of.readings, of.process.as_deref().unwrap_or("a process"), of.measure)),
             ("current, average, peak", [of.current_mb, of.average_mb, of.peak_mb].map(|mb| known(mb, " MB")).join(", ")),
             ("variation", known(of.variation_mb, " MB")),
+            ("varied by less than 50 MB", of.stable.map_or("not known", |stable| if stable { "yes" } else { "no" }).to_owned()),
+            ("newest beside oldest", of.trend.clone().unwrap_or_else(|| "not known".to_owned())),
             ("CPU", known(of.cpu_percent, "%")),
         ],
     };
     Section { title: "Memory, newest run", figures, tables: Vec::new() }
 }
 
-fn reliability(report: &Report) -> Section {
-    let of = &report.reliability;
+pub(super) fn reliability(of: &Reliability) -> Section {
     let mut figures = vec![
         ("success rate", format!("{} of all operations", known(of.overall_success_rate, "%"))),
         ("mean of the operations' rates", known(of.mean_of_rates, "%")),
@@ -205,8 +246,7 @@ fn reliability(report: &Report) -> Section {
     Section { title: "Reliability", figures, tables: if of.errors.is_empty() { Vec::new() } else { vec![errors] } }
 }
 
-fn usability(report: &Report) -> Section {
-    let of = &report.usability;
+pub(super) fn usability(of: &Usability) -> Section {
     let first = &of.first_success;
     let median = match first.median_s {
         Some(seconds) => format!("{} s", digits(seconds)),
@@ -234,8 +274,7 @@ fn usability(report: &Report) -> Section {
     }
 }
 
-fn learning(report: &Report) -> Section {
-    let (of, voice) = (&report.learning, &report.voice);
+pub(super) fn learning(of: &Learning, voice: &Voice) -> Section {
     let rows: Vec<_> = of
         .arms
         .iter()
@@ -264,8 +303,8 @@ fn learning(report: &Report) -> Section {
     }
 }
 
-fn personas(report: &Report) -> Section {
-    let rows = report.personas.iter().map(|persona| {
+pub(super) fn personas(of: &[Persona]) -> Section {
+    let rows = of.iter().map(|persona| {
         let name = persona.persona.as_deref().unwrap_or("(nobody in particular)");
         [vec![json!(name), cell(persona.limit_ms)], figures(&persona.figures)].concat()
     });
@@ -274,8 +313,8 @@ fn personas(report: &Report) -> Section {
     Section { title: "Personas", figures: Vec::new(), tables: vec![table] }
 }
 
-fn retention(report: &Report) -> Section {
-    let week4 = &report.retention.week4;
+pub(super) fn retention(of: &Retention) -> Section {
+    let week4 = &of.week4;
     let row = |cohort: &Cohort| {
         let weeks = [1, 2, 4, 8].map(|n| {
             let week = cohort.weeks.iter().find(|week| week.week == n && week.mature > 0);
@@ -283,7 +322,7 @@ fn retention(report: &Report) -> Section {
         });
         [vec![json!(cohort.week), json!(cohort.users)], weeks.to_vec()].concat()
     };
-    let rows: Vec<_> = report.retention.cohorts.iter().map(row).collect();
+    let rows: Vec<_> = of.cohorts.iter().map(row).collect();
     let headings = [
         ("first week", Content::Exact),
         ("people", Content::Number),
@@ -302,8 +341,7 @@ fn retention(report: &Report) -> Section {
     }
 }
 
-fn code(report: &Report) -> Section {
-    let of = &report.code;
+pub(super) fn code(of: &Code) -> Section {
     let by = |taken: &Taken| format!("{} at {}", taken.source.as_deref().unwrap_or("an unnamed tool"), moment(taken.at));
     let (mut figures, mut tables) = (Vec::new(), Vec::new());
     match &of.coverage {
@@ -339,8 +377,7 @@ fn code(report: &Report) -> Section {
     Section { title: "Code", figures, tables }
 }
 
-fn community(report: &Report) -> Section {
-    let of = &report.community;
+pub(super) fn community(of: &Community) -> Section {
     let rows: Vec<_> =
         of.contributions.iter().map(|c| vec![json!(c.month.as_deref().unwrap_or("(not said)")), cell(Some(c.contributions))]).collect();
     let contributions = Table::new("Contributions", &[("month", Content::Text), ("n", Content::Number)], rows);

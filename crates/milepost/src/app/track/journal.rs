@@ -1,6 +1,7 @@
-//! When each job last began, and how the last round went: `track.json` in the data folder.
+//! When each job last began, how the last round went, and of how many events each report was made: `track.json` in the data folder.
 
 use super::{super::Failure, kept};
+use milepost_judge::{Period, period_report::FirstMade};
 use milepost_record::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,12 +13,15 @@ use std::{
 const VERSION: u64 = 1;
 /// What began longer ago than the longest rhythm is due whether or not it is noted.
 const NOTED_FOR: Duration = Duration::from_secs(32 * 86400);
+/// How long is known of how many events a report was made.
+const REPORTS_NOTED_FOR: Duration = Duration::from_secs(800 * 86400);
 
 /// When each job last began, and how the last round went.
 pub(in super::super) struct Journal {
     path: PathBuf,
     starts: BTreeMap<String, Timestamp>,
     last: Option<LastRound>,
+    reports: BTreeMap<String, FirstMade>,
 }
 
 /// The last call of `milepost track` that came to an end.
@@ -36,6 +40,8 @@ struct Content {
     jobs: BTreeMap<String, Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<LastRound>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reports: BTreeMap<String, FirstMade>,
 }
 
 impl Journal {
@@ -46,8 +52,8 @@ impl Journal {
     pub(in super::super) fn open(data: &Path) -> Result<Self, Failure> {
         let path = data.join("track.json");
         let content: Option<Content> = kept::read(&path, VERSION, "everything is due")?;
-        let (starts, last) = content.map_or_else(Default::default, |content| (content.jobs, content.last));
-        Ok(Self { path, starts, last })
+        let (starts, last, reports) = content.map_or_else(Default::default, |content| (content.jobs, content.last, content.reports));
+        Ok(Self { path, starts, last, reports })
     }
 
     /// Whether a job is due: `now` lies in a later slot of its rhythm than its last start. So a call that comes a little early
@@ -84,9 +90,30 @@ impl Journal {
         self.write()
     }
 
-    fn write(&self) -> Result<(), Failure> {
-        kept::write(&self.path, &Content { version: VERSION, jobs: self.starts.clone(), last: self.last.clone() })
+    /// Of what the report of a period was made first.
+    pub(in super::super) fn made(&self, period: Period) -> Option<FirstMade> {
+        self.reports.get(&report(period)).copied()
     }
+
+    /// Notes that the report of a period was made.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub(super) fn makes(&mut self, period: Period, first: FirstMade) -> Result<(), Failure> {
+        self.reports.retain(|_, made| first.at.since(made.at) <= REPORTS_NOTED_FOR);
+        self.reports.insert(report(period), first);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), Failure> {
+        let content = Content { version: VERSION, jobs: self.starts.clone(), last: self.last.clone(), reports: self.reports.clone() };
+        kept::write(&self.path, &content)
+    }
+}
+
+/// The name of a report in the journal.
+fn report(period: Period) -> String {
+    format!("{}/{period}", period.rhythm().name())
 }
 
 /// The name of a job in the journal: its parts, which no other job has.
@@ -119,7 +146,8 @@ mod tests {
             // The clock was wrong by a year.
             ("2027-11-25T12:00:00Z", "2026-11-25T12:00:00Z", hour, true),
         ] {
-            let journal = Journal { path: PathBuf::new(), starts: [("job".to_owned(), at(last))].into(), last: None };
+            let journal =
+                Journal { path: PathBuf::new(), starts: [("job".to_owned(), at(last))].into(), last: None, reports: BTreeMap::new() };
             assert_eq!(journal.is_due("job", every, at(now)), due, "{last} {now}");
             assert!(journal.is_due("another", every, at(now)));
         }

@@ -1,18 +1,19 @@
 //! What is published: each scorecard as JSON and as a page, under the time of its judgement, and the newest of both under a
-//! name that stays.
+//! name that stays; and the reports of days, weeks and months, each once.
 
 use super::super::{
-    Failure, files,
+    Failure, files, report,
     scorecard::{page, shown},
 };
-use crate::cli::Format;
+use crate::cli::{Format, PeriodFormat};
 use jiff::{
     ToSpan,
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-use milepost_judge::{Criteria, Scorecard};
+use milepost_judge::{Criteria, PeriodReport, Scorecard, period_report::FirstMade};
 use milepost_record::Timestamp;
+use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -85,6 +86,37 @@ pub(super) fn publish(output: &Path, scorecard: &Scorecard, criteria: &Criteria)
         files::publish(path, content.as_bytes()).map_err(cannot("write", path))?;
     }
     Ok(latest)
+}
+
+/// Writes the report of a period that is over into the output folder, unless it is there: then it stays as it was made, and of what
+/// is returned.
+///
+/// # Errors
+/// Where it cannot be written, or what is there is no report.
+pub(super) fn keep_report(output: &Path, of: &PeriodReport, now: Timestamp) -> Result<FirstMade, Failure> {
+    let folder = output.join("reports");
+    files::folder(&folder, false).map_err(cannot("make", &folder))?;
+    let path = |suffix| folder.join(format!("{}_{}.{suffix}", of.report.name(), of.period));
+    // The JSON comes last: where it is, the others are.
+    for (suffix, format) in [("html", PeriodFormat::Html), ("md", PeriodFormat::Markdown)] {
+        files::publish_new(&path(suffix), report::shown(of, format)?.as_bytes()).map_err(cannot("write", &path(suffix)))?;
+    }
+    let json = path("json");
+    let is_new = files::publish_new(&json, report::shown(of, PeriodFormat::Json)?.as_bytes()).map_err(cannot("write", &json))?;
+    if is_new {
+        return Ok(FirstMade { at: now, events: of.events });
+    }
+    // The note that it was made was lost.
+    let kept = fs::read_to_string(&json).map_err(cannot("read", &json))?;
+    let kept: Kept = serde_json::from_str(&kept).map_err(|error| Failure::internal(format!("{} is no report: {error}", json.display())))?;
+    let written = fs::metadata(&json).and_then(|file| file.modified()).map_err(cannot("read", &json))?;
+    let at = jiff::Timestamp::try_from(written).map_or(now, Timestamp::from_jiff);
+    Ok(FirstMade { at, events: kept.events })
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    events: u64,
 }
 
 /// Makes both files of one moment: that of the judgement, or the first one after it whose names nobody has taken.
