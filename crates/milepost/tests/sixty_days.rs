@@ -1,5 +1,5 @@
 //! Sixty days of a project, played with the program itself under a clock that is set: what it says each day, whom it
-//! tells of what, its history.
+//! tells of what, its reports and its history.
 //!
 //! It needs `faketime`, which `cargo xtask test` installs. `UPDATE_GOLDEN=1` writes down what came out.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
@@ -163,5 +163,19 @@ fn sixty_days_with_all_that_happens() {
     }
     golden("days.txt", &days);
     golden("alerts.txt", &told(&fs::read_to_string(project.path("alerts.jsonl")).expect("alerts")));
+    // A report of each day, week and month that was over when it was there, made once; some of them as they are.
+    let made = |name: &str| fs::read_to_string(project.path(".milepost/reports/reports").join(name)).expect("a report");
+    let reports = fs::read_dir(project.path(".milepost/reports/reports")).expect("reports");
+    let names =
+        reports.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).filter(|name| name.ends_with(".md"));
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    golden("reports.txt", &(names.join("\n") + "\n"));
+    for name in ["daily_2026-04-11.md", "weekly_2026-W15.md", "monthly_2026-03.md"] {
+        golden(name, &made(name));
+    }
+    // What came two days late is in none that was made, and is told by whoever asks again.
+    let late = project.at(60, "10:00:00", &["report", "daily", "--period", &date(31).to_string()], "");
+    assert!(late.contains("20 events"), "{late}");
     golden("history.txt", &project.at(60, "10:00:00", &["history"], ""));
 }
