@@ -21,9 +21,6 @@ from ._spool import Identity, Segment, Spool, new_id
 
 _LOG = logging.getLogger("milepost")
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-_DOOR = {"door": "python"}
-
 Attributes = Mapping[str, Union[str, int, float, bool]]
 
 
@@ -116,21 +113,25 @@ class Recorder:
         return self._open
 
     def _admitted(self, given: Mapping[str, Any], opened: _Open) -> _wire.Event:
-        event: Dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        kind = event.get("kind")
-        event.setdefault("v", _wire.VERSION)
-        event.setdefault("origin", self._origin)
-        event.setdefault("host", opened.identity.host)
-        if "id" not in event:
+        event: Dict[str, Any] = dict(given)
+        get = event.get
+        kind = get("kind")
+        if get("v") is None:
+            event["v"] = _wire.VERSION
+        if get("origin") is None:
+            event["origin"] = self._origin
+        if get("host") is None:
+            event["host"] = opened.identity.host
+        if get("id") is None:
             event["id"] = new_id()
         # A note about a release names the version that it is about, and others have none of their own.
-        if self._version is not None and kind != "note":
-            event.setdefault("version", self._version)
-        attributes = event.get("attributes")
+        if self._version is not None and kind != "note" and get("version") is None:
+            event["version"] = self._version
+        attributes = get("attributes")
         if not attributes:
-            event["attributes"] = _DOOR
+            event["attributes"] = _wire.DOOR
         elif len(attributes) < _wire.ATTRIBUTES_MAX:
-            event["attributes"] = {**_DOOR, **attributes}
+            event["attributes"] = {**_wire.DOOR, **attributes}
         texts = self._texts or frozenset()
         if kind == "interaction" and "interaction" not in texts:
             event.pop("text", None)
@@ -139,7 +140,7 @@ class Recorder:
         elif kind == "operation" and "error" not in texts and isinstance(event.get("error"), Mapping):
             event["error"] = {key: value for key, value in event["error"].items() if key != "text"}
         checked = _wire.checked(event, _wire.written_now())
-        if "at" in event and _wire.is_ahead(checked["at"]):
+        if get("at") is not None and _wire.is_ahead(checked["at"]):
             raise _wire.Invalid("`at` lies more than five minutes in the future; is the clock right?")
         return checked
 
@@ -290,8 +291,11 @@ class Recorder:
         self._record_for(user, {"kind": "note", "topic": topic, "text": text, "score": score, "version": version})
 
     def _record_for(self, user: Optional[str], event: Mapping[str, Any]) -> None:
+        if user is None:
+            self.record(event)
+            return
         pseudonym = self._pseudonym(user)
-        if user is None or pseudonym is not None:
+        if pseudonym is not None:
             self.record({**event, "user": pseudonym})
 
     def categorize(self, text: str) -> str:
