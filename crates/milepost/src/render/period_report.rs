@@ -182,10 +182,12 @@ fn verdict(verdict: Verdict) -> Value {
 
 fn progress(report: &PeriodReport, of: &[Progress]) -> Section {
     let unit = unit(report.report);
+    // The metric tells apart what a criterion demands at once; where none does, the name says enough.
+    let demands_several = of.windows(2).any(|goals| goals[0].criterion == goals[1].criterion);
     let row = |goal: &Progress| {
         vec![
             json!(goal.criterion),
-            json!(goal.metric),
+            if demands_several { json!(goal.metric) } else { blank() },
             goal.baseline.as_deref().map_or(json!("not known"), Value::from),
             observed(&goal.before, &goal.unit),
             observed(&goal.now, &goal.unit),
@@ -204,7 +206,7 @@ fn progress(report: &PeriodReport, of: &[Progress]) -> Section {
         ("n", Content::Number),
         ("target", Content::Number),
         ("way %", Content::Number),
-        ("verdict at the end", Content::Text),
+        ("verdict", Content::Text),
     ];
     let end = report.open_until.unwrap_or(report.to);
     Section {
@@ -216,7 +218,7 @@ fn progress(report: &PeriodReport, of: &[Progress]) -> Section {
         tables: if of.is_empty() {
             Vec::new()
         } else {
-            vec![Table::new("From baseline to target", &headings, of.iter().map(row).collect())]
+            vec![Table::new("From baseline to target", &headings, of.iter().map(row).collect()).without_unknown()]
         },
     }
 }

@@ -41,6 +41,20 @@ impl Table {
         let headings = headings.iter().map(|(name, of)| Heading { name: (*name).to_owned(), of: *of }).collect();
         Self { title, headings, rows }
     }
+
+    /// Without the columns in which no row has anything that is known: they would only take the room of the others.
+    pub(super) fn without_unknown(mut self) -> Self {
+        let is_known = |cell: &Value| !matches!(cell.as_str(), Some("not known" | "–"));
+        let keeps: Vec<bool> =
+            (0..self.headings.len()).map(|column| self.rows.iter().any(|row| row.get(column).is_some_and(is_known))).collect();
+        let mut keep = keeps.iter();
+        self.headings.retain(|_| keep.next() == Some(&true));
+        for row in &mut self.rows {
+            let mut keep = keeps.iter();
+            row.retain(|_| keep.next() == Some(&true));
+        }
+        self
+    }
 }
 
 /// What is shown: a title, what has to be known of the whole, and the sections.
