@@ -12,7 +12,7 @@
 //! and merged with both neighbours tested anew. So there may be fewer than in Otava, and what is said of each holds.
 //!
 //! A change is a hint ("probable change on this day, +10%") and decides no verdict: the p-value of a place that was searched for,
-//! day after day, is no error rate. A slow drift looks like a staircase; [`findings`] calls it a trend.
+//! day after day, is no error rate. A slow drift looks like a staircase; [`shifts`] calls it a trend.
 
 use crate::always_valid::beta;
 
@@ -72,7 +72,7 @@ pub struct ChangePoint {
 
 /// One change, or several that look like a slow one.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Finding {
+pub enum Shift {
     /// The level changed once, and then not again in the same direction.
     Step(ChangePoint),
     /// Two or more changes in the same direction follow each other: a trend, whose steps are only how it was found.
@@ -110,12 +110,12 @@ pub fn change_points(series: &[f64], parameters: Parameters) -> Vec<ChangePoint>
 
 /// Changes in the same direction that follow each other, as one trend; the others as they are.
 #[must_use]
-pub fn findings(points: &[ChangePoint]) -> Vec<Finding> {
-    let finding = |run: &[ChangePoint]| match run {
-        [alone] => Finding::Step(*alone),
-        steps => Finding::Trend(steps.to_vec()),
+pub fn shifts(points: &[ChangePoint]) -> Vec<Shift> {
+    let shift = |run: &[ChangePoint]| match run {
+        [alone] => Shift::Step(*alone),
+        steps => Shift::Trend(steps.to_vec()),
     };
-    points.chunk_by(|a, b| a.rises() == b.rises()).map(finding).collect()
+    points.chunk_by(|a, b| a.rises() == b.rises()).map(shift).collect()
 }
 
 /// Where a stretch may be split.

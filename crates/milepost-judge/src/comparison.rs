@@ -244,9 +244,7 @@ fn counts(judgement: &Judgement) -> Option<Counts> {
 
 fn by_type(part: &PartResult) -> BTreeMap<String, Counts> {
     let judged = part.groups.iter().filter(|group| group.judged);
-    let of = |group: &crate::scorecard::GroupResult| {
-        let name = group.group.values().next().cloned().flatten().unwrap_or_else(|| "(none)".to_owned());
-        Some((name, counts(&group.judgement).filter(|counts| counts.n() > 0)?))
-    };
+    let of =
+        |group: &crate::scorecard::GroupResult| Some((group.name().to_owned(), counts(&group.judgement).filter(|counts| counts.n() > 0)?));
     judged.filter_map(of).collect()
 }

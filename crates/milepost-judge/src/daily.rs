@@ -8,7 +8,7 @@
 
 use crate::{
     always_valid::{Counts, ln_e_above, ln_threshold},
-    change_points::{Finding, Parameters, Scale, change_points, findings},
+    change_points::{Parameters, Scale, Shift, change_points, shifts},
     e_detector::{EDetector, run_length},
     sample::guard,
     scorecard::{ProbableChange, TrendPoint},
@@ -60,10 +60,10 @@ pub(crate) fn probable_changes(trend: &[TrendPoint], is_amount: bool, today: Dat
         .collect();
     let series: Vec<f64> = days.iter().map(|(_, value)| if is_amount { value.ln() } else { *value }).collect();
     let points = change_points(&series, Parameters { scale, ..Parameters::DAILY });
-    let change = |finding: Finding| {
-        let (first, last, is_trend) = match &finding {
-            Finding::Step(step) => (*step, *step, false),
-            Finding::Trend(steps) => (*steps.first()?, *steps.last()?, true),
+    let change = |shift: Shift| {
+        let (first, last, is_trend) = match &shift {
+            Shift::Step(step) => (*step, *step, false),
+            Shift::Trend(steps) => (*steps.first()?, *steps.last()?, true),
         };
         let level = |mean: f64| if is_amount { mean.exp() } else { mean };
         let (before, after) = (level(first.before_mean), level(last.after_mean));
@@ -77,5 +77,5 @@ pub(crate) fn probable_changes(trend: &[TrendPoint], is_amount: bool, today: Dat
             same_hosts: None,
         })
     };
-    findings(&points).into_iter().filter_map(change).collect()
+    shifts(&points).into_iter().filter_map(change).collect()
 }

@@ -331,7 +331,7 @@ fn group_advice(groups: &[GroupResult], judgement: &Judgement) -> Option<String>
     lacking.sort_by_key(|g| (rank(g.judgement.verdict), std::cmp::Reverse(g.judgement.failures)));
     let mut sentences: Vec<(String, Vec<String>)> = Vec::new();
     for group in &lacking {
-        let name = group.group.values().next().cloned().flatten().unwrap_or_else(|| "(none)".to_owned());
+        let name = group.name().to_owned();
         let what = match group.judgement.verdict {
             Verdict::NoData => "no data".to_owned(),
             _ => group.judgement.advice.clone().unwrap_or_default(),

@@ -55,7 +55,8 @@
 //!   rate fell), [`error_budget`] (how many failures a goal allows).
 //! - Others: [`survival`] (times that have not ended), [`poisson`] (how often something happens in a month).
 //!
-//! Each holds itself to values that other programs computed (`tests/reference.rs`), and the promise is played in `tests/simulation.rs`.
+//! What they have to be is in `STATISTICS.md` beside this crate's manifest, with its sources. Each holds itself to values that other
+//! programs computed (`tests/reference.rs`), and the promise is played in `tests/simulation.rs`.
 //!
 //! # Beside verdicts
 //!

@@ -155,6 +155,14 @@ pub struct Judgement {
     pub changes: Vec<ProbableChange>,
 }
 
+impl GroupResult {
+    /// Its value of the dimension; `(none)` where events have none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.group.values().next().and_then(Option::as_deref).unwrap_or("(none)")
+    }
+}
+
 impl Judgement {
     /// On nothing at all: no data, and every number absent.
     #[must_use]

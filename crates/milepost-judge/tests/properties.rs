@@ -4,7 +4,7 @@
 
 use milepost_judge::Verdict;
 use milepost_judge::always_valid::{Counts, at_least_more, ln_e_above, ln_e_below, ln_threshold, projected_more, rate_interval};
-use milepost_judge::change_points::{Finding, Parameters, Scale, change_points, findings};
+use milepost_judge::change_points::{Parameters, Scale, Shift, change_points, shifts};
 use milepost_judge::decomposition::Decomposition;
 use milepost_judge::difference;
 use milepost_judge::e_detector::EDetector;
@@ -363,18 +363,18 @@ proptest! {
     #[test]
     fn findings_are_all_changes(series in some_series()) {
         let points = change_points(&series, Parameters::OTAVA);
-        let told = findings(&points);
+        let told = shifts(&points);
         let all = told.iter().flat_map(|finding| match finding {
-            Finding::Step(step) => vec![*step],
-            Finding::Trend(steps) => steps.clone(),
+            Shift::Step(step) => vec![*step],
+            Shift::Trend(steps) => steps.clone(),
         });
         prop_assert_eq!(all.collect::<Vec<_>>(), points);
-        let direction = |finding: &Finding| match finding {
-            Finding::Step(step) => step.rises(),
-            Finding::Trend(steps) => steps[0].rises(),
+        let direction = |finding: &Shift| match finding {
+            Shift::Step(step) => step.rises(),
+            Shift::Trend(steps) => steps[0].rises(),
         };
         for finding in &told {
-            if let Finding::Trend(steps) = finding {
+            if let Shift::Trend(steps) = finding {
                 prop_assert!(steps.len() >= 2 && steps.iter().all(|step| step.rises() == direction(finding)));
             }
         }

@@ -1,6 +1,6 @@
 //! The configuration: every fault as a person sees it, the presets, the schema, and where files are found.
 //!
-//! `config/faults.txt` holds pairs of a file and its report. `UPDATE_FAULTS=1 cargo test --test config` writes the reports
+//! `config/faults.txt` holds pairs of a file and its report. `UPDATE_GOLDEN=1 cargo test --test config` writes the reports
 //! anew; read the difference before you keep it.
 
 use milepost::config::{
@@ -42,7 +42,7 @@ fn every_fault_is_shown_with_its_line_and_what_to_do() {
         now += &format!("=== milepost.toml\n{file}=== report\n{report}\n\n");
     }
     let now = now.trim_end().to_owned() + "\n";
-    if std::env::var_os("UPDATE_FAULTS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, now).unwrap();
     } else {
         assert_same_lines(&written, &now);

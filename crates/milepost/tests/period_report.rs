@@ -1,6 +1,6 @@
 //! `milepost report daily`, `weekly` and `monthly`: whole, in each format, on events whose figures `report.rs` works out by hand.
 //!
-//! `MILEPOST_BLESS=1 cargo test --workspace --test period_report` writes what is there now; read the difference before you commit it.
+//! `UPDATE_GOLDEN=1 cargo test --workspace --test period_report` writes what is there now; read the difference before you commit it.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
@@ -81,7 +81,7 @@ impl Place {
 /// Compares with the file of this name, or writes it where that is wanted.
 fn is_golden(name: &str, is: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/period_report").join(name);
-    if std::env::var_os("MILEPOST_BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, is).expect("written");
     }
     let golden = fs::read_to_string(&path).expect("a golden file");

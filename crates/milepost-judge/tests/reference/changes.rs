@@ -2,7 +2,7 @@
 
 use super::*;
 use milepost_judge::{
-    change_points::{ChangePoint, Finding, Parameters, Scale, change_points, findings},
+    change_points::{ChangePoint, Parameters, Scale, Shift, change_points, shifts},
     decomposition::Decomposition,
     e_detector::{EDetector, run_length},
     error_budget::{ErrorBudget, burn_rate, burn_rate_for, burn_rate_max, failure_share},
@@ -193,10 +193,10 @@ fn more_rows_of_otava() {
 /// A drift is found as a staircase, and told as a trend; up and down are two steps.
 #[test]
 fn a_staircase_is_a_trend() {
-    let found = |name| findings(&change_points(&series(name), Parameters::OTAVA));
-    let [Finding::Trend(steps)] = &found("drift")[..] else { panic!("a trend: {:?}", found("drift")) };
+    let found = |name| shifts(&change_points(&series(name), Parameters::OTAVA));
+    let [Shift::Trend(steps)] = &found("drift")[..] else { panic!("a trend: {:?}", found("drift")) };
     assert_eq!(indexes(steps), [16, 29, 43]);
-    let [Finding::Step(up), Finding::Step(down)] = found("up_at20_down_at40")[..] else { panic!("two steps") };
+    let [Shift::Step(up), Shift::Step(down)] = found("up_at20_down_at40")[..] else { panic!("two steps") };
     assert_eq!((up.index, up.rises(), down.index, down.rises()), (20, true, 40, false));
     assert_eq!(found("flat"), []);
 }

@@ -410,8 +410,7 @@ impl GroupsView {
 impl GroupRow {
     fn new(id: &str, about: &str, group: &GroupResult, scale: &Scale) -> Self {
         let judgement = &group.judgement;
-        let name = group.group.values().next().and_then(Option::as_deref).unwrap_or("(none)");
-        let name = plain(name, NAME_CHARS_MAX);
+        let name = plain(group.name(), NAME_CHARS_MAX);
         let value = words::value(judgement);
         // The row around it says the rest.
         let words = Words { title: format!("{about}, {name}: {value}"), description: String::new(), table: format!("{id}-groups") };

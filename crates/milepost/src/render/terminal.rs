@@ -201,9 +201,8 @@ fn explain_part(text: &mut String, width: usize, part: &PartResult, source: Opti
 }
 
 fn group_name(group: &GroupResult) -> String {
-    let name = group.group.values().next().cloned().flatten().unwrap_or_else(|| "(none)".to_owned());
     let note = if group.judged { "" } else { " (shown, not judged)" };
-    printable(&name) + note
+    printable(group.name()) + note
 }
 
 /// A label and what it says, the second in a column of its own.

@@ -199,10 +199,7 @@ pub(crate) fn remarks(criterion: &CriterionResult) -> Vec<String> {
     let alone = std::iter::once(&criterion.judgement).chain(criterion.parts.iter().map(|part| &part.judgement));
     let fell_back: Vec<String> = alone
         .filter_map(|judgement| judgement.fell_back.map(day))
-        .chain(groups.filter_map(|group| {
-            let name = group.group.values().next().cloned().flatten().unwrap_or_else(|| "(none)".to_owned());
-            Some(format!("{} ({})", day(group.judgement.fell_back?), plain(&name, NAME_CHARS_MAX)))
-        }))
+        .chain(groups.filter_map(|group| Some(format!("{} ({})", day(group.judgement.fell_back?), plain(group.name(), NAME_CHARS_MAX)))))
         .take(SHOWN_MAX)
         .collect();
     let fell_back =
