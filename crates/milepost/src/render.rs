@@ -11,6 +11,7 @@ pub mod history;
 pub mod html;
 pub mod junit;
 pub mod markdown;
+mod panel;
 pub mod period_report;
 pub mod plan;
 pub mod report;

@@ -7,7 +7,7 @@
 #![expect(clippy::expect_used, reason = "a page that cannot be made or read must fail the test")]
 
 use jiff::civil::date;
-use milepost::render::html::{GROUPS_SHOWN_MAX, dashboard};
+use milepost::render::html::{GROUPS_SHOWN_MAX, Shown, dashboard};
 use milepost_judge::{
     Scorecard, Tier, Verdict, conjunction,
     scorecard::{
@@ -132,7 +132,7 @@ fn mixed() -> Scorecard {
 }
 
 fn page(scorecard: &Scorecard) -> String {
-    dashboard(scorecard, &[]).expect("a page")
+    dashboard(&Shown { scorecard, plans: &[], panels: None }).expect("a page")
 }
 
 /// The elements of a page that begin with `start`, each up to `end`.

@@ -3,10 +3,11 @@
 use super::{Failure, Workplace, files::publish, print, say};
 use crate::{
     cli::{Dashboard, Format, Status, StatusFormat},
-    render,
+    render::{self, html::Shown},
 };
 use milepost_judge::{
-    Criteria, Scorecard, Tier, judge, machines_questions, misses_questions, plan::plans, questions, tell_machines, tell_misses,
+    Criteria, Scorecard, Tier, judge, machines_questions, misses_questions, panels, panels_questions, plan::plans, questions,
+    tell_machines, tell_misses,
 };
 use milepost_record::{Answer, Question, Timestamp};
 use milepost_store::Store;
@@ -108,15 +109,20 @@ pub(super) fn badge(scorecard: &Scorecard, tiers: &[Tier]) -> Result<String, Fai
     render::badge::json(scorecard, tiers).map_err(|error| Failure::internal(error.to_string()))
 }
 
-/// The page of a scorecard.
-pub(super) fn page(scorecard: &Scorecard, criteria: &Criteria) -> Result<String, Failure> {
+/// The page of what was judged.
+pub(super) fn page(judged: &Judged, criteria: &Criteria) -> Result<String, Failure> {
+    let scorecard = &judged.scorecard;
     let plans = plans(&criteria.criteria, &[]).map_err(|error| Failure::internal(error.to_string()))?;
-    render::html::dashboard(scorecard, &plans).map_err(|error| Failure::internal(error.to_string()))
+    let now = scorecard.generated_at;
+    let answers = wait(async { Ok(judged.store.answers(&panels_questions(criteria, now)).await?) })?;
+    let panels = panels(criteria, &answers, now);
+    let shown = Shown { scorecard, plans: &plans, panels: Some(&panels) };
+    render::html::dashboard(&shown).map_err(|error| Failure::internal(error.to_string()))
 }
 
 pub(super) fn dashboard(dashboard: &Dashboard, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
-    let page = page(&judged(workplace)?.scorecard, &workplace.config.criteria)?;
+    let page = page(&judged(workplace)?, &workplace.config.criteria)?;
     if dashboard.output == Path::new("-") {
         return print(&page);
     }

@@ -219,8 +219,7 @@ impl Round<'_> {
         if let (Some(desk), Some(judged)) = (&desk, &judged) {
             self.attempt("the verdicts are not recorded", |round| round.verdicts(desk, judged, &mut recorded));
         }
-        let page =
-            judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, &judged.scorecard)));
+        let page = judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, judged)));
         self.conclude(&recorded, compacted, page.as_deref());
         if records {
             self.alerts(judged.as_ref().map(|judged| &judged.scorecard));
@@ -421,9 +420,9 @@ impl Round<'_> {
         }
     }
 
-    fn publish(&mut self, wishes: &cli::Track, scorecard: &Scorecard) -> Result<PathBuf, Failure> {
+    fn publish(&mut self, wishes: &cli::Track, judged: &Judged) -> Result<PathBuf, Failure> {
         let output = self.output(wishes);
-        let page = reports::publish(&output, scorecard, &self.workplace.config.criteria)?;
+        let page = reports::publish(&output, judged, &self.workplace.config.criteria)?;
         self.attempt("old reports are not removed", |_| reports::prune(&output, Timestamp::now()));
         Ok(page)
     }

@@ -6,13 +6,14 @@
 
 use super::{
     chart::{self, Band, Days, Room, Scale, Words},
+    panel::{self, Panel},
     plan::PlanTable,
     words::{self, Advice, NAME_CHARS_MAX, TEXT_CHARS_MAX, capital, plain},
 };
 use askama::Template;
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_judge::{
-    Scorecard, Tier, Verdict,
+    Panels, Scorecard, Tier, Verdict,
     plan::Plan,
     scorecard::{CriterionResult, GroupResult, Judgement, PartResult, Severity, TrendPoint},
 };
@@ -29,13 +30,25 @@ pub const STEPS_SHOWN_MAX: usize = 5;
 #[error("the dashboard could not be written")]
 pub struct NotWritten(#[from] askama::Error);
 
-/// The whole page for a scorecard, with the plans of its criteria in the same order. The same input always gives the same bytes.
+/// What the page shows.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// The criteria, judged.
+    pub scorecard: &'a Scorecard,
+    /// How many events each criterion takes, in the same order.
+    pub plans: &'a [Vec<Plan>],
+    /// What each tracker saw, where the page is to have panels.
+    pub panels: Option<&'a Panels>,
+}
+
+/// The whole page. The same input always gives the same bytes.
 ///
 /// # Errors
 ///
 /// Where a template fails.
-pub fn dashboard(scorecard: &Scorecard, plans: &[Vec<Plan>]) -> Result<String, NotWritten> {
-    Ok(Page::new(scorecard, plans).render()?)
+pub fn dashboard(shown: &Shown<'_>) -> Result<String, NotWritten> {
+    let panels = shown.panels.map_or_else(|| Ok(Vec::new()), panel::all)?;
+    Ok(Page::new(shown.scorecard, shown.plans, panels).render()?)
 }
 
 #[derive(Template)]
@@ -51,6 +64,7 @@ struct Page {
     way: Option<Way>,
     cards: Vec<Card>,
     sections: Vec<Section>,
+    panels: Vec<Panel>,
 }
 
 /// A point in time, for people and for machines.
@@ -186,7 +200,7 @@ enum Week {
 }
 
 impl Page {
-    fn new(scorecard: &Scorecard, plans: &[Vec<Plan>]) -> Self {
+    fn new(scorecard: &Scorecard, plans: &[Vec<Plan>], panels: Vec<Panel>) -> Self {
         let must = || of_tier(scorecard, Some(Tier::Must)).map(|(_, criterion)| &criterion.judgement);
         let severity = must().filter_map(|judgement| judgement.severity).max_by_key(|severity| *severity == Severity::Red);
         let card = |(index, criterion): (usize, &CriterionResult)| {
@@ -204,6 +218,7 @@ impl Page {
             way: Tier::ALL.iter().find_map(|tier| Way::new(scorecard, *tier)),
             cards: scorecard.criteria.iter().enumerate().filter_map(card).collect(),
             sections: tiers.filter_map(|tier| Section::new(scorecard, plans, tier)).collect(),
+            panels,
         }
     }
 }

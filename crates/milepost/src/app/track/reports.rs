@@ -3,7 +3,7 @@
 
 use super::super::{
     Failure, files, report,
-    scorecard::{page, shown},
+    scorecard::{Judged, page, shown},
 };
 use crate::cli::{Format, PeriodFormat};
 use jiff::{
@@ -11,7 +11,7 @@ use jiff::{
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-use milepost_judge::{Criteria, PeriodReport, Scorecard, period_report::FirstMade};
+use milepost_judge::{Criteria, PeriodReport, period_report::FirstMade};
 use milepost_record::Timestamp;
 use serde::Deserialize;
 use std::{
@@ -73,9 +73,10 @@ impl Series {
 ///
 /// # Errors
 /// Where it cannot be written.
-pub(super) fn publish(output: &Path, scorecard: &Scorecard, criteria: &Criteria) -> Result<PathBuf, Failure> {
+pub(super) fn publish(output: &Path, judged: &Judged, criteria: &Criteria) -> Result<PathBuf, Failure> {
+    let scorecard = &judged.scorecard;
     let json = shown(scorecard, Format::Json)?;
-    let page = page(scorecard, criteria)?;
+    let page = page(judged, criteria)?;
     for series in [&METRICS, &DASHBOARDS] {
         let folder = output.join(series.folder);
         files::folder(&folder, false).map_err(cannot("make", &folder))?;
