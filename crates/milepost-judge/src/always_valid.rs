@@ -94,52 +94,87 @@ pub fn ln_threshold(alpha: f64) -> f64 {
     -alpha.ln()
 }
 
-/// The fewest further events that could prove a rate above `goal`: from now on nothing but successes.
-///
-/// 0 when it is proven already; never above 2^53, where counts stop being exact. `goal` and `alpha` lie in (0, 1).
+/// The fewest further events that could prove a rate above `goal`: see [`Test::at_least_more`].
 pub fn at_least_more(counts: Counts, goal: f64, alpha: f64) -> u64 {
-    further(counts, goal, alpha, [1.0, 0.0], COUNT_MAX).unwrap_or(COUNT_MAX)
+    Test::above(counts, goal).at_least_more(alpha)
 }
 
-/// How many further events prove a rate above `goal` if the observed rate continues. A projection, not a promise.
-///
-/// None when the observed rate is not above the goal (or there are no events), so that no number of events would do,
-/// and when it is so little above that a billion more would not do. `goal` and `alpha` lie in (0, 1).
+/// How many further events prove a rate above `goal` if the observed rate continues: see [`Test::projected_more`].
 pub fn projected_more(counts: Counts, goal: f64, alpha: f64) -> Option<u64> {
-    let (n, rate) = (counts.n() as f64, counts.rate()?);
-    if rate <= goal {
-        return None;
-    }
-    further(counts, goal, alpha, [rate, counts.failures as f64 / n], PROJECTION_MAX)
+    Test::above(counts, goal).projected_more(alpha)
 }
 
-/// The fewest further events that prove a rate above `goal`, each of which counts as so much of a success and of a failure.
-fn further(counts: Counts, goal: f64, alpha: f64, each: [f64; 2], limit: u64) -> Option<u64> {
-    let (mixture, threshold) = (Mixture::above(goal), ln_threshold(alpha));
-    let after = |more: f64| [counts.successes as f64 + more * each[0], counts.failures as f64 + more * each[1]];
-    let ln_e = |more: u64| {
-        let [successes, failures] = after(more as f64);
-        mixture.ln_e(successes, failures)
-    };
-    if ln_e(0) >= threshold {
-        return Some(0);
+/// The test of a rate against a goal after so many events, for whoever asks several things of it: what the answers share is worked
+/// out once.
+pub struct Test {
+    counts: Counts,
+    mixture: Mixture,
+    ln_e: f64,
+}
+
+impl Test {
+    /// Whether the rate of successes is above `goal`, which lies in (0, 1).
+    #[must_use]
+    pub fn above(counts: Counts, goal: f64) -> Self {
+        let mixture = Mixture::above(goal);
+        Self { counts, ln_e: mixture.ln_e(counts.successes as f64, counts.failures as f64), mixture }
     }
-    // About there: where the successes lead those of the goal by as many standard deviations as the evidence demands.
-    let (n, lead) = (counts.n() as f64, each[0] - goal);
-    let mut about = 0.0_f64;
-    for _ in 0..6 {
-        let deviation = ((n + about) * goal * (1.0 - goal)).sqrt();
-        let ahead = deviation * (2.0 * (threshold + ln_penalty(n + about))).sqrt();
-        about = (goal * n - counts.successes as f64 + ahead).max(0.0) / lead;
+
+    /// The evidence: [`ln_e_above`].
+    #[must_use]
+    pub fn ln_e(&self) -> f64 {
+        self.ln_e
     }
-    // What one more event adds to the evidence there.
-    let slope = |more: u64| {
-        let [successes, failures] = after(more as f64);
-        let rate = (successes + PRIOR_EVENTS * goal) / (successes + failures + PRIOR_EVENTS);
-        each[0] * (rate / goal).ln() + each[1] * ((1.0 - rate) / (1.0 - goal)).ln()
-    };
-    // What is too large for a count becomes the largest one.
-    smallest_near(about as u64, limit, |more| ln_e(more) - threshold, slope)
+
+    /// The fewest further events that could prove it: from now on nothing but successes.
+    ///
+    /// 0 when it is proven already; never above 2^53, where counts stop being exact. `alpha` lies in (0, 1).
+    #[must_use]
+    pub fn at_least_more(&self, alpha: f64) -> u64 {
+        self.further(alpha, [1.0, 0.0], COUNT_MAX).unwrap_or(COUNT_MAX)
+    }
+
+    /// How many further events prove it if the observed rate continues. A projection, not a promise.
+    ///
+    /// None when the observed rate is not above the goal (or there are no events), so that no number of events would do,
+    /// and when it is so little above that a billion more would not do. `alpha` lies in (0, 1).
+    #[must_use]
+    pub fn projected_more(&self, alpha: f64) -> Option<u64> {
+        let (n, rate) = (self.counts.n() as f64, self.counts.rate()?);
+        if rate <= self.mixture.goal {
+            return None;
+        }
+        self.further(alpha, [rate, self.counts.failures as f64 / n], PROJECTION_MAX)
+    }
+
+    /// The fewest further events that prove it, each of which counts as so much of a success and of a failure.
+    fn further(&self, alpha: f64, each: [f64; 2], limit: u64) -> Option<u64> {
+        let (counts, goal, threshold) = (self.counts, self.mixture.goal, ln_threshold(alpha));
+        if self.ln_e >= threshold {
+            return Some(0);
+        }
+        let after = |more: f64| [counts.successes as f64 + more * each[0], counts.failures as f64 + more * each[1]];
+        let ln_e = |more: u64| {
+            let [successes, failures] = after(more as f64);
+            self.mixture.ln_e(successes, failures)
+        };
+        // About there: where the successes lead those of the goal by as many standard deviations as the evidence demands.
+        let (n, lead) = (counts.n() as f64, each[0] - goal);
+        let mut about = 0.0_f64;
+        for _ in 0..6 {
+            let deviation = ((n + about) * goal * (1.0 - goal)).sqrt();
+            let ahead = deviation * (2.0 * (threshold + ln_penalty(n + about))).sqrt();
+            about = (goal * n - counts.successes as f64 + ahead).max(0.0) / lead;
+        }
+        // What one more event adds to the evidence there.
+        let slope = |more: u64| {
+            let [successes, failures] = after(more as f64);
+            let rate = (successes + PRIOR_EVENTS * goal) / (successes + failures + PRIOR_EVENTS);
+            each[0] * (rate / goal).ln() + each[1] * ((1.0 - rate) / (1.0 - goal)).ln()
+        };
+        // What is too large for a count becomes the largest one.
+        smallest_near(about as u64, limit, |more| ln_e(more) - threshold, slope)
+    }
 }
 
 /// The rates that the events so far leave possible, `[low, high]` with `0 <= low <= high <= 1`, for display while the
@@ -219,7 +254,8 @@ fn divergence(rate: f64, p: f64) -> f64 {
 }
 
 /// The weighted likelihood ratios of all rates above a goal against the goal itself.
-struct Mixture {
+#[derive(Clone, Copy)]
+pub(crate) struct Mixture {
     goal: f64,
     /// `1 - goal`.
     rest: f64,
@@ -228,12 +264,12 @@ struct Mixture {
 }
 
 impl Mixture {
-    fn above(goal: f64) -> Mixture {
+    pub(crate) fn above(goal: f64) -> Mixture {
         Mixture::new(goal, 1.0 - goal)
     }
 
     /// Below the goal is above `1 - goal` with the roles of successes and failures exchanged.
-    fn below(goal: f64) -> Mixture {
+    pub(crate) fn below(goal: f64) -> Mixture {
         Mixture::new(1.0 - goal, goal)
     }
 
@@ -247,7 +283,7 @@ impl Mixture {
     ///
     /// With the prior Beta(a, b) on (p0, 1), `E = integral_p0^1 q^(a+s-1) (1-q)^(b+f-1) dq / (p0^s (1-p0)^f)` over the
     /// same at s = f = 0. Dividing both integrals by `p0^a (1-p0)^b` leaves two tails in the scale of `beta`.
-    fn ln_e(&self, successes: f64, failures: f64) -> f64 {
+    pub(crate) fn ln_e(&self, successes: f64, failures: f64) -> f64 {
         if !in_domain(self.goal) {
             return f64::NEG_INFINITY;
         }

@@ -12,7 +12,7 @@
 
 use crate::{
     Criterion, EVENTS_MIN, Goal, Metric, Verdict,
-    always_valid::{Counts, ln_e_above, ln_e_below, ln_threshold},
+    always_valid::{Counts, Mixture, ln_threshold},
     fixed_sample::{self, binomial_at_most},
     sample::goal_rate,
 };
@@ -164,16 +164,18 @@ struct Bounds {
 impl Bounds {
     fn new(goal: f64, alpha: f64, n_max: u64) -> Self {
         let threshold = ln_threshold(alpha);
-        let counts = |n: u64, failures: u64| Counts { successes: n - failures, failures };
+        let (above, below) = (Mixture::above(goal), Mixture::below(goal));
+        let is_met = |n: u64, failures: u64| above.ln_e((n - failures) as f64, failures as f64) >= threshold;
+        let is_missed = |n: u64, failures: u64| below.ln_e(failures as f64, (n - failures) as f64) >= threshold;
         let (mut met, mut missed) = (None, 0);
         let mut bounds = Self { met_up_to: Vec::new(), missed_from: Vec::new() };
         for n in 0..=n_max {
             // Both rise with `n`: an event more never takes away more than a failure less gives.
             let next = |met: Option<u64>| met.map_or(0, |met| met + 1);
-            while next(met) <= n && ln_e_above(counts(n, next(met)), goal) >= threshold {
+            while next(met) <= n && is_met(n, next(met)) {
                 met = Some(next(met));
             }
-            while missed <= n && ln_e_below(counts(n, missed), goal) < threshold {
+            while missed <= n && !is_missed(n, missed) {
                 missed += 1;
             }
             let decides = n >= EVENTS_MIN;

@@ -10,7 +10,7 @@
 //! every look. None of them speaks about events that were not recorded.
 
 use crate::{
-    always_valid::{Counts, ln_e_above, ln_e_below, ln_threshold, smallest},
+    always_valid::{Mixture, ln_threshold, smallest},
     fixed_sample::{self, ROUNDING},
 };
 
@@ -121,9 +121,9 @@ pub fn two_sided_ranks(n: u64, q: Quantile, confidence: f64) -> (Option<u64>, Op
 /// the quantile is elsewhere. None on a side means that no value bounds the quantile there yet. `alpha` lies in (0, 1).
 pub fn peeking_ranks(n: u64, q: Quantile, alpha: f64) -> (Option<u64>, Option<u64>) {
     let (goal, threshold) = (q.as_fraction(), ln_threshold(alpha / 2.0));
-    let split = |k| Counts { successes: k, failures: n - k };
-    let low = smallest(0, n, |k| ln_e_below(split(k), goal) < threshold);
-    let high = smallest(0, n, |k| ln_e_above(split(k), goal) >= threshold);
+    let (above, below) = (Mixture::above(goal), Mixture::below(goal));
+    let low = smallest(0, n, |k| below.ln_e((n - k) as f64, k as f64) < threshold);
+    let high = smallest(0, n, |k| above.ln_e(k as f64, (n - k) as f64) >= threshold);
     (low.filter(|&k| k > 0), high)
 }
 

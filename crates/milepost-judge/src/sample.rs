@@ -126,7 +126,8 @@ pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &
 /// The test, and the policy that no verdict rests on a handful of events or on a single day. The policy can only delay.
 fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days: usize) {
     let threshold = always_valid::ln_threshold(alpha);
-    let proven = if always_valid::ln_e_above(counts, rate) >= threshold {
+    let test = always_valid::Test::above(counts, rate);
+    let proven = if test.ln_e() >= threshold {
         Some(Verdict::Met)
     } else if always_valid::ln_e_below(counts, rate) >= threshold {
         Some(Verdict::Missed)
@@ -142,8 +143,8 @@ fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days:
         (None, _) => {}
     }
     let delayed = guard.map_or(0, |(_, more)| more);
-    judgement.at_least_more = Some(always_valid::at_least_more(counts, rate, alpha).max(delayed));
-    judgement.projected_more = always_valid::projected_more(counts, rate, alpha).map(|more| more.max(delayed));
+    judgement.at_least_more = Some(test.at_least_more(alpha).max(delayed));
+    judgement.projected_more = test.projected_more(alpha).map(|more| more.max(delayed));
 }
 
 /// What holds a verdict back, and how many more events lift that.
