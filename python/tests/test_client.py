@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "python" / "src"))
 
 import milepost  # noqa: E402
 from milepost import _place, _wire  # noqa: E402
+from milepost._spool import new_id  # noqa: E402
 
 PROGRAM = os.environ.get("MILEPOST_PROGRAM") or shutil.which("milepost") or "milepost"
 
@@ -314,6 +315,20 @@ class ManyAtOnce(Case):
         for thread in threads:
             thread.join()
         self.assertEqual(len({event["id"] for event in self.events()}), 1600)
+
+    def test_a_child_gives_other_random_numbers_than_its_parent(self) -> None:
+        ours, read, write = new_id(), *os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.write(write, "".join(new_id() for _ in range(10)).encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        theirs = os.read(read, 4096).decode()
+        os.close(read)
+        os.close(write)
+        following = [new_id()[-12:] for _ in range(10)]
+        self.assertEqual(len(theirs), 10 * len(ours))
+        self.assertFalse([random for random in following if random in theirs])
 
     def test_a_thousand_forked_processes_lose_nothing(self) -> None:
         recorder = milepost.Recorder(self.data)

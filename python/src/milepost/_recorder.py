@@ -83,7 +83,7 @@ class Recorder:
             return False
         try:
             with self._lock:
-                opened = self._opened()
+                opened = self._open or self._opened()
                 record = _wire.line(self._admitted(event, opened))
                 segment = self._segment
                 if segment is None or segment.is_full:
@@ -116,6 +116,7 @@ class Recorder:
         event: Dict[str, Any] = dict(given)
         get = event.get
         kind = get("kind")
+        ours: Tuple[str, ...] = ()
         if get("v") is None:
             event["v"] = _wire.VERSION
         if get("origin") is None:
@@ -124,12 +125,14 @@ class Recorder:
             event["host"] = opened.identity.host
         if get("id") is None:
             event["id"] = new_id()
+            ours = ("id",)
         # A note about a release names the version that it is about, and others have none of their own.
         if self._version is not None and kind != "note" and get("version") is None:
             event["version"] = self._version
         attributes = get("attributes")
         if not attributes:
             event["attributes"] = _wire.DOOR
+            ours = (*ours, "attributes")
         elif len(attributes) < _wire.ATTRIBUTES_MAX:
             event["attributes"] = {**_wire.DOOR, **attributes}
         texts = self._texts or frozenset()
@@ -137,9 +140,9 @@ class Recorder:
             event.pop("text", None)
         elif kind == "note" and event.get("topic") == "feedback" and "feedback" not in texts:
             event.pop("text", None)
-        elif kind == "operation" and "error" not in texts and isinstance(event.get("error"), Mapping):
+        elif kind == "operation" and get("error") is not None and "error" not in texts and isinstance(event["error"], Mapping):
             event["error"] = {key: value for key, value in event["error"].items() if key != "text"}
-        checked = _wire.checked(event, _wire.written_now())
+        checked = _wire.checked(event, _wire.written_now(), ours)
         if get("at") is not None and _wire.is_ahead(checked["at"]):
             raise _wire.Invalid("`at` lies more than five minutes in the future; is the clock right?")
         return checked
@@ -174,7 +177,17 @@ class Recorder:
 
         An exception makes it a failure, and goes on its way. `user` is a name, and becomes a pseudonym.
         """
-        shared = {"user": user, "session": session, "persona": persona, "dry_run": dry_run, "attributes": attributes}
+        shared: Dict[str, Any] = {}
+        if user is not None:
+            shared["user"] = user
+        if session is not None:
+            shared["session"] = session
+        if persona is not None:
+            shared["persona"] = persona
+        if dry_run is not None:
+            shared["dry_run"] = dry_run
+        if attributes is not None:
+            shared["attributes"] = attributes
         return Operation(self, operation, backend, shared)
 
     def session(self, user: str, session: Optional[str] = None, *, attributes: Optional[Attributes] = None) -> str:
@@ -366,6 +379,8 @@ def _said(exception: BaseException) -> Optional[str]:
 class Operation:
     """One use of one of the product's functions: timed from `with` to its end."""
 
+    __slots__ = ("_recorder", "_shared", "operation", "backend", "_outcome", "_error", "_exit_code", "_since")
+
     def __init__(self, recorder: Recorder, operation: str, backend: Optional[str], shared: Dict[str, Any]) -> None:
         self._recorder = recorder
         self._shared = shared
@@ -400,18 +415,16 @@ class Operation:
         elapsed = (time.perf_counter_ns() - self._since) // 1000
         if exception is not None:
             self._outcome, self._error, self._exit_code = self._recorder._ended_by(exception)
-        event = {
-            "kind": "operation",
-            "operation": self.operation,
-            "outcome": self._outcome or "ok",
-            "backend": self.backend,
-            "duration_us": elapsed,
-            "exit_code": self._exit_code,
-            "error": self._error,
-            **self._shared,
-        }
-        event.pop("user")
-        self._recorder._record_for(self._shared["user"], event)
+        outcome = self._outcome or "ok"
+        event: Dict[str, Any] = {"kind": "operation", "operation": self.operation, "outcome": outcome, "duration_us": elapsed}
+        if self.backend is not None:
+            event["backend"] = self.backend
+        if self._exit_code is not None:
+            event["exit_code"] = self._exit_code
+        if self._error is not None:
+            event["error"] = self._error
+        event.update(self._shared)
+        self._recorder._record_for(event.pop("user", None), event)
 
     def __call__(self, function: _F) -> _F:
         """As a decorator: each call is an operation of its own."""

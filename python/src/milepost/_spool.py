@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 import uuid
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 LAYOUT_VERSION = 1
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
@@ -23,13 +23,31 @@ class SpoolError(OSError):
     """The spool could not do what it was asked to do."""
 
 
+#: Random numbers of 64 bits, fetched many at a time: asking the system for each costs as much as the rest of an id.
+_RANDOM: List[str] = []
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+# A child that went on with its parent's numbers would give the same ids.
+os.register_at_fork(after_in_child=_RANDOM.clear)
+
+
 def new_id() -> str:
     """A UUIDv7 (RFC 9562): the time in microseconds, then 62 random bits, so that ids rise with time."""
     ms, rest = divmod(time.time_ns(), 1_000_000)
     # Not `random`: a host that seeds it alike in each process would give two events one id.
-    random = os.urandom(8).hex()
-    time_ms = f"{ms:012x}"
-    return f"{time_ms[:8]}-{time_ms[8:]}-7{(rest << 12) // 1_000_000:03x}-{'89ab'[int(random[0], 16) & 3]}{random[1:4]}-{random[4:]}"
+    try:
+        random = _RANDOM.pop()
+    except IndexError:
+        fetched = os.urandom(8 * 64).hex()
+        _RANDOM.extend(fetched[at : at + 16] for at in range(16, len(fetched), 16))
+        random = fetched[:16]
+    return f"{_millisecond(ms)}{(rest << 12) // 1_000_000:03x}-{_VARIANT[random[0]]}{random[1:4]}-{random[4:]}"
+
+
+@functools.lru_cache(maxsize=2)
+def _millisecond(ms: int) -> str:
+    digits = f"{ms:012x}"
+    return f"{digits[:8]}-{digits[8:]}-7"
 
 
 def _create_once(path: str, content: bytes) -> None:
