@@ -32,6 +32,7 @@ struct Affected {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    /// Empty where a package is known by its commit only.
     version: Option<String>,
 }
 
@@ -91,7 +92,7 @@ impl Affected {
                 package: package.name.clone(),
                 id: advisory.id,
                 aliases,
-                version: package.version.clone(),
+                version: package.version.clone().filter(|version| !version.is_empty()),
                 severity: group.and_then(|group| group.max_severity.clone()).filter(|severity| !severity.is_empty()),
                 fixed_in,
             }

@@ -537,6 +537,17 @@ fn osv_scanner_is_read_by_its_documented_types() {
     for (name, text) in [("id", "GHSA-1"), ("version", "1.0.0"), ("severity", "7.5"), ("fixed_in", "1.2.0")] {
         assert_eq!(detail.attributes[name], Scalar::from(text));
     }
+    // What the snapshots of the tool's own tests have beside that: a package known by its commit only, one that is listed for its
+    // licence, a vulnerability of which nothing is said, no severity.
+    let bare = r#"[{"source": {"path": "lock", "type": "lockfile"}, "packages": [
+        {"package": {"name": "shelf", "version": "", "ecosystem": "npm", "commit": "abc123"}, "dependency_groups": ["dev"],
+            "groups": [{"ids": ["OSV-1"], "aliases": ["OSV-1"], "max_severity": ""}],
+            "vulnerabilities": [{"id": "OSV-1", "severity": [{"score": "1"}]}]},
+        {"package": {"name": "table", "version": "0.4.1", "ecosystem": "npm"}, "licenses": ["MIT"], "license_violations": ["MIT"]}]},
+        {"source": {"path": "other", "type": "sbom"}, "packages": []}]"#;
+    let report = osv(bare).expect("a report");
+    assert_eq!((report.readings.len(), total(&report, "vulnerabilities.known")), (2, Some(1.0)));
+    assert_eq!(report.readings[1].attributes.keys().collect::<Vec<_>>(), ["id"]);
     assert_eq!(total(&osv("[]").expect("nothing found"), "vulnerabilities.known"), Some(0.0));
     assert!(osv("{}").is_err());
 }
