@@ -39,8 +39,13 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
     (
         &["SaveMode", ".append(SEGMENTS", "lake.append(", ".optimize()", ".vacuum()", "filesystem_check("],
         "crates/milepost-store/src",
-        &["crates/milepost-store/src/check.rs", "crates/milepost-store/src/compact.rs", "crates/milepost-store/src/lake.rs"],
-        "only compaction writes the tables, and a repair takes out what is damaged",
+        &[
+            "crates/milepost-store/src/check.rs",
+            "crates/milepost-store/src/claim.rs",
+            "crates/milepost-store/src/compact.rs",
+            "crates/milepost-store/src/lake.rs",
+        ],
+        "only compaction writes the tables of events, a claim that of claims, and a repair takes out what is damaged",
     ),
     (
         &[

@@ -3,7 +3,7 @@
 use crate::{
     StoreError,
     digests::{Digest, Digests, files},
-    lake::{Lake, SEGMENTS, failed, in_table},
+    lake::{CLAIMS, Lake, SEGMENTS, failed, in_table},
 };
 use milepost_record::{Kind, Spool};
 use std::{
@@ -98,7 +98,7 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
 }
 
 fn tables() -> impl Iterator<Item = &'static str> {
-    Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS])
+    Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS, CLAIMS])
 }
 
 fn damaged_segments(spool: &Spool) -> Result<Vec<(u64, Finding)>, StoreError> {

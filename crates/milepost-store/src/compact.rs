@@ -13,7 +13,7 @@ use crate::{
     StoreError,
     digests::Digests,
     identity::{Identities, identity},
-    lake::{Lake, SEGMENTS, holds, select},
+    lake::{CLAIMS, Lake, SEGMENTS, holds, select},
     tables,
 };
 use datafusion::{
@@ -44,6 +44,8 @@ const ROWS: usize = 8192;
 pub struct Upkeep {
     /// Whole days before this one are removed, but for notes, criteria and verdicts; none unless given.
     pub keep_from: Option<Date>,
+    /// Nothing but taking in: neither are days removed, nor files merged. Somebody else does that.
+    pub taking_in_only: bool,
     /// How long new tables keep files and versions that are not current any more, instead of six hours.
     pub removed_kept: Option<Duration>,
 }
@@ -120,7 +122,9 @@ pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Com
         let batch: Vec<_> = known.into_iter().take_while(fits).map(|segment| Taken::read(segment, now)).collect();
         take_in(&lake, &spool, claims.upto, &batch, now, &mut done).await?;
     };
-    look_after(&lake, upkeep, &mut done).await?;
+    if !upkeep.taking_in_only {
+        look_after(&lake, upkeep, &mut done).await?;
+    }
     damage.map_or(Ok(done), |damage| Err(StoreError::Damaged(damage)))
 }
 
@@ -274,7 +278,7 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
             }
         }
     }
-    for name in Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS]) {
+    for name in Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS, CLAIMS]) {
         if let Some(table) = lake.open(name).await?
             && lake.tidy(name, table).await?
         {

@@ -37,6 +37,8 @@ use url::Url;
 const LAYOUT_VERSION: u32 = 1;
 /// The table of the segments that were taken in.
 pub(crate) const SEGMENTS: &str = "segments";
+/// The table of whose turn it is; none where no machines share the tables.
+pub(crate) const CLAIMS: &str = "claims";
 /// How many files beyond one a day a table may have before they are merged.
 const SMALL_FILES_MAX: usize = 4;
 /// How long files stay that no version of the table needs any more: a reader may still be at them.
@@ -64,6 +66,10 @@ impl Lake {
         let path = folder.join("store.json");
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_symlink() && !folder.is_dir() => {
+                let what = "this link leads to no folder, so the tables that are shared cannot be seen: is it mounted?".to_owned();
+                return Err(StoreError::Layout { path: folder, what });
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::Io { action: "read", path, source }),
         };
@@ -80,6 +86,8 @@ impl Lake {
 
     /// The lake of a data folder, made where there is none, for whoever writes it: nobody else can until the lock is dropped.
     pub(crate) fn lock(data: &Path, removed_kept: Option<Duration>) -> Result<(Self, File), StoreError> {
+        // Where a link leads nowhere, no folder is made in its place.
+        Self::find(data)?;
         let folder = data.join("store");
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
         let path = folder.join("compact.lock");

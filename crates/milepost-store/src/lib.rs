@@ -6,6 +6,7 @@
 
 mod answer;
 mod check;
+mod claim;
 mod compact;
 mod digests;
 mod events;
@@ -20,6 +21,7 @@ mod tables;
 mod views;
 
 pub use check::{Finding, check, repair};
+pub use claim::{claim, shared};
 pub use compact::{Compacted, Upkeep, compact};
 pub use query::{Column, ColumnType, QueryError, QueryLimits, SQL_BYTES_MAX, Table};
 pub use rows::Row;

@@ -498,7 +498,7 @@ fn old_days_are_removed_where_that_is_wanted_and_never_what_was_decided() {
         spooled(data, &operation(&day.to_string(), &format!("2026-11-0{day}T10:00:00Z"), day));
         spooled(data, &Event::at(at(&format!("2026-11-0{day}T10:00:00Z")), Note::new(Topic::Decision)));
     }
-    let upkeep = Upkeep { keep_from: Some("2026-11-07".parse().expect("a day")), removed_kept: Some(Duration::ZERO) };
+    let upkeep = Upkeep { keep_from: Some("2026-11-07".parse().expect("a day")), removed_kept: Some(Duration::ZERO), ..Upkeep::default() };
     let done = wait(compact(data, at(NOW), &upkeep)).expect("compacted");
     assert_eq!((done.events, done.removed_files), (18, 6));
     assert_eq!(counted(data), [(Kind::Operation, 3), (Kind::Note, 9)].into());

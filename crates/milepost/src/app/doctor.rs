@@ -53,7 +53,7 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
         spool(&mut report, data)?;
     }
     damage(&mut report, data, doctor.repair)?;
-    alerts(&mut report, &place, data);
+    alerts(&mut report, &place);
     match judged(&place) {
         Ok(judged) => {
             events(&mut report, &judged)?;
@@ -85,11 +85,11 @@ fn damage(report: &mut Report, data: &Path, repair: bool) -> Result<(), Failure>
 }
 
 /// What waits to be told.
-fn alerts(report: &mut Report, place: &Workplace, data: &Path) {
+fn alerts(report: &mut Report, place: &Workplace) {
     if place.config.alerts.is_empty() {
         return;
     }
-    match Alerts::open(data).map(|alerts| still_waiting(alerts.waiting())) {
+    match place.common().and_then(|common| Alerts::open(&common)).map(|alerts| still_waiting(alerts.waiting())) {
         Ok(None) => {}
         Ok(Some(waiting)) => report.trouble("Alerts", &format!("{waiting}; `milepost track --test-alert` tries whether any arrive")),
         Err(failure) => report.trouble("Alerts", &printable(&failure.to_string())),
@@ -104,6 +104,10 @@ fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
         "Data",
         &format!("{}: {}, {bytes} bytes; tables, {stored} bytes", data.display(), several(segments.len() as u64, "segment", "segments")),
     );
+    if let Some(shared) = milepost_store::shared(data) {
+        let place = fs::canonicalize(&shared).unwrap_or(shared);
+        report.fact("Shared", &format!("the tables are those of {}", printable(&place.to_string_lossy())));
+    }
     let path = data.join(SET_ASIDE);
     if let Ok(file) = fs::File::open(&path) {
         let lines = BufReader::new(file).lines().map_while(Result::ok).count();

@@ -1,14 +1,15 @@
 //! `milepost track`: all that is due, in one go, as cron or a person calls it.
 
 mod alerts;
+mod common;
 mod definition;
 mod journal;
 mod kept;
 mod reports;
 mod retention;
 
-use self::journal::LastRound;
 pub(super) use self::{alerts::Alerts, journal::Journal};
+use self::{common::Turn, journal::LastRound};
 use super::{
     Failure, Workplace,
     collect::{keep, report},
@@ -121,9 +122,12 @@ struct Desk {
 }
 
 impl Desk {
-    fn record(&self, fact: impl Into<Fact>) -> Result<Event, Failure> {
+    /// Records a fact, under a new id where none is given.
+    fn record(&self, fact: impl Into<Fact>, id: Option<String>) -> Result<Event, Failure> {
         let now = Timestamp::now();
-        let event = self.door.admit(Event::at(now, fact), now).map_err(|invalid| Failure::internal(invalid.to_string()))?.event;
+        let mut event = Event::at(now, fact);
+        event.id = id;
+        let event = self.door.admit(event, now).map_err(|invalid| Failure::internal(invalid.to_string()))?.event;
         self.spool.append(&event, Durability::Written)?;
         Ok(event)
     }
@@ -212,20 +216,33 @@ impl Round<'_> {
         if let (Some(desk), Some(journal)) = (&desk, journal.as_deref_mut()) {
             self.jobs(wishes.all, desk, journal);
         }
+        let turn = self.turn(desk.as_ref());
+        let common = desk.as_ref().filter(|_| turn.is_ours());
         let mut recorded = Vec::new();
-        let past = self.attempt("the criteria are not recorded", |round| round.define(desk.as_ref(), &mut recorded));
-        let compacted = self.attempt("the data are not compacted", |round| round.compact(past.as_deref()));
+        let past = self.attempt("the criteria are not recorded", |round| round.define(common, &turn, &mut recorded));
+        let mut compacted = self.attempt("the data are not compacted", |round| round.compact(past.as_deref(), turn.is_ours()));
         let judged = self.attempt("nothing is judged", |round| judged(round.workplace));
-        if let (Some(desk), Some(judged)) = (&desk, &judged) {
-            self.attempt("the verdicts are not recorded", |round| round.verdicts(desk, judged, &mut recorded));
+        if let (Some(desk), Some(judged)) = (common, &judged) {
+            self.attempt("the verdicts are not recorded", |round| round.verdicts(desk, &turn, judged, &mut recorded));
+            if turn.is_shared() {
+                self.attempt("the others do not see the verdicts", |round| round.compact_more(&mut compacted));
+            }
         }
         let page = judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, judged)));
         self.conclude(&recorded, compacted, page.as_deref());
-        if records {
+        if records && turn.is_ours() {
             self.alerts(judged.as_ref().map(|judged| &judged.scorecard));
         }
-        if let (Some(journal), Some(judged)) = (journal.filter(|_| desk.is_some()), &judged) {
-            self.reports(wishes, &judged.store, journal);
+        if let (Some(journal), Some(judged)) = (journal.filter(|_| common.is_some()), &judged) {
+            match turn {
+                Turn::Alone => self.reports(wishes, &judged.store, journal),
+                _ => {
+                    _ = self.attempt("no report is made", |round| {
+                        round.reports(wishes, &judged.store, &mut Journal::open(&round.workplace.common()?)?);
+                        Ok(())
+                    })
+                }
+            }
         }
         judged.map_or_else(|| "Nothing was judged".to_owned(), |judged| last_line(&judged.scorecard))
     }
@@ -345,50 +362,12 @@ impl Round<'_> {
         }
     }
 
-    /// Records each criterion that is not defined as it was last recorded, and returns all that was decided and judged before.
-    fn define(&self, desk: Option<&Desk>, recorded: &mut Vec<Event>) -> Result<Vec<Event>, Failure> {
-        let store = wait(async { Ok(Store::open(self.data, Timestamp::now()).await?) })?;
-        let mut past = store.past().to_vec();
-        let criteria = &self.workplace.config.criteria;
-        for criterion in criteria.criteria.iter().filter(|_| desk.is_some()) {
-            let key = criterion.evidence_key(&criteria.aliases);
-            if last_definition(&past, &criterion.name) == Some(key.as_str()) {
-                continue;
-            }
-            let mut defined = milepost_record::Criterion::new(criterion.name.clone(), key);
-            defined.definition = definition::definition(criterion, &criteria.aliases);
-            if let Some(desk) = desk {
-                let event = desk.record(defined)?;
-                recorded.push(event.clone());
-                past.push(event);
-            }
-        }
-        Ok(past)
-    }
-
     /// Nothing is removed where nobody knows what is still needed.
-    fn compact(&self, past: Option<&[Event]>) -> Result<Compacted, Failure> {
+    fn compact(&self, past: Option<&[Event]>, with_upkeep: bool) -> Result<Compacted, Failure> {
         let (config, now) = (&self.workplace.config, Timestamp::now());
         let keep_from = past.and_then(|past| retention::keep_from(config.retention, &config.criteria, past, now));
-        let upkeep = Upkeep { keep_from, ..Upkeep::default() };
-        wait(async { Ok(compact(self.data, now, &upkeep).await?) })
-    }
-
-    /// Records each verdict that is another than before under this definition, or the first of the day.
-    fn verdicts(&self, desk: &Desk, judged: &Judged, recorded: &mut Vec<Event>) -> Result<(), Failure> {
-        let criteria = &self.workplace.config.criteria;
-        let day = |at: Timestamp| at.to_jiff().to_zoned_datetime(criteria.calendar.clone()).date();
-        for (criterion, result) in criteria.criteria.iter().zip(&judged.scorecard.criteria) {
-            let key = criterion.evidence_key(&criteria.aliases);
-            let last = last_verdict(judged.store.past(), &criterion.name, &key);
-            if last.is_some_and(|(at, verdict)| verdict == result.judgement.verdict && day(at) == day(Timestamp::now())) {
-                continue;
-            }
-            let mut verdict = milepost_record::Verdict::new(criterion.name.clone(), key, result.judgement.verdict);
-            verdict.n = Some(result.judgement.n);
-            recorded.push(desk.record(verdict)?);
-        }
-        Ok(())
+        let upkeep = Upkeep { keep_from, taking_in_only: !with_upkeep, ..Upkeep::default() };
+        self.patiently(|| wait(async { Ok(compact(self.data, now, &upkeep).await) }))
     }
 
     fn output(&self, wishes: &cli::Track) -> PathBuf {
@@ -439,7 +418,7 @@ impl Round<'_> {
             return;
         }
         let taken = self.attempt("no alert is sent", |round| {
-            let mut alerts = Alerts::open(round.data)?;
+            let mut alerts = Alerts::open(&round.workplace.common()?)?;
             alerts.take(&config.criteria, scorecard, &config.alerts)?;
             Ok(alerts)
         });
@@ -554,24 +533,6 @@ fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 
             RecvTimeoutError::Disconnected => PANICKED.to_owned(),
         })
     })
-}
-
-/// The evidence key that was last recorded for a criterion.
-fn last_definition<'a>(past: &'a [Event], name: &str) -> Option<&'a str> {
-    let definitions = past.iter().filter_map(|event| match &event.fact {
-        Fact::Criterion(criterion) if criterion.name == name => Some((event.at, criterion.evidence_key.as_str())),
-        _ => None,
-    });
-    definitions.max().map(|(_, key)| key)
-}
-
-/// The verdict that was last recorded for a criterion as it is defined, and when.
-fn last_verdict(past: &[Event], name: &str, key: &str) -> Option<(Timestamp, Verdict)> {
-    let verdicts = past.iter().filter_map(|event| match &event.fact {
-        Fact::Verdict(verdict) if verdict.criterion == name && verdict.evidence_key == key => Some((event.at, verdict.verdict)),
-        _ => None,
-    });
-    verdicts.max_by_key(|(at, _)| *at)
 }
 
 /// Whether everything that has a tier is met, and what is not.
