@@ -9,12 +9,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("milepost-collect", &["milepost-record"]),
     ("milepost-store", &["milepost-record", "datafusion", "deltalake-core", "tokio"]),
     ("milepost-judge", &["milepost-record"]),
-    ("milepost", &["milepost-record", "milepost-collect", "milepost-store", "milepost-judge", "tokio", "reqwest"]),
+    (
+        "milepost",
+        &["milepost-record", "milepost-collect", "milepost-store", "milepost-judge", "tokio", "reqwest", "axum", "hyper", "hyper-util"],
+    ),
     ("xtask", &[]),
 ];
 
 /// Crates that only some of ours may name, each with all whose names begin like it.
-const KEPT: &[&str] = &["arrow", "parquet", "deltalake", "datafusion", "ballista", "tokio", "reqwest", "milepost"];
+const KEPT: &[&str] = &["arrow", "parquet", "deltalake", "datafusion", "ballista", "tokio", "reqwest", "axum", "hyper", "milepost"];
 
 /// Crates that these of ours must not even bring along: products embed the recorder, and the judge is pure.
 const LIGHT: &[&str] = &["milepost-record", "milepost-collect", "milepost-judge"];
@@ -72,10 +75,10 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         "a collector takes bytes; it starts no process and opens no socket",
     ),
     (
-        &["reqwest", "TcpStream", "TcpListener", "UdpSocket"],
+        &["reqwest", "TcpStream", "TcpListener", "UdpSocket", "UnixListener", "hyper"],
         "crates",
-        &["crates/milepost/src/app/track/alerts.rs"],
-        "nothing but alerts leaves this machine",
+        &["crates/milepost/src/app/track/alerts.rs", "crates/milepost/src/serve/connections.rs"],
+        "alerts alone connect to something, and `serve` alone listens",
     ),
     (
         &["crate::app", "crate::config", "crate::cli", "milepost_store", "std::fs", "Spool"],

@@ -73,8 +73,16 @@ pub(crate) fn demo() -> Done {
     let output = target().join("metrics");
     println!("\n$ milepost track --output {}\n", shown_path(&output));
     run(&mut milepost(&["track", "--output", &output.to_string_lossy()]))?;
+    let week = this_week()?;
+    println!("\n$ milepost report weekly --period {week}\n");
+    run(&mut milepost(&["report", "weekly", "--period", &week]))?;
     println!("\nThe same as a page that opens without a network: {}", shown_path(&output.join("latest.html")));
     println!("The events are kept in .milepost. One day proves nothing: run this again tomorrow, and more is proven.");
     println!("In a folder of your own: milepost init · milepost run -- COMMAND · milepost status");
     Ok(())
+}
+
+/// The week that is not over yet, as a report names it.
+fn this_week() -> Result<String, String> {
+    Ok(output(Command::new("date").args(["-u", "+%G-W%V"]))?.trim().to_owned())
 }

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bench;
+mod browser;
 mod demo;
 mod nix;
 mod test;
@@ -142,9 +143,11 @@ fn codegen() -> Done {
         ("comparison", "comparison"),
         ("alert", "alert"),
         ("config", "milepost.toml"),
+        ("openapi", "openapi"),
     ] {
         let schema = output(Command::new(&program).args(["schema", of]))?;
-        let path = root().join(format!("schemas/{name}.schema.json"));
+        let kind = if of == "openapi" { "json" } else { "schema.json" };
+        let path = root().join(format!("schemas/{name}.{kind}"));
         fs::write(&path, schema).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all that has to hold.
 
-use crate::{Done, architecture, cargo, have, install, nix, root, run, shown, target};
+use crate::{Done, architecture, browser::Browser, cargo, have, install, nix, root, run, shown, target};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -36,6 +36,11 @@ pub(crate) fn test() -> Done {
     } else {
         println!("there is no nix: the flake and its modules are not tested");
     }
+    if have("tmux", "tmux") {
+        tally.ignored(cargo().args(["test", "--workspace", "--test", "watch", "--", "--ignored"]))?;
+    } else {
+        println!("there is no tmux: the live scorecard is not tested in a real terminal");
+    }
     if have("faketime", "faketime") {
         tally.ignored(cargo().args(["test", "--workspace", "--test", "sixty_days", "--", "--ignored"]))?;
     } else {
@@ -43,6 +48,7 @@ pub(crate) fn test() -> Done {
     }
     let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
     tally.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
+    tally.browser()?;
     tally.client()?;
     tally.example()?;
     println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
@@ -112,6 +118,20 @@ impl Tally {
         done
     }
 
+    /// Opens the page in a browser.
+    fn browser(&mut self) -> Done {
+        match Browser::set_up() {
+            Ok(browser) => {
+                self.ignored(&mut browser.pages())?;
+                self.run(&mut browser.tests())
+            }
+            Err(why) => {
+                println!("the page is not tested in a browser: {why}");
+                Ok(())
+            }
+        }
+    }
+
     /// Runs the tests of the Python client, which need Python alone, beside the program that was built for the others.
     fn client(&mut self) -> Done {
         if !have("python3", "python3") {
@@ -154,8 +174,11 @@ impl Tally {
         Ok(())
     }
 
-    /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …` of Rust, and `ℹ pass 3` of node.
     fn add(&mut self, line: &str) {
+        for (start, count) in [("ℹ pass ", &mut self.passed), ("ℹ fail ", &mut self.failed), ("ℹ skipped ", &mut self.skipped)] {
+            *count += line.strip_prefix(start).and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
+        }
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else { return };
         for count in counts.split("; ") {
             let Some((n, what)) = count.split_once(' ') else { continue };

@@ -3,7 +3,7 @@
 use milepost_bench::{ALPHA, by_operation, criteria, durations, for_each_operation, judged, latency, of_all, outcomes, success_rate};
 use milepost_judge::{
     Verdict,
-    always_valid::{Counts, Test, ln_e_below, ln_threshold, rate_interval},
+    always_valid::{Counts, Test, rate_interval},
     quantile::Quantile,
 };
 use std::{hint::black_box, time::Instant};
@@ -51,17 +51,9 @@ fn counts(index: u64) -> Counts {
 }
 
 /// All that a page shows of a rate.
-fn rate(counts: Counts) -> (Verdict, [f64; 2], u64, Option<u64>) {
-    let threshold = ln_threshold(ALPHA);
-    let test = Test::above(counts, GOAL);
-    let verdict = if test.ln_e() >= threshold {
-        Verdict::Met
-    } else if ln_e_below(counts, GOAL) >= threshold {
-        Verdict::Missed
-    } else {
-        Verdict::NotProven
-    };
-    (verdict, rate_interval(counts, ALPHA), test.at_least_more(ALPHA), test.projected_more(ALPHA))
+fn rate(counts: Counts) -> (Option<Verdict>, [f64; 2], u64, Option<u64>) {
+    let test = Test::of(counts, GOAL);
+    (test.verdict(ALPHA), rate_interval(counts, ALPHA), test.at_least_more(ALPHA), test.projected_more(ALPHA))
 }
 
 fn row(what: &str, times: u64, mut measured: impl FnMut()) {

@@ -13,6 +13,7 @@ use crate::{
     sample::judge_draws,
     scorecard::{Beside, Figure, Judgement, LeftOut, Reason},
 };
+use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::Understood;
 use std::collections::BTreeMap;
 
@@ -27,15 +28,10 @@ pub(crate) const CONFIDENCE: f64 = 0.95;
 pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, interactions: &[Understood]) -> Judgement {
     let is_of_voice = context.goal.metric == Metric::VoiceAccuracy;
     let mut judgement = context.blank(limit);
-    let all: Vec<&Understood> = interactions.iter().filter(|i| !is_of_voice || i.modality.as_deref() == Some(VOICE)).collect();
-    let seen = after(&all, context.goal.after);
-    let labelled: Vec<(&Understood, bool)> = seen.iter().filter_map(|i| Some((*i, i.right?))).collect();
-    let left_out = [(LeftOut::Early, all.len() - seen.len()), (LeftOut::Unlabelled, seen.len() - labelled.len())];
+    let Counted { all, seen, labelled } = Counted::of(context, interactions);
+    let left_out = [(LeftOut::Early, all - seen.len()), (LeftOut::Unlabelled, seen.len() - labelled.len())];
     judgement.left_out = left_out.into_iter().filter(|(_, n)| *n > 0).map(|(why, n)| (why, n as u64)).collect();
-    let mut days: BTreeMap<_, Counts> = BTreeMap::new();
-    for (interaction, right) in &labelled {
-        days.entry(context.date(interaction.at)).or_default().add(*right);
-    }
+    let days = by_day(&context.criteria.calendar, &labelled);
     judgement.newest_event = labelled.iter().map(|(interaction, _)| interaction.at).max();
     judge_draws(context, limit, &days, &mut judgement);
     if judgement.n > 0 {
@@ -48,6 +44,35 @@ pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, interactions:
         judgement.beside.extend(is_of_voice.then(|| word_errors(&seen)).flatten());
     }
     context.finish(judgement, limit)
+}
+
+/// What of some interactions counts.
+pub(crate) struct Counted<'a> {
+    /// Those that the criterion is about.
+    all: usize,
+    /// Of those, the ones beyond each person's first.
+    seen: Vec<&'a Understood>,
+    /// Of those, the ones that are labelled, each with whether it was right.
+    pub(crate) labelled: Vec<(&'a Understood, bool)>,
+}
+
+impl<'a> Counted<'a> {
+    pub(crate) fn of(context: Context<'_>, interactions: &'a [Understood]) -> Self {
+        let is_of_voice = context.goal.metric == Metric::VoiceAccuracy;
+        let all: Vec<&Understood> = interactions.iter().filter(|i| !is_of_voice || i.modality.as_deref() == Some(VOICE)).collect();
+        let seen = after(&all, context.goal.after);
+        let labelled = seen.iter().filter_map(|i| Some((*i, i.right?))).collect();
+        Self { all: all.len(), seen, labelled }
+    }
+}
+
+/// How many of each day's were right and wrong.
+pub(crate) fn by_day(calendar: &TimeZone, labelled: &[(&Understood, bool)]) -> BTreeMap<Date, Counts> {
+    let mut days: BTreeMap<_, Counts> = BTreeMap::new();
+    for (interaction, right) in labelled {
+        days.entry(interaction.at.to_jiff().to_zoned_datetime(calendar.clone()).date()).or_default().add(*right);
+    }
+    days
 }
 
 /// Takes a verdict back: what is lacking is not events.

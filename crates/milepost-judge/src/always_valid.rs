@@ -15,6 +15,8 @@
 
 pub(crate) mod beta;
 
+use crate::Verdict;
+
 /// How many events the weights of the mixture are worth. Small, so that data outweigh it soon; never to be tuned.
 const PRIOR_EVENTS: f64 = 10.0;
 
@@ -96,16 +98,16 @@ pub fn ln_threshold(alpha: f64) -> f64 {
 
 /// The fewest further events that could prove a rate above `goal`: see [`Test::at_least_more`].
 pub fn at_least_more(counts: Counts, goal: f64, alpha: f64) -> u64 {
-    Test::above(counts, goal).at_least_more(alpha)
+    Test::of(counts, goal).at_least_more(alpha)
 }
 
 /// How many further events prove a rate above `goal` if the observed rate continues: see [`Test::projected_more`].
 pub fn projected_more(counts: Counts, goal: f64, alpha: f64) -> Option<u64> {
-    Test::above(counts, goal).projected_more(alpha)
+    Test::of(counts, goal).projected_more(alpha)
 }
 
 /// The test of a rate against a goal after so many events, for whoever asks several things of it: what the answers share is worked
-/// out once.
+/// out once. Met is above the goal.
 pub struct Test {
     counts: Counts,
     mixture: Mixture,
@@ -113,20 +115,27 @@ pub struct Test {
 }
 
 impl Test {
-    /// Whether the rate of successes is above `goal`, which lies in (0, 1).
+    /// Of the rate of successes; `goal` lies in (0, 1).
     #[must_use]
-    pub fn above(counts: Counts, goal: f64) -> Self {
+    pub fn of(counts: Counts, goal: f64) -> Self {
         let mixture = Mixture::above(goal);
         Self { counts, ln_e: mixture.ln_e(counts.successes as f64, counts.failures as f64), mixture }
     }
 
-    /// The evidence: [`ln_e_above`].
+    /// What is proven, if anything is, with error rate `alpha` for each of the two. `alpha` lies in (0, 1).
     #[must_use]
-    pub fn ln_e(&self) -> f64 {
-        self.ln_e
+    pub fn verdict(&self, alpha: f64) -> Option<Verdict> {
+        let threshold = ln_threshold(alpha);
+        if self.ln_e >= threshold {
+            Some(Verdict::Met)
+        } else if ln_e_below(self.counts, self.mixture.goal) >= threshold {
+            Some(Verdict::Missed)
+        } else {
+            None
+        }
     }
 
-    /// The fewest further events that could prove it: from now on nothing but successes.
+    /// The fewest further events that could prove that it is met: from now on nothing but successes.
     ///
     /// 0 when it is proven already; never above 2^53, where counts stop being exact. `alpha` lies in (0, 1).
     #[must_use]
@@ -134,7 +143,7 @@ impl Test {
         self.further(alpha, [1.0, 0.0], COUNT_MAX).unwrap_or(COUNT_MAX)
     }
 
-    /// How many further events prove it if the observed rate continues. A projection, not a promise.
+    /// How many further events prove that if the observed rate continues. A projection, not a promise.
     ///
     /// None when the observed rate is not above the goal (or there are no events), so that no number of events would do,
     /// and when it is so little above that a billion more would not do. `alpha` lies in (0, 1).
@@ -147,7 +156,7 @@ impl Test {
         self.further(alpha, [rate, self.counts.failures as f64 / n], PROJECTION_MAX)
     }
 
-    /// The fewest further events that prove it, each of which counts as so much of a success and of a failure.
+    /// The fewest further events that prove that, each of which counts as so much of a success and of a failure.
     fn further(&self, alpha: f64, each: [f64; 2], limit: u64) -> Option<u64> {
         let (counts, goal, threshold) = (self.counts, self.mixture.goal, ln_threshold(alpha));
         if self.ln_e >= threshold {

@@ -130,6 +130,8 @@ pub struct Advisory {
     pub id: Option<String>,
     /// The package.
     pub package: Option<String>,
+    /// How bad it is, as the tool says it: a word, a score or a vector.
+    pub severity: Option<String>,
 }
 
 /// The measurements of one family, by name.
@@ -158,7 +160,7 @@ impl<'a> Family<'a> {
     }
 }
 
-fn whole(event: &Event, name: &str) -> Option<i64> {
+pub(crate) fn whole(event: &Event, name: &str) -> Option<i64> {
     if let Some(Scalar::Integer(value)) = event.attributes.get(name) { Some(*value) } else { None }
 }
 
@@ -234,7 +236,11 @@ fn tests(family: &Family<'_>) -> Option<Tests> {
 }
 
 fn vulnerabilities(family: &Family<'_>) -> Option<Vulnerabilities> {
-    let advisory = |(event, measurement): (&Event, &Measurement)| Advisory { id: text(event, "id"), package: measurement.scope.clone() };
+    let advisory = |(event, measurement): (&Event, &Measurement)| Advisory {
+        id: text(event, "id"),
+        package: measurement.scope.clone(),
+        severity: text(event, "severity"),
+    };
     Some(Vulnerabilities {
         taken: family.taken()?,
         known: family.value("vulnerabilities.known")?,

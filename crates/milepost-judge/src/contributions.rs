@@ -11,7 +11,7 @@ use crate::{
     rule::Context,
     scorecard::{Beside, Figure, Judgement, Reason, TrendPoint},
 };
-use jiff::{ToSpan, civil::Date};
+use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Reading, Timestamp};
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const DISPERSION_MAX: f64 = 2.0;
 /// newest reading of a month counts.
 pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, readings: &[Reading]) -> Judgement {
     let months: BTreeMap<Date, Month> =
-        readings.iter().filter_map(|reading| Month::of(context, reading)).map(|month| (month.first, month)).collect();
+        months(&context.criteria.calendar, readings).into_iter().filter(|month| month.end > context.from).map(|m| (m.first, m)).collect();
     let mut judgement = context.blank(limit);
     judgement.n = months.len() as u64;
     judgement.newest_event = months.values().map(|month| month.read).max();
@@ -53,24 +53,39 @@ pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, readings: &[R
 }
 
 /// One month, as its newest reading tells it.
-struct Month {
-    first: Date,
-    count: f64,
-    people: Option<u64>,
-    read: Timestamp,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Month {
+    /// Its first day.
+    pub first: Date,
+    /// How many contributions.
+    pub count: f64,
+    /// Of how many people.
+    pub people: Option<u64>,
+    /// When that was read.
+    pub read: Timestamp,
     /// Whether it was read after its end.
-    is_closed: bool,
+    pub is_closed: bool,
+    end: Timestamp,
+}
+
+/// The months that readings in the order of time are about, in order.
+pub(crate) fn months(calendar: &TimeZone, readings: &[Reading]) -> Vec<Month> {
+    let newest: BTreeMap<Date, Month> =
+        readings.iter().filter_map(|reading| Month::of(calendar, reading)).map(|month| (month.first, month)).collect();
+    newest.into_values().collect()
 }
 
 impl Month {
-    /// The month that a reading is about: its scope, as `2026-10`; without one, that in which it was taken. None where it ended
-    /// before the epoch.
-    fn of(context: Context<'_>, reading: &Reading) -> Option<Self> {
+    /// The month that a reading is about: its scope, as `2026-10`; without one, that in which it was taken.
+    fn of(calendar: &TimeZone, reading: &Reading) -> Option<Self> {
         let named = reading.scope.as_deref().and_then(|scope| format!("{scope}-01").parse::<Date>().ok());
-        let first = named.unwrap_or_else(|| context.date(reading.at).first_of_month());
-        let end = context.start_of(first.checked_add(1.month()).ok()?)?;
+        let taken = || reading.at.to_jiff().to_zoned_datetime(calendar.clone()).date().first_of_month();
+        let first = named.unwrap_or_else(taken);
+        let after = first.checked_add(1.month()).ok()?;
+        let end = after.to_zoned_datetime(calendar.clone()).and_then(|day| day.start_of_day()).ok()?;
+        let end = Timestamp::from_jiff(end.timestamp());
         let Reading { at: read, value: count, people, .. } = *reading;
-        (end > context.from).then_some(Self { first, count, people, read, is_closed: read >= end })
+        Some(Self { first, count, people, read, is_closed: read >= end, end })
     }
 
     fn days(&self) -> f64 {

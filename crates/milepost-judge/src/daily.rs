@@ -21,16 +21,17 @@ const EVENTS_A_DAY_MIN: u64 = 20;
 /// How long a false alarm is to take.
 const DAYS_TO_FALSE_ALARM: u64 = 90;
 
-/// The last day on which a goal that was met fell back: the rate of what is good fell below `goal`. `days` are in order; from
+/// The days on which a goal that was met fell back: the rate of what is good fell below `goal`. `days` are in order; from
 /// `today` on they are not over.
-pub(crate) fn fell_back(days: impl Iterator<Item = (Date, Counts)>, goal: f64, alpha: f64, today: Date) -> Option<Date> {
+pub(crate) fn falls(days: impl Iterator<Item = (Date, Counts)>, goal: f64, alpha: f64, today: Date) -> Vec<Date> {
     let threshold = ln_threshold(alpha);
-    let (mut fell, mut detector): (Option<Date>, Option<EDetector>) = (None, None);
+    let (mut falls, mut detector): (Vec<Date>, Option<EDetector>) = (Vec::new(), None);
     let (mut counts, mut of_days, mut first): (Counts, usize, Option<Date>) = (Counts::default(), 0, None);
     for (date, of_day) in days.filter(|(date, of_day)| *date < today && of_day.n() > 0) {
         if let Some(watching) = &mut detector {
             if watching.observe_unordered(of_day).is_some() {
-                (fell, detector) = (Some(date), None);
+                falls.push(date);
+                detector = None;
                 (counts, of_days, first) = (Counts::default(), 0, None);
             }
             continue;
@@ -45,7 +46,7 @@ pub(crate) fn fell_back(days: impl Iterator<Item = (Date, Counts)>, goal: f64, a
             detector = EDetector::new(goal, run_length(expected));
         }
     }
-    fell
+    falls
 }
 
 /// When the level of a metric probably changed, day by day; several steps in one direction are one change. Days that are not over

@@ -118,14 +118,15 @@ impl Arm {
         (self.n() > 0.0).then(|| self.successes / self.n())
     }
 
-    /// `ln M(rate)`. By way of a rate close to the observed one, so that for many events no large numbers are subtracted.
-    fn ln_m(self, rate: f64) -> f64 {
+    /// `ln M`, as a function of the rate. By way of a rate close to the observed one, so that for many events no large numbers are
+    /// subtracted; what does not depend on the rate is computed once.
+    fn ln_m(self) -> impl Fn(f64) -> f64 {
         let Self { successes, failures } = self;
         let (a, b) = (successes + 0.5, failures + 0.5);
         let (near, rest) = (a / (a + b), b / (a + b));
         let weighted = |n: f64, ratio: f64| if n == 0.0 { 0.0 } else { n * ratio.ln() };
         let at_near = beta::ln_whole(a, b, near, rest) + 0.5 * (near * rest).ln() - PI.ln();
-        at_near + weighted(successes, near / rate) + weighted(failures, rest / (1.0 - rate))
+        move |rate| at_near + weighted(successes, near / rate) + weighted(failures, rest / (1.0 - rate))
     }
 }
 
@@ -138,7 +139,8 @@ struct Pair {
 impl Pair {
     /// The least over all rates of `b`: a golden section, since the sum is convex in them.
     fn ln_e(self, delta: f64) -> f64 {
-        let sum = |rate_b: f64| self.a.ln_m((rate_b + delta).clamp(0.0, 1.0)) + self.b.ln_m(rate_b);
+        let (of_a, of_b) = (self.a.ln_m(), self.b.ln_m());
+        let sum = |rate_b: f64| of_a((rate_b + delta).clamp(0.0, 1.0)) + of_b(rate_b);
         let (mut low, mut high) = ((-delta).max(0.0), (1.0 - delta).min(1.0));
         let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
         let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));

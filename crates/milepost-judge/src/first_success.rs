@@ -6,13 +6,14 @@
 use crate::{
     Metric, always_valid,
     always_valid::Counts,
-    quantile::{Quantile, peeking_ranks},
+    quantile::{Quantile, peeking_ranks, type1},
     quantity::{Quantity, Unit},
     rule::Context,
-    sample::judge_draws,
+    sample::{Standing, judge_draws},
     scorecard::{Beside, Figure, Judgement, LeftOut, TrendPoint},
-    survival::{Observed, Survival},
+    survival::{Observed, Step, Survival},
 };
+use jiff::civil::Date;
 use milepost_record::{FirstSession, SILENCE_MAX, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -86,6 +87,33 @@ impl FirstSuccess {
     }
 }
 
+/// How the shares of new people who had their first success rise with time, in seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    /// The share that still waits, as a falling staircase (Kaplan and Meier).
+    pub steps: Vec<Step>,
+    /// The time within which 95 % of all starters had succeeded; none where fewer did. Who gave up never succeeds.
+    pub p95_s: Option<f64>,
+    /// The P95 of those who succeeded, and of nobody else.
+    pub p95_of_successes_s: Option<f64>,
+}
+
+impl Curve {
+    /// Of first sessions, seen at `now`.
+    #[must_use]
+    pub fn of(sessions: &[FirstSession], now: Timestamp) -> Self {
+        let observed: Vec<_> = sessions.iter().map(|session| observed(session, now)).collect();
+        let survival = Survival::of(&observed);
+        let mut waits: Vec<f64> = sessions.iter().filter_map(wait).collect();
+        waits.sort_by(f64::total_cmp);
+        Self {
+            p95_s: survival.as_ref().and_then(|survival| survival.time_of(0.95)),
+            p95_of_successes_s: type1(&waits, Quantile::P95),
+            steps: survival.map_or_else(Vec::new, |survival| survival.steps().to_vec()),
+        }
+    }
+}
+
 /// The wait in seconds, as the estimator of Kaplan and Meier takes it.
 fn observed(session: &FirstSession, now: Timestamp) -> Observed {
     match wait(session) {
@@ -107,17 +135,11 @@ fn is_over(session: &FirstSession, now: Timestamp) -> bool {
 /// Judges how long new people take: whether more than half of them succeed within the limit.
 pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, sessions: &[FirstSession]) -> Judgement {
     debug_assert_eq!(context.goal.metric, Metric::FirstSuccess);
-    let now = context.now;
-    let is_within = |time: Duration| limit.is_some_and(|limit| context.goal.relation.holds(time.as_micros() as f64, limit.base()));
-    let outcome = |session: &FirstSession| match session.first_success {
-        Some(success) => Some(is_within(success.since(session.start))),
-        None => (is_over(session, now) || !is_within(now.since(session.start))).then_some(false),
-    };
     let mut judgement = context.blank(limit);
     let mut days: BTreeMap<_, Counts> = BTreeMap::new();
     let mut decided = Vec::new();
     for session in sessions {
-        match outcome(session) {
+        match outcome(context, limit, session) {
             Some(within) => {
                 days.entry(context.date(session.start)).or_default().add(within);
                 decided.push(*session);
@@ -127,17 +149,16 @@ pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, sessions: &[F
     }
     judgement.newest_event = decided.iter().map(|session| session.start).max();
     judge_draws(context, limit, &days, &mut judgement);
-    let in_unit = |seconds: f64| context.shown(seconds * 1e6);
-    let median_of = |sessions: &[FirstSession]| {
-        let observed: Vec<_> = sessions.iter().map(|session| observed(session, now)).collect();
-        Survival::of(&observed)
-    };
-    if let Some(survival) = median_of(sessions).filter(|_| judgement.n > 0) {
-        judgement.estimate = survival.median().map(in_unit);
-        let interval = survival.median_interval().map(|end| end.map(in_unit));
+    // What came before it fell back does not count, here as in the verdict.
+    let counts_still = |date: Date| judgement.fell_back.is_none_or(|fell| date > fell);
+    let counting: Vec<FirstSession> = sessions.iter().filter(|session| counts_still(context.date(session.start))).copied().collect();
+    let counts = days.iter().filter(|(date, _)| counts_still(**date)).fold(Counts::default(), |all, (_, of_day)| all.and(*of_day));
+    if let Some(survival) = survival(context, &counting).filter(|_| judgement.n > 0) {
+        let standing = standing(context, limit, &counting);
+        (judgement.estimate, judgement.interval) = (standing.estimate, standing.interval);
+        let interval = survival.median_interval().map(|end| end.map(|seconds| in_unit(context, seconds)));
         let at_one_look =
             Figure { what: Beside::MedianAtOneLook, value: judgement.estimate, interval, unit: context.goal.unit().name().to_owned() };
-        let counts = days.values().copied().fold(Counts::default(), Counts::and);
         let within = Context::beside(
             Beside::WithinLimit,
             Unit::PERCENT,
@@ -145,16 +166,41 @@ pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, sessions: &[F
             Some(always_valid::rate_interval(counts, context.criterion.alpha)),
         );
         judgement.beside = vec![within, at_one_look];
-        judgement.interval = median_at_every_look(&decided, now, context.criterion.alpha).map(|end| end.map(in_unit));
     }
     let of_day = |sessions: &[FirstSession]| {
         let date = context.date(sessions.first()?.start);
-        let value = median_of(sessions).and_then(|survival| survival.median()).map(in_unit);
+        let value = survival(context, sessions).and_then(|survival| survival.median()).map(|seconds| in_unit(context, seconds));
         Some(TrendPoint { date, value, n: sessions.len() as u64 })
     };
     decided.sort_by_key(|session| session.start);
     judgement.trend = decided.chunk_by(|a, b| context.date(a.start) == context.date(b.start)).filter_map(of_day).collect();
     context.finish(judgement, limit)
+}
+
+/// Whether a new person had the first success within the limit; none of who is still at it, and within it.
+pub(crate) fn outcome(context: Context<'_>, limit: Option<Quantity>, session: &FirstSession) -> Option<bool> {
+    let is_within = |time: Duration| limit.is_some_and(|limit| context.goal.relation.holds(time.as_micros() as f64, limit.base()));
+    match session.first_success {
+        Some(success) => Some(is_within(success.since(session.start))),
+        None => (is_over(session, context.now) || !is_within(context.now.since(session.start))).then_some(false),
+    }
+}
+
+/// The median of these sessions, those that are still running included, and where it lies.
+pub(crate) fn standing(context: Context<'_>, limit: Option<Quantity>, sessions: &[FirstSession]) -> Standing {
+    let decided: Vec<FirstSession> = sessions.iter().filter(|session| outcome(context, limit, session).is_some()).copied().collect();
+    let estimate = survival(context, sessions).and_then(|survival| survival.median()).map(|seconds| in_unit(context, seconds));
+    let interval = median_at_every_look(&decided, context.now, context.criterion.alpha);
+    Standing { n: decided.len() as u64, estimate, interval: interval.map(|end| end.map(|seconds| in_unit(context, seconds))) }
+}
+
+fn survival(context: Context<'_>, sessions: &[FirstSession]) -> Option<Survival> {
+    let observed: Vec<_> = sessions.iter().map(|session| observed(session, context.now)).collect();
+    Survival::of(&observed)
+}
+
+fn in_unit(context: Context<'_>, seconds: f64) -> f64 {
+    context.shown(seconds * 1e6)
 }
 
 /// Where the median lies however often somebody looks, in seconds. Of who is still at it, the low end takes what they waited so

@@ -218,17 +218,11 @@ type Rule<T> = fn(Context<'_>, Option<Quantity>, &[T]) -> Judgement;
 /// Judges each group, and the goal as the conjunction of those that count; `sort` puts the evidence of several groups in order.
 fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>, sort: fn(&mut Vec<T>)) -> (Judgement, Vec<GroupResult>) {
     let goal = context.goal;
-    let pool = |counts: &dyn Fn(Option<&str>) -> bool| {
-        let of_groups = evidence.groups.iter().filter(|(name, _)| counts(name.as_deref()));
-        let mut pooled: Vec<T> = of_groups.flat_map(|(_, of_group)| of_group.iter().cloned()).collect();
-        sort(&mut pooled);
-        pooled
-    };
     let Some(dimension) = &goal.for_each else {
-        return (rule(context, goal.limit, &pool(&|_| true)), Vec::new());
+        return (rule(context, goal.limit, &pooled(goal, evidence, sort)), Vec::new());
     };
     let named = goal.named_groups();
-    let counts = |name: Option<&str>| if named.is_empty() { true } else { name.is_some_and(|name| named.contains(&name)) };
+    let counts = |name: Option<&str>| is_judged(&named, name);
     let result = |name: Option<&str>, mut judgement: Judgement| {
         if goal.limit_of(name).is_none() {
             // Where nothing is demanded, nothing is within or beyond it.
@@ -252,7 +246,7 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
     }
     hold_alone(context, &mut groups);
     let judged = || groups.iter().filter(|g| g.judged).map(|g| &g.judgement);
-    let mut judgement = rule(Context { is_pooled: true, ..context }, goal.limit, &pool(&counts));
+    let mut judgement = rule(Context { is_pooled: true, ..context }, goal.limit, &pooled(goal, evidence, sort));
     judgement.verdict = conjunction(judged().map(|j| j.verdict));
     judgement.reason = judged().find(|j| j.verdict != Verdict::Met && j.reason.is_some()).and_then(|j| j.reason);
     if judged().any(|j| j.reason == Some(Reason::GroupWithoutData)) {
@@ -279,6 +273,19 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
         if judgement.verdict == Verdict::NoData { context.advice(&judgement, None) } else { group_advice(&groups, &judgement) };
     judgement.command = context.command(&judgement);
     (judgement, groups)
+}
+
+fn is_judged(named: &[&str], name: Option<&str>) -> bool {
+    named.is_empty() || name.is_some_and(|name| named.contains(&name))
+}
+
+/// The evidence of all groups that are judged, as one; of all there is where the goal has no groups.
+pub(crate) fn pooled<T: Clone>(goal: &Goal, evidence: &Groups<T>, sort: fn(&mut Vec<T>)) -> Vec<T> {
+    let named = if goal.for_each.is_some() { goal.named_groups() } else { Vec::new() };
+    let of_groups = evidence.groups.iter().filter(|(name, _)| is_judged(&named, name.as_deref()));
+    let mut pooled: Vec<T> = of_groups.flat_map(|(_, of_group)| of_group.iter().cloned()).collect();
+    sort(&mut pooled);
+    pooled
 }
 
 /// Which of the groups that are met can be picked out of the table: by Holm over all that are judged, on the e-values of their

@@ -62,7 +62,8 @@
 //!
 //! [`report`](mod@report) composes the figures of a period from [`operations`], [`first_success`], [`learning`], [`retention`] and [`code`],
 //! and [`period_report`] those of a day, a week or a month, which also says how far each goal is;
-//! [`history`] tells when verdicts and definitions changed; [`misses`] where the misses are; [`alerts`] what somebody has to hear of.
+//! [`mod@panels`] is what the page draws of each tracker; [`growth`] how evidence grew; [`history`] tells when verdicts and definitions
+//! changed; [`misses`] where the misses are; [`alerts`] what somebody has to hear of.
 
 mod accuracy;
 pub mod alerts;
@@ -72,7 +73,7 @@ pub mod change_points;
 pub mod cluster;
 pub mod code;
 pub mod comparison;
-mod contributions;
+pub mod contributions;
 mod criterion;
 mod daily;
 pub mod decomposition;
@@ -83,9 +84,10 @@ pub mod error_budget;
 mod exclusion;
 pub mod first_success;
 pub mod fixed_sample;
+pub mod growth;
 pub mod history;
 pub mod holm;
-mod improvement;
+pub mod improvement;
 mod judge;
 pub mod learning;
 mod machines;
@@ -94,7 +96,7 @@ mod metric;
 pub mod misses;
 pub mod operations;
 pub mod ordinal_trend;
-mod panels;
+pub mod panels;
 mod period;
 pub mod period_report;
 pub mod plan;
@@ -128,4 +130,5 @@ pub use quantity::{Family, NotAQuantity, Quantity, Unit, digits};
 pub use report::{REPORT_VERSION, Report, report, report_questions};
 pub use sample::{DAYS_MIN, EVENTS_MIN};
 pub use scorecard::Scorecard;
+pub use stability::LineOfGrowth;
 pub use verdict::{conjunction, passes};

@@ -1,6 +1,11 @@
 //! How operations went, as figures: by operation, by backend, by both, and what went wrong.
 
-use crate::{Failures, Metric, first_success::percent, quantile::Quantile, sample::Total};
+use crate::{
+    Failures, Metric,
+    first_success::percent,
+    quantile::{self, Quantile},
+    sample::Total,
+};
 use milepost_record::{Breakdown, OperationDay};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -51,7 +56,7 @@ pub struct Successes {
 }
 
 impl Figures {
-    fn of(total: &Total) -> Self {
+    pub(crate) fn of(total: &Total) -> Self {
         let at = |q, failures| total.estimate(&Metric::Latency(q), failures).map(|us| us / 1000.0);
         let [slow, exclude] =
             [Failures::Slow, Failures::Exclude].map(|failures| [Quantile::P50, Quantile::P95, Quantile::P99].map(|q| at(q, failures)));
@@ -83,6 +88,15 @@ impl Figures {
     pub fn of_days(days: &[OperationDay]) -> Self {
         Self::of(&Total::of(days))
     }
+}
+
+/// Where the P95 lies however often somebody looks, in milliseconds; none on a side that nothing bounds yet.
+#[must_use]
+pub fn p95_interval_ms(days: &[OperationDay], alpha: f64) -> [Option<f64>; 2] {
+    let total = Total::of(days);
+    let n = total.counts(&Metric::SuccessRate, Failures::Slow).n();
+    let (low, high) = quantile::peeking_ranks(n, Quantile::P95, alpha);
+    [low, high].map(|rank| rank.and_then(|rank| total.value_at(rank)).map(|us| us / 1000.0))
 }
 
 /// The figures of one group.

@@ -101,7 +101,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    fn of(run: &Run) -> Option<Self> {
+    pub(crate) fn of(run: &Run) -> Option<Self> {
         let complete: Vec<f64> = run.samples.iter().filter(|s| s.complete).map(|s| s.bytes as f64).collect();
         let of = |statistic_of| statistic(&Metric::Memory(statistic_of), run);
         let megabytes = |statistic_of| of(statistic_of).map(|bytes| bytes / MEGABYTE);
@@ -295,7 +295,7 @@ fn contributions<'a>(readings: impl Iterator<Item = &'a Reading>) -> Vec<Contrib
     newest.into_iter().map(|(month, contributions)| Contributions { month, contributions }).collect()
 }
 
-fn goals(criteria: &Criteria) -> impl Iterator<Item = &Goal> {
+pub(crate) fn goals(criteria: &Criteria) -> impl Iterator<Item = &Goal> {
     criteria.criteria.iter().flat_map(|criterion| &criterion.goals)
 }
 

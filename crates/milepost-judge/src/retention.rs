@@ -113,12 +113,21 @@ impl Retention {
 /// is not in the epoch count for another one, or not yet.
 pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, returns: &[Return]) -> Judgement {
     let mut judgement = context.blank(limit);
-    let mut days: BTreeMap<Date, Counts> = BTreeMap::new();
+    let (days, immature) = by_day(context, returns);
+    judgement.left_out = [(LeftOut::Immature, immature)].into_iter().filter(|(_, people)| *people > 0).collect();
+    judgement.newest_event = days.keys().next_back().and_then(|day| context.start_of(*day));
+    judge_draws(context, limit, &days, &mut judgement);
+    context.finish(judgement, limit)
+}
+
+/// Who came back and who did not, by the day on which their week had passed, and how many people's has not.
+pub(crate) fn by_day(context: Context<'_>, returns: &[Return]) -> (BTreeMap<Date, Counts>, u64) {
+    let (mut days, mut immature): (BTreeMap<Date, Counts>, u64) = (BTreeMap::new(), 0);
     for Return { first, week, users } in returns {
         let Ok(passed) = first.checked_add((i64::from(WEEK) * 7 + 7).days()) else { continue };
         let Some(at) = context.start_of(passed).filter(|at| *at >= context.from) else { continue };
         match week {
-            0 if at > context.now => *judgement.left_out.entry(LeftOut::Immature).or_default() += users,
+            0 if at > context.now => immature += users,
             0 => days.entry(passed).or_default().failures += users,
             &WEEK if at <= context.now => {
                 // By first day and then by week: those of week 0, who they are among, came before.
@@ -129,9 +138,7 @@ pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, returns: &[Re
             _ => {}
         }
     }
-    judgement.newest_event = days.keys().next_back().and_then(|day| context.start_of(*day));
-    judge_draws(context, limit, &days, &mut judgement);
-    context.finish(judgement, limit)
+    (days, immature)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::{
     Failures, Family, Metric, Verdict,
-    always_valid::{self, Counts},
+    always_valid::{self, Counts, Test},
     daily,
     error_budget::ErrorBudget,
     quantile,
@@ -34,11 +34,38 @@ pub(crate) fn goal_rate(metric: &Metric, limit: Option<Quantity>) -> Option<f64>
     }
 }
 
+/// What so many draws say of the metric, whatever is demanded of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) n: u64,
+    pub(crate) estimate: Option<f64>,
+    pub(crate) interval: [Option<f64>; 2],
+}
+
+impl Standing {
+    /// Of operations: a quantile or the share of successes. `value_at` gives the value of a rank, as [`Total::value_at`] does.
+    pub(crate) fn of_operations(context: Context<'_>, counts: Counts, value_at: impl Fn(u64) -> Option<f64>) -> Self {
+        match &context.goal.metric {
+            Metric::Latency(q) | Metric::PeakMemory(q) => {
+                let (lower, upper) = quantile::peeking_ranks(counts.n(), *q, context.criterion.alpha);
+                let value = |rank: Option<u64>| rank.and_then(&value_at).map(|v| context.shown(v));
+                Self { n: counts.n(), estimate: value(quantile::rank(counts.n(), *q)), interval: [lower, upper].map(value) }
+            }
+            _ => Self::of_share(context, counts),
+        }
+    }
+
+    /// Of the share of good ones.
+    pub(crate) fn of_share(context: Context<'_>, counts: Counts) -> Self {
+        let interval = always_valid::rate_interval(counts, context.criterion.alpha).map(|v| Some(context.shown(v)));
+        Self { n: counts.n(), estimate: counts.rate().map(|v| context.shown(v)), interval }
+    }
+}
+
 /// Judges a latency or a success rate on the operations of some days, in order; several entries may be of one day.
 pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, days: &[OperationDay]) -> Judgement {
     let goal = context.goal;
-    let by_day: Vec<(Date, Total)> =
-        days.chunk_by(|a, b| a.date == b.date).filter_map(|of_day| Some((of_day.first()?.date, Total::of(of_day)))).collect();
+    let by_day = by_day(days);
     let alpha = context.criterion.alpha;
     let rate = goal_rate(&goal.metric, limit);
     let mut judgement = context.blank(limit);
@@ -46,7 +73,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     judgement.changes = daily::probable_changes(&judgement.trend, goal.metric != Metric::SuccessRate, context.today());
     if let Some(rate) = rate.filter(|_| !context.is_pooled) {
         let days = by_day.iter().map(|(date, total)| (*date, total.counts(&goal.metric, goal.failures)));
-        judgement.fell_back = daily::fell_back(days, rate, alpha, context.today());
+        judgement.fell_back = daily::falls(days, rate, alpha, context.today()).pop();
     }
     let newest = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
     let by_day = &by_day[by_day.partition_point(|(date, _)| judgement.fell_back.is_some_and(|fell| *date <= fell))..];
@@ -59,14 +86,8 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
         return context.finish(judgement, limit);
     }
     (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
-    judgement.estimate = total.estimate(&goal.metric, goal.failures).map(|v| context.shown(v));
-    judgement.interval = match &goal.metric {
-        Metric::Latency(q) | Metric::PeakMemory(q) => {
-            let (lower, upper) = quantile::peeking_ranks(counts.n(), *q, alpha);
-            [lower, upper].map(|rank| rank.and_then(|rank| total.value_at(rank)).map(|v| context.shown(v)))
-        }
-        _ => always_valid::rate_interval(counts, alpha).map(|v| Some(context.shown(v))),
-    };
+    let standing = Standing::of_operations(context, counts, |rank| total.value_at(rank));
+    (judgement.estimate, judgement.interval) = (standing.estimate, standing.interval);
     if matches!(goal.metric, Metric::Latency(_)) {
         let failures = match goal.failures {
             Failures::Slow => Failures::Exclude,
@@ -97,7 +118,7 @@ pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &
     let rate = goal_rate(&context.goal.metric, limit);
     let all = days;
     judgement.fell_back =
-        rate.and_then(|rate| daily::fell_back(all.iter().map(|(date, of_day)| (*date, *of_day)), rate, alpha, context.today()));
+        rate.and_then(|rate| daily::falls(all.iter().map(|(date, of_day)| (*date, *of_day)), rate, alpha, context.today()).pop());
     let days: BTreeMap<Date, Counts> = all
         .iter()
         .filter(|(date, _)| judgement.fell_back.is_none_or(|fell| **date > fell))
@@ -114,8 +135,8 @@ pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &
         prove(judgement, counts, rate, alpha, days.len());
     }
     if context.goal.metric.family() == Some(Family::Share) {
-        judgement.estimate = counts.rate().map(|v| context.shown(v));
-        judgement.interval = always_valid::rate_interval(counts, alpha).map(|v| Some(context.shown(v)));
+        let standing = Standing::of_share(context, counts);
+        (judgement.estimate, judgement.interval) = (standing.estimate, standing.interval);
         let point =
             |(date, of_day): (&Date, &Counts)| TrendPoint { date: *date, value: of_day.rate().map(|v| context.shown(v)), n: of_day.n() };
         judgement.trend = all.iter().map(point).collect();
@@ -125,15 +146,8 @@ pub(crate) fn judge_draws(context: Context<'_>, limit: Option<Quantity>, days: &
 
 /// The test, and the policy that no verdict rests on a handful of events or on a single day. The policy can only delay.
 fn prove(judgement: &mut Judgement, counts: Counts, rate: f64, alpha: f64, days: usize) {
-    let threshold = always_valid::ln_threshold(alpha);
-    let test = always_valid::Test::above(counts, rate);
-    let proven = if test.ln_e() >= threshold {
-        Some(Verdict::Met)
-    } else if always_valid::ln_e_below(counts, rate) >= threshold {
-        Some(Verdict::Missed)
-    } else {
-        None
-    };
+    let test = Test::of(counts, rate);
+    let proven = test.verdict(alpha);
     judgement.error_budget =
         ErrorBudget::over(counts.n(), counts.failures, rate).map(|budget| Budget { allowed: budget.allowed, used: budget.used });
     let guard = guard(counts.n(), days);
@@ -158,6 +172,11 @@ pub(crate) const fn guard(n: u64, days: usize) -> Option<(Reason, u64)> {
     }
 }
 
+/// The operations of each day, of which there may be several entries.
+pub(crate) fn by_day(days: &[OperationDay]) -> Vec<(Date, Total)> {
+    days.chunk_by(|a, b| a.date == b.date).filter_map(|of_day| Some((of_day.first()?.date, Total::of(of_day)))).collect()
+}
+
 fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
     let goal = context.goal;
     let point = |(date, total): &(Date, Total)| {
@@ -179,11 +198,11 @@ pub(crate) struct Total {
     pub(crate) unmeasured: u64,
     within: u64,
     /// Rising, each with how many there are.
-    durations: Vec<(u64, u64)>,
+    pub(crate) durations: Vec<(u64, u64)>,
 }
 
 impl Total {
-    pub(crate) fn of(days: &[OperationDay]) -> Self {
+    pub(crate) fn of<'a>(days: impl IntoIterator<Item = &'a OperationDay>) -> Self {
         let mut total = Self::default();
         for day in days {
             total.ok += day.ok;
@@ -292,6 +311,11 @@ impl Total {
 
     pub(crate) const fn measured(&self) -> u64 {
         self.ok.saturating_sub(self.unmeasured)
+    }
+
+    /// Durations of those that succeeded in microseconds, rising, each with how many there are.
+    pub(crate) fn durations(&self) -> &[(u64, u64)] {
+        &self.durations
     }
 
     pub(crate) fn left_out(&self, metric: &Metric, failures: Failures) -> BTreeMap<LeftOut, u64> {

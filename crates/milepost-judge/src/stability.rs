@@ -113,6 +113,41 @@ impl Series {
     }
 }
 
+/// The line through a run whose slope a verdict on growth looks at. MB are 1,000,000 bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LineOfGrowth {
+    /// From when to when it goes, in minutes since the run began: what came before was the product warming up.
+    pub minutes: [f64; 2],
+    /// Where it begins and ends.
+    pub mb: [f64; 2],
+    /// How much it rises in a day.
+    pub slope_mb_a_day: f64,
+    /// Where that lies at 95% confidence.
+    pub interval_mb_a_day: [f64; 2],
+    /// Growth by less than this is taken for none.
+    pub tolerance_mb_a_day: f64,
+}
+
+/// The line through a run; `None` where it is too short or too patchy to say something of growth. It passes through the median of
+/// what the slope leaves (Conover 1980).
+pub(crate) fn line_of_growth(run: &Run) -> Option<LineOfGrowth> {
+    const MEGABYTE: f64 = 1e6;
+    whole(run).ok()?;
+    let series = Series::of(run);
+    let growth = Growth::of(&series, 0.05)?;
+    let a_minute = growth.slope / MINUTES_A_DAY;
+    let mut left: Vec<f64> = series.minutes.iter().map(|(minute, bytes)| bytes - a_minute * minute).collect();
+    let from_zero = median(&mut left);
+    let minutes = [series.minutes.first()?.0, series.minutes.last()?.0];
+    Some(LineOfGrowth {
+        minutes,
+        mb: minutes.map(|minute| (from_zero + a_minute * minute) / MEGABYTE),
+        slope_mb_a_day: growth.slope / MEGABYTE,
+        interval_mb_a_day: growth.two_sided.map(|end| end / MEGABYTE),
+        tolerance_mb_a_day: growth.tolerance / MEGABYTE,
+    })
+}
+
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])

@@ -5,6 +5,9 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
+/// What products of fractions are off by at most.
+const ROUNDING: f64 = 1e-12;
+
 /// One observation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observed {
@@ -73,6 +76,13 @@ impl Survival {
         self.steps.iter().find(|step| step.waiting <= 0.5).map(|step| step.time)
     }
 
+    /// The earliest time at which this share has got there; none where it is not reached.
+    #[must_use]
+    pub fn time_of(&self, share: f64) -> Option<f64> {
+        // The share that waits is a product of fractions, so 1 of 20 may be a little more than 0.05.
+        self.steps.iter().find(|step| step.waiting <= 1.0 - share + ROUNDING).map(|step| step.time)
+    }
+
     /// Where the median lies with 95 % confidence at one look, by where the interval of the share holds a half (Brookmeyer and
     /// Crowley 1982); none on a side that is not reached.
     #[must_use]
@@ -102,6 +112,7 @@ mod tests {
         let survival = Survival::of(&[1.0, 2.0].map(|time| Observed { time, happened: true })).expect("observations");
         let last = survival.at(2.0).expect("a step");
         assert_eq!((last.waiting, last.interval), (0.0, [0.0, 0.0]));
+        assert_eq!((survival.time_of(0.5), survival.time_of(0.95)), (Some(1.0), Some(2.0)));
         assert_eq!((survival.at(0.5), Survival::of(&[])), (None, None));
     }
 }

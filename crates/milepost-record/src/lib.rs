@@ -16,6 +16,7 @@ mod question;
 mod recorder;
 mod segment;
 mod spool;
+mod spool_state;
 mod timestamp;
 
 pub use door::{Admitted, Door, Identity, Texts, random_id, recording_is_off};
@@ -25,4 +26,5 @@ pub use question::*;
 pub use recorder::{Recorder, Running};
 pub use segment::{Line, Manifest, Segment, Unreadable};
 pub use spool::{Durability, Spool};
+pub use spool_state::SpoolState;
 pub use timestamp::{NotATime, Timestamp};

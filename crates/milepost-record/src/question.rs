@@ -24,6 +24,14 @@ pub const READINGS_MAX: usize = 1000;
 /// How many kinds of misses an answer holds: the most frequent.
 pub const MISSES_MAX: usize = 1000;
 
+/// How many pairs of a day and a category of error an answer holds: those with the most errors.
+pub const ERROR_DAYS_MAX: usize = 5000;
+
+/// How many operations that failed an answer holds one by one: the newest.
+pub const FAILURES_MAX: usize = 20;
+
+/// How many different scores of feedback an answer holds: the most frequent.
+pub const SCORES_MAX: usize = 100;
 /// How many measurements of one report an answer holds.
 pub const MEASURED_MAX: usize = 5000;
 /// How long a person may be silent within one session.
@@ -209,6 +217,10 @@ pub enum Subject {
     },
     /// How operations went, by operation and backend, with the categories of what went wrong.
     Breakdown,
+    /// How many operations failed on each day, by category of reason.
+    ErrorDays,
+    /// The newest operations that failed, one by one.
+    Failures,
     /// The sessions of the period, and what was attempted in them.
     Sessions,
     /// What new people did in their first session: those whose first session began in the period.
@@ -224,6 +236,8 @@ pub enum Subject {
     },
     /// How many notes of feedback there are, and the mean of their scores.
     Feedback,
+    /// Which scores people gave, and how often.
+    Scores,
 }
 
 impl Subject {
@@ -231,10 +245,16 @@ impl Subject {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Operations { .. } | Self::PeakMemory { .. } | Self::Misses { .. } | Self::Breakdown | Self::Returns => Kind::Operation,
+            Self::Operations { .. }
+            | Self::PeakMemory { .. }
+            | Self::Misses { .. }
+            | Self::Breakdown
+            | Self::ErrorDays
+            | Self::Failures
+            | Self::Returns => Kind::Operation,
             Self::Sessions | Self::FirstSessions => Kind::Session,
             Self::Interactions => Kind::Interaction,
-            Self::Feedback => Kind::Note,
+            Self::Feedback | Self::Scores => Kind::Note,
             Self::Memory => Kind::Memory,
             Self::Measurement { .. } | Self::Measurements { .. } => Kind::Measurement,
         }
@@ -275,6 +295,10 @@ pub enum Evidence {
     Measurement(Groups<Reading>),
     /// To [`Subject::Breakdown`]: by operation, then backend.
     Breakdown(Vec<Breakdown>),
+    /// To [`Subject::ErrorDays`]: those with the most errors first, at most [`ERROR_DAYS_MAX`].
+    ErrorDays(Vec<ErrorDay>),
+    /// To [`Subject::Failures`]: the newest first, at most [`FAILURES_MAX`].
+    Failures(Vec<Failure>),
     /// To [`Subject::Sessions`].
     Sessions(Sessions),
     /// To [`Subject::FirstSessions`]: one for each new person, by when it began.
@@ -287,6 +311,8 @@ pub enum Evidence {
     Measurements(Vec<Event>),
     /// To [`Subject::Feedback`].
     Feedback(Feedback),
+    /// To [`Subject::Scores`]: each with how often, the most frequent first; at most [`SCORES_MAX`].
+    Scores(Vec<(f64, u64)>),
 }
 
 /// What came back for each group.
@@ -410,6 +436,34 @@ pub struct Breakdown {
     pub durations: Vec<(u64, u64)>,
     /// Of those that failed, how many for what category of reason; `None` where nobody said.
     pub errors: BTreeMap<Option<String>, u64>,
+}
+
+/// How many operations failed on one day for one category of reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorDay {
+    /// The day in the question's time zone.
+    pub date: Date,
+    /// The category; `None` where nobody said.
+    pub category: Option<String>,
+    /// How many.
+    pub n: u64,
+}
+
+/// One operation that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When.
+    pub at: Timestamp,
+    /// Name of the operation.
+    pub operation: String,
+    /// Implementation that did the work, where somebody said.
+    pub backend: Option<String>,
+    /// Whether it ran out of time.
+    pub timeout: bool,
+    /// The category of what went wrong, where somebody said.
+    pub category: Option<String>,
+    /// What the product said, where that was stored.
+    pub text: Option<String>,
 }
 
 /// The sessions of a period. A session begins with a `session` event, or with an operation after [`SILENCE_MAX`] of silence.

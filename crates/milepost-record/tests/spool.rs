@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Durability, Event, Identity, Invalid, Operation, Outcome, Recorder, Segment, Spool, SpoolError, Texts, Timestamp, limits,
+    Durability, Event, Identity, Invalid, Operation, Outcome, Recorder, Segment, Spool, SpoolError, SpoolState, Texts, Timestamp, limits,
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -222,4 +222,29 @@ fn a_pseudonym_is_the_same_here_and_another_elsewhere() {
     assert_ne!(rose, identity(elsewhere.path()).pseudonym("rose"));
     assert_eq!((rose.len(), &rose[..2]), (18, "u-"));
     assert!(!format!("{:?}", identity(here.path())).contains("key"));
+}
+
+#[test]
+fn whoever_looks_at_a_spool_from_outside_sees_each_event_and_makes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = || SpoolState::of(folder.path()).expect("a state");
+    assert_eq!(state(), SpoolState::default());
+    assert!(!folder.path().join("spool").exists());
+    let spool = Spool::open(folder.path()).expect("a spool");
+    let recorder = Recorder::open(folder.path()).expect("a recorder");
+    let mut before = state();
+    let mut changed = |what: &str| {
+        let after = state();
+        assert_ne!(before, after, "{what}");
+        assert_eq!(after, state(), "{what}");
+        before = after;
+    };
+    spool.append(&event("a"), Durability::Written).expect("appended");
+    changed("a shared segment");
+    recorder.record(event("b")).expect("recorded");
+    changed("a segment of one recorder");
+    spool.seal().expect("sealed");
+    changed("sealed");
+    spool.retire(1, &[]).expect("retired");
+    changed("taken in");
 }

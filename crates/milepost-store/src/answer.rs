@@ -12,8 +12,8 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    Breakdown, Evidence, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, Miss, OperationDay, Question, Reading, Run, Subject,
-    Timestamp, Understood,
+    Breakdown, ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, Miss, OperationDay, Question,
+    Reading, Run, Subject, Timestamp, Understood,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -29,6 +29,8 @@ pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBat
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
         Subject::Breakdown => Evidence::Breakdown(breakdown(&batches)?),
+        Subject::ErrorDays => Evidence::ErrorDays(error_days(&batches)?),
+        Subject::Failures => Evidence::Failures(failures(&batches)?),
         Subject::Sessions => Evidence::Sessions(people::sessions(&batches)?),
         Subject::FirstSessions => Evidence::FirstSessions(people::first_sessions(&batches)?),
         Subject::Interactions => Evidence::Interactions(understood(&batches)?),
@@ -38,6 +40,7 @@ pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBat
             Evidence::Measurements(of_batch.collect::<Result<Vec<_>, _>>()?.concat())
         }
         Subject::Feedback => Evidence::Feedback(feedback(&batches)?),
+        Subject::Scores => Evidence::Scores(scores(&batches)?),
     })
 }
 
@@ -215,6 +218,36 @@ fn breakdown(batches: &[Columns<'_>]) -> Result<Vec<Breakdown>, StoreError> {
     Ok(found)
 }
 
+fn error_days(batches: &[Columns<'_>]) -> Result<Vec<ErrorDay>, StoreError> {
+    let mut found = Vec::new();
+    for columns in batches {
+        let (date, category, n) = (columns.dates("date")?, columns.text("category")?, columns.integers("n")?);
+        for row in 0..columns.rows() {
+            found.push(ErrorDay { date: day(&date, row)?, category: category(row), n: count(&n, row) });
+        }
+    }
+    Ok(found)
+}
+
+fn failures(batches: &[Columns<'_>]) -> Result<Vec<Failure>, StoreError> {
+    let mut found = Vec::new();
+    for columns in batches {
+        let (at, operation, backend) = (columns.times("at")?, columns.text("operation")?, columns.text("backend")?);
+        let (outcome, category, text) = (columns.text("outcome")?, columns.text("category")?, columns.text("text")?);
+        for row in 0..columns.rows() {
+            found.push(Failure {
+                at: time(&at, row)?,
+                operation: operation(row).ok_or(StoreError::Shape("operation"))?,
+                backend: backend(row),
+                timeout: outcome(row).as_deref() == Some("timeout"),
+                category: category(row),
+                text: text(row),
+            });
+        }
+    }
+    Ok(found)
+}
+
 fn understood(batches: &[Columns<'_>]) -> Result<Vec<Understood>, StoreError> {
     let mut found = Vec::new();
     for columns in batches {
@@ -248,6 +281,15 @@ fn feedback(batches: &[Columns<'_>]) -> Result<Feedback, StoreError> {
             let mean_score = mean.is_valid(row).then(|| mean.value(row));
             found = Feedback { notes: count(&notes, row), scores: count(&scores, row), mean_score };
         }
+    }
+    Ok(found)
+}
+
+fn scores(batches: &[Columns<'_>]) -> Result<Vec<(f64, u64)>, StoreError> {
+    let mut found = Vec::new();
+    for columns in batches {
+        let (score, n) = (columns.numbers("score")?, columns.integers("n")?);
+        found.extend((0..columns.rows()).map(|row| (score.value(row), count(&n, row))));
     }
     Ok(found)
 }

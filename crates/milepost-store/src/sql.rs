@@ -3,13 +3,15 @@
 use crate::people;
 use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::{
-    Dimension, EXACT_DURATIONS_MAX, Kind, Limit, MEASURED_MAX, MISSES_MAX, Origin, Question, READINGS_MAX, ROUNDING, Span, Subject,
-    Timestamp,
+    Dimension, ERROR_DAYS_MAX, EXACT_DURATIONS_MAX, FAILURES_MAX, Kind, Limit, MEASURED_MAX, MISSES_MAX, Origin, Question, READINGS_MAX,
+    ROUNDING, SCORES_MAX, Span, Subject, Timestamp,
 };
 use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
 /// How many notes of a period are read.
 const REMARKS_MAX: usize = 1000;
+/// How many releases are looked at.
+const RELEASES_MAX: usize = 100;
 
 /// The column that counts the operations within the limit of this index.
 pub(crate) fn column_of(index: usize) -> String {
@@ -73,6 +75,18 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
                 from.replace('\n', "\n      ")
             )
         }
+        Subject::ErrorDays => format!(
+            "SELECT date, category, count(*) AS n\n\
+             FROM (SELECT {} AS date, error_category AS category\n      {}\n        {FAILED})\n\
+             GROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {ERROR_DAYS_MAX}",
+            date(question),
+            from.replace('\n', "\n      ")
+        ),
+        Subject::Failures => format!(
+            "SELECT at, {} AS operation, backend, outcome, error_category AS category, error_text AS \"text\"\n\
+             {from}\n  {FAILED}\nORDER BY at DESC, id DESC\nLIMIT {FAILURES_MAX}",
+            column(&Dimension::Operation, question)
+        ),
         Subject::Sessions => people::sessions_sql(question),
         Subject::FirstSessions => people::first_sessions_sql(question),
         Subject::Returns => people::returns_sql(question),
@@ -90,6 +104,10 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
                  ORDER BY name, scope, id\nLIMIT {MEASURED_MAX}"
             )
         }
+        Subject::Scores => format!(
+            "SELECT score, count(*) AS n\n{from}\n  AND topic = 'feedback' AND score IS NOT NULL\n\
+             GROUP BY 1\nORDER BY 2 DESC, 1\nLIMIT {SCORES_MAX}"
+        ),
         Subject::Feedback => {
             format!("SELECT count(*) AS notes, count(score) AS scores, avg(score) AS mean_score\n{from}\n  AND topic = 'feedback'")
         }
@@ -98,6 +116,8 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
 
 /// How an operation counts.
 const ENDED: &str = "CASE WHEN dry_run THEN 'dry_run' ELSE outcome END";
+/// The end of a condition on operations that failed.
+const FAILED: &str = "AND outcome IN ('failed', 'timeout') AND dry_run IS NOT TRUE";
 /// The duration of an operation that succeeded.
 const DURATION: &str = "CASE WHEN outcome = 'ok' AND dry_run IS NOT TRUE THEN duration_us END";
 /// How an operation counts where its peak memory is asked about, the column's name, and the value: 0 of a command that `milepost
@@ -169,6 +189,11 @@ pub(crate) fn remarks(span: Span, origins: &BTreeSet<String>) -> String {
         within_span(span, ""),
         of_origins(origins)
     )
+}
+
+/// The newest releases that were recorded, but for tests.
+pub(crate) fn releases() -> String {
+    format!("SELECT * FROM notes\nWHERE topic = 'release' AND \"origin\" <> 'test'\nORDER BY at DESC, id DESC\nLIMIT {RELEASES_MAX}")
 }
 
 /// One row for each kind of event that a report of a period is about. A label is of the period of what it labels.

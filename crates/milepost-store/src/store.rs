@@ -248,6 +248,14 @@ impl Store {
         self.events(Kind::Note, &sql::remarks(span, origins)).await
     }
 
+    /// The notes on releases, the newest hundred, those of tests left out.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn releases(&self) -> Result<Vec<Event>, StoreError> {
+        self.events(Kind::Note, &sql::releases()).await
+    }
+
     /// How many events of a period a report of these origins is about.
     ///
     /// # Errors

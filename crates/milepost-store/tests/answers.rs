@@ -319,3 +319,55 @@ fn only_a_complete_fixed_sample_is_left_out() {
         assert_eq!(operations(&store, &question), answered, "{what}, of all origins");
     }
 }
+
+#[test]
+fn what_failed_comes_by_day_and_category_and_the_newest_one_by_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let failing = |category: &'static str, text: Option<&'static str>| {
+        move |_: &mut Event, operation: &mut Operation| {
+            operation.error = Some(ErrorDetail { category: category.to_owned(), text: text.map(str::to_owned) });
+        }
+    };
+    let dry = |_: &mut Event, operation: &mut Operation| operation.dry_run = Some(true);
+    let store = spooled(
+        folder.path(),
+        &[
+            operation("2026-11-20T23:30:00Z", "search", Outcome::Failed, 0, failing("network", Some("no route"))),
+            operation("2026-11-20T23:31:00Z", "find", Outcome::Timeout, 0, failing("network", None)),
+            operation("2026-11-21T10:00:00Z", "search", Outcome::Failed, 0, plain),
+            operation("2026-11-21T10:01:00Z", "search", Outcome::Cancelled, 0, failing("network", None)),
+            operation("2026-11-21T10:02:00Z", "search", Outcome::Failed, 0, dry),
+            operation("2026-11-21T10:03:00Z", "search", Outcome::Ok, 5, plain),
+        ],
+    );
+    // Half an hour before midnight is the next day in Berlin.
+    let question = Question { time_zone: "Europe/Berlin".to_owned(), ..about(Subject::ErrorDays) };
+    let Evidence::ErrorDays(days) = ask(&store, &question) else { panic!("not days") };
+    let days: Vec<_> = days.iter().map(|day| (day.date.to_string(), day.category.as_deref(), day.n)).collect();
+    assert_eq!(days, [("2026-11-21".to_owned(), Some("network"), 2), ("2026-11-21".to_owned(), None, 1)]);
+
+    let question = Question { aliases: [("find".to_owned(), "search".to_owned())].into(), ..about(Subject::Failures) };
+    let Evidence::Failures(newest) = ask(&store, &question) else { panic!("not failures") };
+    let newest: Vec<_> = newest.iter().map(|f| (f.operation.as_str(), f.timeout, f.category.as_deref(), f.text.as_deref())).collect();
+    assert_eq!(
+        newest,
+        [("search", false, None, None), ("search", true, Some("network"), None), ("search", false, Some("network"), Some("no route")),]
+    );
+}
+
+/// Other notes, notes without a score, and those before the period are not among them.
+#[test]
+fn scores_come_with_how_often_they_were_given() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let note = |when, topic, score| {
+        let mut note = Note::new(topic);
+        note.score = score;
+        Event::at(at(when), note)
+    };
+    let feedback = |score| note("2026-11-10T10:00:00Z", Topic::Feedback, score);
+    let mut events: Vec<_> = [Some(4.5), Some(2.0), Some(4.5), None, Some(3.0)].into_iter().map(feedback).collect();
+    events.push(note("2026-11-10T10:00:00Z", Topic::Decision, Some(1.0)));
+    events.push(note("2026-09-10T10:00:00Z", Topic::Feedback, Some(1.0)));
+    let store = spooled(folder.path(), &events);
+    assert_eq!(ask(&store, &about(Subject::Scores)), Evidence::Scores(vec![(4.5, 2), (2.0, 1), (3.0, 1)]));
+}

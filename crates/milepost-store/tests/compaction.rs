@@ -281,12 +281,18 @@ fn days_outside_the_span_are_not_read() {
     for day in 1..=24 {
         let when = at(&format!("2026-11-{day:02}T10:00:00.123456Z"));
         spooled(data, &operation(&day.to_string(), &when.to_string(), day));
+        let mut scored = Note::new(Topic::Feedback);
+        scored.score = Some(4.0);
+        // Files of days on which nothing failed are not read by who asks for failures.
+        let mut failed = Event::at(at(&format!("2026-11-{day:02}T12:00:00Z")), Operation::new("search", Outcome::Failed));
+        (failed.id, failed.origin) = (Some(format!("failed {day}")), Some(Origin::Use));
+        spooled(data, &failed);
         let mut others = [
             Event::at(when, Session::new()),
             Event::at(when, Interaction::new()),
             Event::at(when, Memory::new("r", 1_u64, Measure::Pss, true)),
             Event::at(when, Measurement::new("coverage.statements", 90.0)),
-            Event::at(when, Note::new(Topic::Feedback)),
+            Event::at(when, scored),
         ];
         for event in &mut others {
             (event.id, event.origin, event.user) = (Some(day.to_string()), Some(Origin::Use), Some("u-1".to_owned()));
@@ -317,12 +323,15 @@ fn days_outside_the_span_are_not_read() {
     for subject in [
         Subject::Operations { limit: None },
         Subject::Breakdown,
+        Subject::ErrorDays,
+        Subject::Failures,
         Subject::Memory,
         Subject::Measurement { name: name() },
         Subject::Measurements { family: "coverage".to_owned() },
         Subject::Sessions,
         Subject::Interactions,
         Subject::Feedback,
+        Subject::Scores,
     ] {
         let (days, plan) = read(subject.clone());
         assert_eq!(days, ["2026-11-10".to_owned(), "2026-11-11".to_owned()].into(), "{subject:?}: {plan}");

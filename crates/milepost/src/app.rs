@@ -24,7 +24,11 @@ mod report;
 mod run;
 mod schedule;
 mod scorecard;
+mod serve;
 mod track;
+mod watch;
+
+pub(crate) use self::explain::find as find_criterion;
 
 use crate::{
     cli::{Cli, Collect, Command, Report, RunAlone, SchemaOf},
@@ -64,6 +68,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    cli.color.choice().write_global();
     match dispatch(cli) {
         Ok(code) => code,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
@@ -94,6 +99,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Some(Command::Label(label)) => label::label(&label, &at(&cli.config)?),
         Some(Command::Probe(probe)) => probe_sample::probe(&probe, &at(&cli.config)?),
+        Some(Command::Status(status)) if status.watch => watch::watch(&status, cli.config.as_deref()),
         Some(Command::Status(status)) => scorecard::status(&status, &at(&cli.config)?),
         Some(Command::Check(check)) => check::check(&check, &at(&cli.config)?),
         Some(Command::Explain(explain)) => explain::explain(&explain, &at(&cli.config)?),
@@ -106,6 +112,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Report(Report::Weekly(of))) => report::of_period(Rhythm::Weekly, &of, &at(&cli.config)?),
         Some(Command::Report(Report::Monthly(of))) => report::of_period(Rhythm::Monthly, &of, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
+        Some(Command::Serve(wishes)) => serve::serve(&wishes, &at(&cli.config)?),
         Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),
         Some(Command::Track(wishes)) => track::track(&wishes, &at(&cli.config)?),
         Some(Command::Schedule(wish)) => schedule::schedule(&wish, &at(&cli.config)?),
@@ -121,6 +128,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 SchemaOf::Alert => schemars::schema_for!(milepost_judge::alerts::Alert),
                 SchemaOf::History => schemars::schema_for!(milepost_judge::history::History),
                 SchemaOf::Config => config::schema(),
+                SchemaOf::Openapi => return print(crate::serve::openapi::text()),
             };
             let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure::internal(e.to_string()))?;
             print(&format!("{text}\n"))

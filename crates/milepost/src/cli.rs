@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use milepost_judge::{Family, NotAQuantity, Quantity, Tier, Verdict};
 use milepost_record::{Kind, Measure, Origin, Outcome, Timestamp, Topic};
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 const TEMPLATE: &str = "\
 {about}
@@ -33,6 +33,7 @@ Judge
 Report
   report       Show what happened, as figures, tracker by tracker
   dashboard    Write the scorecard as one HTML file
+  serve        Show the scorecard live, in a browser and as a JSON API
 
 Automate
   track        Do all that is due: probe, collect, judge, publish
@@ -62,8 +63,31 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Whether to use colours; auto: where it is a terminal, and NO_COLOR is not set
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, hide_possible_values = true, value_name = "auto|always|never")]
+    pub color: Color,
+
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// The same, for whatever prints.
+    #[must_use]
+    pub const fn choice(self) -> anstream::ColorChoice {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+    }
 }
 
 /// `milepost run` without the commands that it has nothing to do with: to set those up costs as much as all the rest.
@@ -141,6 +165,13 @@ pub enum Command {
     Report(Report),
     /// Write the scorecard as one HTML file that needs no network
     Dashboard(Dashboard),
+    /// Show the scorecard live, in a browser and as a JSON API, to this machine only
+    ///
+    /// What is recorded is on the page within seconds. The addresses are printed as one line of JSON once it listens. Whoever can
+    /// reach the port can read everything: on a machine with several users, that is all of them.
+    ///
+    /// Exit codes: 0 ended by SIGINT or SIGTERM, 2 wrong usage or configuration, 4 Milepost failed.
+    Serve(Serve),
     /// Read the events with SQL
     ///
     /// One statement that reads: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE. Without one, the views and their columns.
@@ -548,6 +579,9 @@ pub struct Status {
     /// How to show it
     #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
     pub format: StatusFormat,
+    /// Show it on the whole terminal and keep it up to date; ? shows the keys
+    #[arg(long)]
+    pub watch: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -716,6 +750,27 @@ pub struct Dashboard {
     /// The file to write; - is standard output
     #[arg(long, default_value = "milepost.html", value_name = "FILE")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen: a loopback address and a port; port 0 takes one that is free
+    #[arg(long, value_parser = loopback, default_value = "127.0.0.1:4270", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Do beside it what `milepost track` does, every hour
+    #[arg(long)]
+    pub track: bool,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr = address.parse().map_err(|_| "an address and a port, as 127.0.0.1:4270 or [::1]:4270".to_owned())?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("whoever reaches the port can read everything, and there are no tokens yet that would keep anybody out: take a loopback \
+         address, as 127.0.0.1:4270 or [::1]:4270"
+        .to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -912,6 +967,8 @@ pub enum SchemaOf {
     Alert,
     /// milepost.toml
     Config,
+    /// The API of `serve`, as OpenAPI
+    Openapi,
 }
 
 #[derive(Debug, Args)]

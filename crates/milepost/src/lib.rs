@@ -9,4 +9,5 @@ pub mod cli;
 pub mod config;
 pub mod process_tree;
 pub mod render;
+mod serve;
 pub mod wrap;

@@ -191,7 +191,15 @@ fn seventy_two_on_two_days_are_met_and_on_one_day_are_not() {
     place.record(&two_days(72, "ok"));
     assert_eq!(verdict(&place.scorecard()), ("met".to_owned(), None, None));
     assert_eq!(code(&place.run(&["check"])), Some(0));
-    assert!(place.ok(&["dashboard", "--output", "-"]).contains("data-verdict=\"met\""));
+    let now = milepost_record::Timestamp::now();
+    place.record(&format!("{{\"v\":1,\"kind\":\"note\",\"at\":\"{now}\",\"topic\":\"release\",\"version\":\"1.2.0\"}}"));
+    let page = place.ok(&["dashboard", "--output", "-"]);
+    assert!(page.contains("data-verdict=\"met\""));
+    // On its own page: how the evidence grew, what happened meanwhile, the statement, and the newest events without who was there.
+    for shown in ["Proven met since", "class=\"grown-band\"", ": 1.2.0", "FROM operations", "operation=<bdi>"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("host="), "{page}");
 }
 
 #[test]

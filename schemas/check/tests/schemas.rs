@@ -2,8 +2,14 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use jsonschema::Validator;
-use serde_json::Value;
-use std::{fs, path::PathBuf, process::Command};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
@@ -87,6 +93,69 @@ fn the_scorecard_schema_accepts_what_is_printed() {
     let schema = self::schema("report");
     let report: Value = serde_json::from_str(&run(&["report", "full", "--format", "json"])).expect("JSON");
     assert_eq!(problems(&schema, &report), Vec::<String>::new());
+}
+
+/// Status, kind and content of what is answered at a path.
+fn get(host: &str, path: &str) -> (String, String, Value) {
+    let mut stream = TcpStream::connect(host).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).expect("a status");
+    let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).expect("a kind");
+    (status.to_owned(), kind.to_owned(), serde_json::from_str(body).expect("JSON"))
+}
+
+#[test]
+fn the_description_of_the_api_says_what_is_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = std::env::var_os("MILEPOST_PROGRAM").expect("`cargo xtask test` says where the program is");
+    let command = |args: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(args).current_dir(folder.path()).env_remove("MILEPOST_DATA");
+        command
+    };
+    for args in [
+        &["init", "--preset", "nix-for-humanity"][..],
+        &["run", "--operation", "search", "--persona", "maya", "--", "true"],
+        &["record", "measurement", "--name", "coverage.statements", "--value", "10", "--unit", "%"],
+        &["track"],
+    ] {
+        assert!(command(args).output().expect("milepost runs").status.success(), "{args:?}");
+    }
+    let mut server = command(&["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("milepost runs");
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("an output")).read_line(&mut line).expect("a line");
+    let addresses: Value = serde_json::from_str(&line).expect("JSON");
+    let host = addresses["dashboard"].as_str().expect("an address").trim_start_matches("http://").trim_end_matches('/').to_owned();
+
+    let text = fs::read_to_string(root("schemas/openapi.json")).expect("a description");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let agrees = |path: &str, of: &str| {
+        let (status, kind, body) = get(&host, path);
+        let schema = &document["paths"][of]["get"]["responses"][&status]["content"][&kind]["schema"];
+        assert!(schema.is_object(), "{path}: {status} {kind} is not described");
+        let schema = json!({ "allOf": [schema], "components": document["components"] });
+        let schema = jsonschema::options().should_validate_formats(true).build(&schema).expect("a valid schema");
+        assert_eq!(problems(&schema, &body), Vec::<String>::new(), "{path}");
+        status
+    };
+    let paths = document["paths"].as_object().expect("paths");
+    assert!(paths.len() > 6, "{}", paths.len());
+    for path in paths.keys() {
+        for place in 1..=15 {
+            assert_eq!(agrees(&path.replace("{criterion}", &place.to_string()), path), "200");
+        }
+        if path.contains("{criterion}") {
+            assert_eq!(agrees(&path.replace("{criterion}", "none"), path), "404");
+        }
+        if !path.ends_with("openapi.json") {
+            assert_eq!(agrees(&format!("{}?unknown", path.replace("{criterion}", "1")), path), "400");
+        }
+    }
+    server.kill().expect("ended");
+    server.wait().expect("ended");
 }
 
 #[test]

@@ -2,21 +2,15 @@
 
 use super::{
     Failure, Workplace, print, printable,
-    scorecard::{Judged, configured, judged, wait},
+    scorecard::{Judged, configured, judged, sources_of, wait},
 };
 use crate::{
     cli::Explain,
-    render::{
-        self,
-        terminal::{self, Source},
-    },
+    render::{self, terminal},
 };
 use milepost_judge::{Scorecard, plan::plans};
 use serde_json::json;
 use std::process::ExitCode;
-
-/// How many of the newest events are shown.
-const NEWEST: usize = 5;
 
 pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
@@ -30,13 +24,7 @@ pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCo
     else {
         return Err(Failure::internal("the scorecard lacks a criterion of the configuration"));
     };
-    let sources = wait(async {
-        let mut sources = Vec::new();
-        for (question, answer) in questions.iter().zip(answers) {
-            sources.push(Source { sql: answer.sql.clone(), newest: store.newest(question, NEWEST).await? });
-        }
-        Ok(sources)
-    })?;
+    let sources = wait(sources_of(&store, questions, answers, &mut Vec::new()))?;
     if !explain.json {
         return print(&terminal::explain(criterion, &sources, terminal::width()));
     }
@@ -66,7 +54,7 @@ fn plan(explain: &Explain, index: usize, scorecard: &Scorecard, workplace: &Work
 }
 
 /// The criterion that is meant: its name in any case, or the beginning of one name only.
-pub(super) fn find(typed: &str, names: &[&str]) -> Result<usize, Failure> {
+pub(crate) fn find(typed: &str, names: &[&str]) -> Result<usize, Failure> {
     let lower = typed.to_lowercase();
     if let Some(index) = names.iter().position(|name| *name == typed).or_else(|| names.iter().position(|name| name.to_lowercase() == lower))
     {

@@ -17,7 +17,9 @@ use crate::{
     },
 };
 use jiff::ZonedDateTime;
-use std::{process::ExitCode, time::Duration};
+use std::{os::unix::ffi::OsStrExt, path::Path, process::ExitCode, time::Duration};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 pub(super) fn schedule(wish: &Schedule, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
@@ -69,6 +71,12 @@ fn install(wishes: &Install, entry: &Entry) -> Result<ExitCode, Failure> {
         fact(&mut text, width, "Always", "timers run while you are logged in; loginctl enable-linger lets them run always");
     }
     print(&text)
+}
+
+/// When `milepost track` is due next where it is called every hour: at the minute that this configuration has in each hour.
+pub(super) fn next_round(config: &Path, now: &ZonedDateTime) -> Option<ZonedDateTime> {
+    let config = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
+    Rhythm::new(HOUR, entry::fnv1a(config.as_os_str().as_bytes())).and_then(|rhythm| rhythm.next(now))
 }
 
 fn chosen(scheduler: Scheduler, print: bool) -> Result<Scheduler, Failure> {

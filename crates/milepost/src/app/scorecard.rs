@@ -3,16 +3,24 @@
 use super::{Failure, Workplace, files::publish, print, say};
 use crate::{
     cli::{Dashboard, Format, Status, StatusFormat},
-    render::{self, html::Shown},
+    config::Config,
+    render::{
+        self,
+        html::{CriterionDetail, Shown},
+        terminal::Source,
+    },
 };
 use milepost_judge::{
-    Criteria, Scorecard, Tier, judge, machines_questions, misses_questions, panels, panels_questions, plan::plans, questions,
-    tell_machines, tell_misses,
+    Criteria, Panels, Scorecard, Tier, growth::growth, judge, machines_questions, misses_questions, panels, panels::Record,
+    panels_questions, plan::plans, questions, tell_machines, tell_misses,
 };
-use milepost_record::{Answer, Question, Timestamp};
-use milepost_store::Store;
+use milepost_record::{Answer, Question, Subject, Timestamp};
+use milepost_store::{Row, Store};
 use std::{path::Path, process::ExitCode, sync::LazyLock};
 use tokio::runtime::{Builder, Runtime};
+
+/// How many of the newest events are shown.
+const NEWEST: usize = 5;
 
 /// The scorecard with what it rests on.
 pub(super) struct Judged {
@@ -61,7 +69,7 @@ pub(super) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<
 /// `milepost` alone.
 pub(super) fn bare(workplace: &Workplace) -> Result<ExitCode, Failure> {
     if workplace.is_configured() {
-        return status(&Status { format: StatusFormat::Table }, workplace);
+        return status(&Status { format: StatusFormat::Table, watch: false }, workplace);
     }
     print(
         "Milepost answers one question: did we meet the success criteria that we set?\n\n\
@@ -110,19 +118,72 @@ pub(super) fn badge(scorecard: &Scorecard, tiers: &[Tier]) -> Result<String, Fai
 }
 
 /// The page of what was judged.
-pub(super) fn page(judged: &Judged, criteria: &Criteria) -> Result<String, Failure> {
-    let scorecard = &judged.scorecard;
+pub(super) fn page(judged: &Judged, config: &Config) -> Result<String, Failure> {
+    let (details, panels) = beside(judged, config)?;
+    let shown = Shown { scorecard: &judged.scorecard, details: &details, panels: Some(&panels) };
+    render::html::dashboard(shown).map_err(|error| Failure::internal(error.to_string()))
+}
+
+/// What the page shows beside the scorecard: more of each criterion, and what each tracker saw.
+pub(super) fn beside(judged: &Judged, config: &Config) -> Result<(Vec<CriterionDetail>, Panels), Failure> {
+    let (criteria, store, now) = (&config.criteria, &judged.store, judged.scorecard.generated_at);
+    let (answers, recorded) = wait(async { Ok((store.answers(&panels_questions(criteria, now)).await?, store.recorded().await?)) })?;
+    let mut panels = Panels { record: Some(Record::of(criteria, &recorded)), ..panels(criteria, &answers, now) };
+    if !config.texts.error {
+        panels.failing.forget_texts();
+    }
+    Ok((details(judged, criteria)?, panels))
+}
+
+/// What the page shows of each criterion beside the scorecard.
+fn details(judged: &Judged, criteria: &Criteria) -> Result<Vec<CriterionDetail>, Failure> {
     let plans = plans(&criteria.criteria, &[]).map_err(|error| Failure::internal(error.to_string()))?;
-    let now = scorecard.generated_at;
-    let answers = wait(async { Ok(judged.store.answers(&panels_questions(criteria, now)).await?) })?;
-    let panels = panels(criteria, &answers, now);
-    let shown = Shown { scorecard, plans: &plans, panels: Some(&panels) };
-    render::html::dashboard(&shown).map_err(|error| Failure::internal(error.to_string()))
+    let (releases, sources) = wait(async {
+        let (mut sources, mut known) = (Vec::new(), Vec::new());
+        for (questions, answers) in judged.questions.iter().zip(&judged.answers) {
+            sources.push(sources_of(&judged.store, questions, answers, &mut known).await?);
+        }
+        Ok((judged.store.releases().await?, sources))
+    })?;
+    let growth = growth(criteria, &judged.scorecard, &judged.answers, &releases);
+    let detail = |((plans, growth), sources)| CriterionDetail { plans, growth, sources };
+    Ok(plans.into_iter().zip(growth).zip(sources).map(detail).collect())
+}
+
+/// The newest events of questions, each without its limit and groups, on which they do not depend.
+type Known = Vec<(Question, Vec<Row>)>;
+
+/// How each goal of a criterion was asked, and the newest events that count, which are looked up where they are not `known`.
+pub(super) async fn sources_of(
+    store: &Store,
+    questions: &[Question],
+    answers: &[Answer],
+    known: &mut Known,
+) -> Result<Vec<Source>, Failure> {
+    let mut sources = Vec::new();
+    for (question, answer) in questions.iter().zip(answers) {
+        let subject = match &question.subject {
+            Subject::Operations { .. } => Subject::Operations { limit: None },
+            Subject::PeakMemory { .. } => Subject::PeakMemory { limit: None },
+            other => other.clone(),
+        };
+        let about = Question { subject, for_each: None, ..question.clone() };
+        let newest = match known.iter().find(|(known, _)| *known == about) {
+            Some((_, newest)) => newest.clone(),
+            None => {
+                let newest = store.newest(question, NEWEST).await?;
+                known.push((about, newest.clone()));
+                newest
+            }
+        };
+        sources.push(Source { sql: answer.sql.clone(), newest });
+    }
+    Ok(sources)
 }
 
 pub(super) fn dashboard(dashboard: &Dashboard, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
-    let page = page(&judged(workplace)?, &workplace.config.criteria)?;
+    let page = page(&judged(workplace)?, &workplace.config)?;
     if dashboard.output == Path::new("-") {
         return print(&page);
     }

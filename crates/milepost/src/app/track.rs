@@ -53,29 +53,53 @@ const TOLD_MAX: usize = 20;
 const NAMED_MAX: usize = 20;
 /// How much longer than it is to last a collect may take.
 const MARGIN: Duration = Duration::from_secs(30);
-const PANICKED: &str = "it panicked, which is a mistake in Milepost: please report it";
+pub(super) const PANICKED: &str = "it panicked, which is a mistake in Milepost: please report it";
 
 pub(super) fn track(wishes: &cli::Track, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
     if wishes.test_alert {
         return test_alert(workplace);
     }
+    let stop = Stop::on_signals().map_err(|error| Failure::internal(format!("cannot catch signals: {error}")))?;
+    let Some(done) = once(wishes, workplace, &stop)? else {
+        return print("Another `milepost track` is running on these data, so this one does nothing.\n");
+    };
+    if let Some(signal) = stop.signal() {
+        say("asked to stop, so the rest is left to the next time");
+        // Who started us is to see what stopped us. Fails for unknown signals only.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        return Ok(ExitCode::from(done.exit_code));
+    }
+    print(&format!("{}\n{}\n", done.text, done.last))?;
+    Ok(ExitCode::from(done.exit_code))
+}
+
+/// A round that came to an end.
+pub(super) struct Done {
+    text: String,
+    /// Its last line.
+    pub(super) last: String,
+    pub(super) exit_code: u8,
+}
+
+/// Does all that is due; nothing, and returns nothing, where another `milepost track` is at work.
+///
+/// # Errors
+/// Where it cannot begin, or not note that it ended.
+pub(super) fn once(wishes: &cli::Track, workplace: &Workplace, stop: &Stop) -> Result<Option<Done>, Failure> {
     let data = workplace.data()?;
     let failed = |what: &'static str| move |error: io::Error| Failure::internal(format!("cannot {what} {}: {error}", data.display()));
     files::folder(data, true).map_err(failed("make"))?;
-    let Some(_lock) = files::try_lock(&data.join("track.lock")).map_err(failed("lock track.lock in"))? else {
-        return print("Another `milepost track` is running on these data, so this one does nothing.\n");
-    };
+    let Some(_lock) = files::try_lock(&data.join("track.lock")).map_err(failed("lock track.lock in"))? else { return Ok(None) };
     let off = recording_is_off();
     let mut journal = if off.is_none() { Some(Journal::open(data)?) } else { None };
-    let stop = Stop::on_signals().map_err(|error| Failure::internal(format!("cannot catch signals: {error}")))?;
     let now = Timestamp::now();
     let mut round = Round { workplace, data, now, stop, text: String::new(), width: width(), told: 0, failed: false, refused: false };
     if let Some(variable) = off {
         say(&format!("nothing is probed, collected or recorded, since {variable} is set; what is there is judged"));
     }
     let last = round.all(wishes, journal.as_mut());
-    let stopped = round.stop.signal().map(|signal| u8::try_from(128 + signal).unwrap_or(u8::MAX));
+    let stopped = stop.signal().map(|signal| u8::try_from(128 + signal).unwrap_or(u8::MAX));
     let exit_code = stopped.unwrap_or(match (round.failed, round.refused) {
         (true, _) => 4,
         (false, true) => 2,
@@ -85,24 +109,17 @@ pub(super) fn track(wishes: &cli::Track, workplace: &Workplace) -> Result<ExitCo
         let said = if stopped.is_some() { "it was asked to stop" } else { &last };
         journal.ends(LastRound { began: now, ended: Timestamp::now(), exit_code, said: said.to_owned() })?;
     }
-    if let Some(signal) = round.stop.signal() {
-        say("asked to stop, so the rest is left to the next time");
-        // Who started us is to see what stopped us. Fails for unknown signals only.
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
-        return Ok(ExitCode::from(exit_code));
-    }
-    print(&format!("{}\n{last}\n", round.text))?;
-    Ok(ExitCode::from(exit_code))
+    Ok(Some(Done { text: round.text, last, exit_code }))
 }
 
 /// What SIGINT and SIGTERM ask for: that nothing else begins.
-struct Stop {
+pub(super) struct Stop {
     asked: Arc<AtomicBool>,
     by: Arc<AtomicUsize>,
 }
 
 impl Stop {
-    fn on_signals() -> io::Result<Self> {
+    pub(super) fn on_signals() -> io::Result<Self> {
         let by = Arc::new(AtomicUsize::new(0));
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register_usize(signal, Arc::clone(&by), signal.unsigned_abs() as usize)?;
@@ -110,7 +127,7 @@ impl Stop {
         Ok(Self { asked: collect_memory::stop_on_signals()?, by })
     }
 
-    fn signal(&self) -> Option<i32> {
+    pub(super) fn signal(&self) -> Option<i32> {
         i32::try_from(self.by.load(Ordering::Relaxed)).ok().filter(|signal| *signal != 0)
     }
 }
@@ -193,7 +210,7 @@ struct Round<'a> {
     data: &'a Path,
     /// When it began: by this moment jobs are due, and as begun at this moment they are noted.
     now: Timestamp,
-    stop: Stop,
+    stop: &'a Stop,
     text: String,
     width: usize,
     told: usize,
@@ -401,7 +418,7 @@ impl Round<'_> {
 
     fn publish(&mut self, wishes: &cli::Track, judged: &Judged) -> Result<PathBuf, Failure> {
         let output = self.output(wishes);
-        let page = reports::publish(&output, judged, &self.workplace.config.criteria)?;
+        let page = reports::publish(&output, judged, &self.workplace.config)?;
         self.attempt("old reports are not removed", |_| reports::prune(&output, Timestamp::now()));
         Ok(page)
     }

@@ -3,6 +3,8 @@
 //! Horizontal positions are percentages and the rest is pixels, so that a chart fills whatever width it gets while its text
 //! and strokes keep their size. Colours come from the page's style sheet; texts are escaped by the templates.
 
+pub(crate) mod cells;
+
 use askama::Template;
 use jiff::civil::Date;
 use milepost_judge::{
@@ -13,11 +15,16 @@ use std::fmt;
 
 /// A horizontal position, in percent of the chart's width.
 #[derive(Clone, Copy)]
-pub(crate) struct At(f64);
+pub(crate) struct At(pub(crate) f64);
 
 impl At {
+    /// The place of a share from 0 to 1.
+    pub(crate) const fn of_share(share: f64) -> Self {
+        Self(100.0 * share)
+    }
+
     /// Which end of a text stands here, so that none leaves the chart.
-    fn anchor(self) -> &'static str {
+    pub(crate) fn anchor(self) -> &'static str {
         match self.0 {
             x if x < 20.0 => "start",
             x if x > 80.0 => "end",
@@ -197,7 +204,7 @@ impl Scale {
 }
 
 /// A round number of which a span has about eight.
-fn step(span: f64) -> f64 {
+pub(crate) fn step(span: f64) -> f64 {
     let raw = span / 8.0;
     let power = 10_f64.powf(raw.log10().floor());
     let round = [1.0, 2.0, 2.5, 5.0].into_iter().find(|round| round * power >= raw).unwrap_or(10.0);
@@ -209,7 +216,7 @@ fn step(span: f64) -> f64 {
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="days{% if room == Room::Cell +%} compact{% endif %}" role="img" aria-details="{{ words.table }}"><title>
+    source = r##"<svg class="days{% if room == Room::Cell +%} compact{% endif %}" role="img" data-span="{{ span }}" aria-details="{{ words.table }}"><title>
 {{- words.title }}</title>{% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
 <line class="axis" x2="100%" y1="{{ pixels + 7 }}.5" y2="{{ pixels + 7 }}.5"/>
 {% if let Some(y) = target %}<line class="target" x2="100%" y1="{{ y }}" y2="{{ y }}"/>{% endif %}
@@ -237,14 +244,16 @@ pub(crate) struct Days {
 impl Days {
     /// The chart of a trend up to `today`; `None` where there is no day to draw.
     pub(crate) fn new(trend: &[TrendPoint], target: Option<&Target>, today: Date, room: Room, words: Words) -> Option<Self> {
-        let first = trend.first()?.date;
-        let last = trend.last()?.date.max(today);
+        let limit = target.and_then(bound).map(|(_, limit)| limit);
+        Self::on(&Frame::of([trend], limit, today)?, trend, limit, room, words)
+    }
+
+    /// The same on a frame that several trends share, so that they can be compared.
+    pub(crate) fn on(frame: &Frame, trend: &[TrendPoint], limit: Option<f64>, room: Room, words: Words) -> Option<Self> {
+        let &Frame { first, last, low, high } = frame;
+        trend.first()?;
         let span = days_between(first, last);
         let pixels = if room == Room::Cell { 24 } else { 40 };
-        let finite = |day: &TrendPoint| day.value.filter(|v| v.is_finite());
-        let limit = target.and_then(bound).map(|(_, limit)| limit);
-        let values = || trend.iter().filter_map(finite).chain(limit);
-        let (low, high) = (values().reduce(f64::min).unwrap_or(0.0), values().reduce(f64::max).unwrap_or(1.0));
         let half_pixels = |value: f64| {
             let from_above = if high > low { (high - value) / (high - low) } else { 0.5 };
             // At most twice `pixels`.
@@ -275,6 +284,33 @@ impl Days {
         }
         Some(Self { words, room, span, pixels, path, dots, endless, newest, target: limit.map(y) })
     }
+}
+
+/// The days and values that a chart of days has room for.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame {
+    pub(crate) first: Date,
+    pub(crate) last: Date,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Frame {
+    /// Room for these trends up to `today`, and for the limit; `None` where there is no day.
+    pub(crate) fn of<'a>(trends: impl IntoIterator<Item = &'a [TrendPoint]>, limit: Option<f64>, today: Date) -> Option<Self> {
+        let days: Vec<&TrendPoint> = trends.into_iter().flatten().collect();
+        let values = || days.iter().filter_map(|day| finite(day)).chain(limit);
+        Some(Self {
+            first: days.iter().map(|day| day.date).min()?,
+            last: days.iter().map(|day| day.date).max()?.max(today),
+            low: values().reduce(f64::min).unwrap_or(0.0),
+            high: values().reduce(f64::max).unwrap_or(1.0),
+        })
+    }
+}
+
+fn finite(day: &TrendPoint) -> Option<f64> {
+    day.value.filter(|v| v.is_finite())
 }
 
 /// Room above the highest value.

@@ -65,7 +65,7 @@ pub fn markdown(history: &History) -> String {
     text
 }
 
-fn reached(reached: Reached) -> String {
+pub(super) fn reached(reached: Reached) -> String {
     match (reached.first, reached.still) {
         (None, _) => "never reached".to_owned(),
         (Some(first), true) => format!("first reached {}, and holds", moment(first)),

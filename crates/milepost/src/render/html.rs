@@ -1,29 +1,37 @@
-//! The dashboard: one HTML file that needs no network, no script and no other file.
+//! The dashboard: one HTML file that needs no network and no other file, and is whole without its script.
 //!
 //! It answers in this order: did we meet it, what do we do next, how sure are we. This module says what is shown,
-//! `words` in which words, `chart` draws, and `templates/dashboard.html` lays it out. Names and texts may come from
-//! strangers: the templates escape them, and `plain` cuts them and takes out what would disturb their neighbours.
+//! `words` in which words, `chart` and `growth` draw, and `templates/dashboard.html` lays it out; `html/criterion.rs` and
+//! `templates/criterion.html` are the page of one criterion. Names and texts may come from strangers: the templates escape them, and
+//! `plain` cuts them and takes out what would disturb their neighbours.
 
+mod criterion;
+
+use self::criterion::Row;
 use super::{
-    chart::{self, Band, Days, Room, Scale, Words},
+    chart::{self, Days, Room, Words},
     panel::{self, Panel},
-    plan::PlanTable,
-    words::{self, Advice, NAME_CHARS_MAX, TEXT_CHARS_MAX, capital, plain},
+    script,
+    terminal::Source,
+    words::{self, Advice, NAME_CHARS_MAX, TEXT_CHARS_MAX, plain},
 };
 use askama::Template;
-use jiff::{ToSpan, civil::Date, tz::TimeZone};
+use jiff::{civil::Date, tz::TimeZone};
 use milepost_judge::{
     Panels, Scorecard, Tier, Verdict,
+    growth::Growth,
     plan::Plan,
-    scorecard::{CriterionResult, GroupResult, Judgement, PartResult, Severity, TrendPoint},
+    scorecard::{CriterionResult, Judgement, Severity},
 };
 use milepost_record::Timestamp;
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::cmp::Reverse;
 
-/// Of a criterion's groups, this many are listed, those that hurt most first; the page says how many are not.
-pub const GROUPS_SHOWN_MAX: usize = 50;
+pub use criterion::GROUPS_SHOWN_MAX;
+
 /// The headline lists this many criteria that stand in the way; the page says how many it leaves out.
 pub const STEPS_SHOWN_MAX: usize = 5;
+/// Of a notice, so many lines.
+const NOTICE_LINES_MAX: usize = 40;
 
 /// The page could not be written. Writing to memory does not fail, so this is a fault of a template.
 #[derive(Debug, thiserror::Error)]
@@ -31,14 +39,25 @@ pub const STEPS_SHOWN_MAX: usize = 5;
 pub struct NotWritten(#[from] askama::Error);
 
 /// What the page shows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// The criteria, judged.
+    /// The scorecard.
     pub scorecard: &'a Scorecard,
-    /// How many events each criterion takes, in the same order.
-    pub plans: &'a [Vec<Plan>],
+    /// What else there is to see of each criterion, in the order of the scorecard; what is missing is not shown.
+    pub details: &'a [CriterionDetail],
     /// What each tracker saw, where the page is to have panels.
     pub panels: Option<&'a Panels>,
+}
+
+/// What only the page of one criterion shows.
+#[derive(Clone, Debug, Default)]
+pub struct CriterionDetail {
+    /// How many events it takes.
+    pub plans: Vec<Plan>,
+    /// How its evidence grew.
+    pub growth: Growth,
+    /// What each of its goals was asked by, and the newest events that count for it.
+    pub sources: Vec<Source>,
 }
 
 /// The whole page. The same input always gives the same bytes.
@@ -46,14 +65,69 @@ pub struct Shown<'a> {
 /// # Errors
 ///
 /// Where a template fails.
-pub fn dashboard(shown: &Shown<'_>) -> Result<String, NotWritten> {
-    let panels = shown.panels.map_or_else(|| Ok(Vec::new()), panel::all)?;
-    Ok(Page::new(shown.scorecard, shown.plans, panels).render()?)
+pub fn dashboard(shown: Shown<'_>) -> Result<String, NotWritten> {
+    Ok(Page::new(shown)?.render()?)
+}
+
+/// Something about the page that has to be said before anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// In a few words.
+    pub title: String,
+    /// What it means for what is below.
+    pub lead: String,
+    /// What happened, as it is: several lines.
+    pub text: String,
+    /// Whether what is below is not of now.
+    pub is_old: bool,
+}
+
+/// The page as it is served: with the script that keeps it as it is now, with `notices`, and without a policy, which is for the server
+/// to give.
+///
+/// # Errors
+///
+/// Where a template fails.
+pub fn live(shown: Shown<'_>, notices: &[Notice]) -> Result<String, NotWritten> {
+    Ok(Page { live: Some(Live::new(notices)), ..Page::new(shown)? }.render()?)
+}
+
+/// The same where no scorecard could be judged.
+///
+/// # Errors
+///
+/// Where a template fails.
+pub fn not_judged(notices: &[Notice]) -> Result<String, NotWritten> {
+    Ok(NotJudged { live: Live::new(notices), script: script::PAGE }.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "not-judged.html", whitespace = "minimize")]
+struct NotJudged {
+    live: Live,
+    /// For the page that takes its place.
+    script: &'static str,
+}
+
+struct Live {
+    script: &'static str,
+    notices: Vec<Notice>,
+}
+
+impl Live {
+    fn new(notices: &[Notice]) -> Self {
+        let plain_lines =
+            |text: &str| text.lines().take(NOTICE_LINES_MAX).map(|line| plain(line, TEXT_CHARS_MAX)).collect::<Vec<_>>().join("\n");
+        let notice = |notice: &Notice| Notice { text: plain_lines(&notice.text), ..notice.clone() };
+        Self { script: script::LIVE, notices: notices.iter().map(notice).collect() }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "dashboard.html", whitespace = "minimize")]
 struct Page {
+    /// None where the page is a file.
+    live: Option<Live>,
     project: String,
     generated: Moment,
     sign: Sign,
@@ -65,6 +139,9 @@ struct Page {
     cards: Vec<Card>,
     sections: Vec<Section>,
     panels: Vec<Panel>,
+    script: &'static str,
+    /// What lets that script run, and no other.
+    script_source: String,
 }
 
 /// A point in time, for people and for machines.
@@ -130,77 +207,13 @@ struct Section {
     title: &'static str,
     id: &'static str,
     summary: String,
-    criteria: Vec<Row>,
-}
-
-struct Row {
-    link: Link,
-    metric: String,
-    baseline: Option<String>,
-    /// The criterion itself, or each of its parts.
-    goals: Vec<Measured>,
-    /// Why the verdict is what it is.
-    standing: Vec<String>,
-    /// What was before, and what was taken out.
-    remarks: Vec<String>,
-    advice: Option<Advice>,
-    definition: String,
-    method: Option<String>,
-    since: String,
-    /// How many events it takes.
-    plans: Vec<PlanTable>,
-}
-
-/// One metric against one target.
-struct Measured {
-    id: String,
-    /// The part's metric and verdict; `None` where the criterion has no parts.
-    part: Option<(String, Sign)>,
-    value: Value,
-    target: Option<String>,
-    band: Option<Band>,
-    sure: String,
-    seen: String,
-    newest: Option<Moment>,
-    days: Option<DayView>,
-    facts: Vec<(&'static str, String)>,
-    groups: Option<GroupsView>,
-}
-
-struct GroupsView {
-    summary: String,
-    dimension: String,
-    rows: Vec<GroupRow>,
-    more: usize,
-}
-
-struct GroupRow {
-    name: String,
-    judged: bool,
-    sign: Sign,
-    value: String,
-    target: String,
-    band: Option<Band>,
-    n: String,
-    next: String,
-}
-
-struct DayView {
-    chart: Days,
-    first: String,
-    last: String,
-    unit: String,
-    weeks: Vec<Week>,
-}
-
-/// A row of the calendar: a week from Monday to Sunday, or several weeks without events.
-enum Week {
-    Days { monday: String, days: [String; 7] },
-    Nothing { weeks: i32 },
+    /// The articles, each as it is.
+    criteria: Vec<String>,
 }
 
 impl Page {
-    fn new(scorecard: &Scorecard, plans: &[Vec<Plan>], panels: Vec<Panel>) -> Self {
+    fn new(shown: Shown<'_>) -> Result<Self, NotWritten> {
+        let scorecard = shown.scorecard;
         let must = || of_tier(scorecard, Some(Tier::Must)).map(|(_, criterion)| &criterion.judgement);
         let severity = must().filter_map(|judgement| judgement.severity).max_by_key(|severity| *severity == Severity::Red);
         let card = |(index, criterion): (usize, &CriterionResult)| {
@@ -208,7 +221,8 @@ impl Page {
             Some(Card::new(index, criterion, label, scorecard.generated_at))
         };
         let tiers = Tier::ALL.iter().copied().map(Some).chain([None]);
-        Self {
+        Ok(Self {
+            live: None,
             project: plain(&scorecard.project, NAME_CHARS_MAX),
             generated: Moment { words: words::moment(scorecard.generated_at), machine: scorecard.generated_at.to_string() },
             sign: Sign::of(scorecard.verdict, severity),
@@ -217,9 +231,11 @@ impl Page {
             tallies: Tier::ALL.iter().filter_map(|tier| Tally::new(scorecard, *tier)).collect(),
             way: Tier::ALL.iter().find_map(|tier| Way::new(scorecard, *tier)),
             cards: scorecard.criteria.iter().enumerate().filter_map(card).collect(),
-            sections: tiers.filter_map(|tier| Section::new(scorecard, plans, tier)).collect(),
-            panels,
-        }
+            sections: tiers.filter_map(|tier| Section::new(shown, tier).transpose()).collect::<Result<_, _>>()?,
+            panels: shown.panels.map_or_else(|| Ok(Vec::new()), panel::all)?,
+            script: script::PAGE,
+            script_source: script::source(script::PAGE),
+        })
     }
 }
 
@@ -277,7 +293,7 @@ impl Way {
 }
 
 /// Sorts what hurts most first.
-fn pain(judgement: &Judgement) -> (u8, Reverse<u64>) {
+pub(super) fn pain(judgement: &Judgement) -> (u8, Reverse<u64>) {
     let rank = match (judgement.verdict, judgement.severity) {
         (Verdict::Missed, Some(Severity::Amber)) => 1,
         (Verdict::Missed, _) => 0,
@@ -319,9 +335,10 @@ impl Value {
 }
 
 impl Section {
-    fn new(scorecard: &Scorecard, plans: &[Vec<Plan>], tier: Option<Tier>) -> Option<Self> {
-        let row = |(index, criterion)| Row::new(index, criterion, plans.get(index).map_or(&[][..], Vec::as_slice), scorecard.generated_at);
-        let criteria: Vec<_> = of_tier(scorecard, tier).map(row).collect();
+    fn new(Shown { scorecard, details, .. }: Shown<'_>, tier: Option<Tier>) -> Result<Option<Self>, NotWritten> {
+        let none = CriterionDetail::default();
+        let row = |(index, criterion)| Row::new(index, criterion, details.get(index).unwrap_or(&none), scorecard.generated_at).render();
+        let criteria: Vec<_> = of_tier(scorecard, tier).map(row).collect::<Result<_, _>>()?;
         let met = of_tier(scorecard, tier).filter(|(_, criterion)| criterion.judgement.verdict == Verdict::Met).count();
         let (title, id, aside) = match tier {
             Some(Tier::Must) => ("Must", "must", ""),
@@ -330,40 +347,7 @@ impl Section {
             None => ("Also watched", "other", "; no tier counts them"),
         };
         let summary = format!("{met} of {} met{aside}", criteria.len());
-        (!criteria.is_empty()).then_some(Self { title, id, summary, criteria })
-    }
-}
-
-impl Row {
-    fn new(index: usize, criterion: &CriterionResult, plans: &[Plan], now: Timestamp) -> Self {
-        let link = Link::to(index, criterion);
-        let goals = if criterion.parts.is_empty() {
-            vec![Measured::new(link.id.clone(), &link.name, &criterion.judgement, &criterion.groups, now)]
-        } else {
-            let part = |(number, part): (usize, &PartResult)| {
-                let id = part_id(&link.id, number);
-                let metric = plain(part.judgement.metric.as_deref().unwrap_or_default(), NAME_CHARS_MAX);
-                let mut measured = Measured::new(id, &format!("{}, {metric}", link.name), &part.judgement, &part.groups, now);
-                measured.facts.insert(0, ("What it is", plain(&capital(&part.definition), TEXT_CHARS_MAX)));
-                measured.part = Some((metric, Sign::on(&part.judgement)));
-                measured
-            };
-            criterion.parts.iter().enumerate().map(part).collect()
-        };
-        let advice = words::advice(criterion).filter(|advice| !words::says_needs_only(criterion, advice));
-        Self {
-            metric: plain(criterion.judgement.metric.as_deref().unwrap_or_default(), NAME_CHARS_MAX),
-            baseline: criterion.baseline.as_deref().map(|baseline| plain(baseline, NAME_CHARS_MAX)),
-            goals,
-            standing: words::standing(&criterion.judgement, advice.as_ref()),
-            remarks: words::remarks(criterion),
-            advice,
-            definition: plain(&capital(&criterion.definition), TEXT_CHARS_MAX),
-            method: criterion.method.as_deref().map(|method| plain(method, TEXT_CHARS_MAX)),
-            since: words::since(&criterion.since),
-            plans: plans.iter().map(PlanTable::new).collect(),
-            link,
-        }
+        Ok((!criteria.is_empty()).then_some(Self { title, id, summary, criteria }))
     }
 }
 
@@ -371,115 +355,11 @@ fn part_id(id: &str, number: usize) -> String {
     format!("{id}p{}", number + 1)
 }
 
-impl Measured {
-    fn new(id: String, about: &str, judgement: &Judgement, groups: &[GroupResult], now: Timestamp) -> Self {
-        let target = judgement.target.as_ref().map(chart::sign);
-        let sure = words::sure(judgement);
-        let against = target.as_ref().map(|target| format!(", target {target}")).unwrap_or_default();
-        let words = Words {
-            title: format!("{about}: {}{against}", words::value(judgement)),
-            description: if judgement.n == 0 { capital(&sure) } else { format!("{}. {}", Sign::on(judgement).word, capital(&sure)) },
-            table: format!("{id}-numbers"),
-        };
-        Self {
-            part: None,
-            value: Value::of(judgement),
-            target,
-            band: Band::new(judgement, words::is_sampled(judgement), &Scale::of(&[judgement]), Room::Row, words),
-            sure: if judgement.n == 0 { String::new() } else { capital(&sure) },
-            seen: capital(&words::seen(judgement)),
-            newest: judgement.newest_event.map(|at| Moment { words: words::age(now.since(at)), machine: at.to_string() }),
-            days: DayView::new(&id, about, judgement, now),
-            facts: words::facts(judgement),
-            groups: GroupsView::new(&id, about, groups),
-            id,
-        }
-    }
-}
-
-impl GroupsView {
-    fn new(id: &str, about: &str, groups: &[GroupResult]) -> Option<Self> {
-        let dimension = groups.first()?.group.keys().next()?;
-        let mut sorted: Vec<_> = groups.iter().collect();
-        sorted.sort_by_key(|group| (!group.judged, pain(&group.judgement)));
-        let judged = words::counts(groups.iter().filter(|group| group.judged).map(|group| group.judgement.verdict));
-        let verdicts = judged.iter().map(|(verdict, n)| format!("{n} {}", Sign::of(*verdict, None).word.to_lowercase()));
-        let aside = groups.iter().filter(|group| !group.judged).count();
-        let aside = (aside > 0).then(|| format!("{aside} shown, not judged"));
-        let shown = sorted.get(..GROUPS_SHOWN_MAX).unwrap_or(&sorted);
-        let judgements: Vec<_> = shown.iter().map(|group| &group.judgement).collect();
-        // With one target for all, one scale lets them be compared; with several, each would squeeze the others.
-        let common = judgements.windows(2).all(|pair| pair[0].target == pair[1].target).then(|| Scale::of(&judgements));
-        Some(Self {
-            summary: format!("By {}: {}", plain(dimension, NAME_CHARS_MAX), verdicts.chain(aside).collect::<Vec<_>>().join(", ")),
-            dimension: plain(&capital(dimension), NAME_CHARS_MAX),
-            rows: shown
-                .iter()
-                .map(|group| GroupRow::new(id, about, group, &common.unwrap_or_else(|| Scale::of(&[&group.judgement]))))
-                .collect(),
-            more: groups.len().saturating_sub(GROUPS_SHOWN_MAX),
-        })
-    }
-}
-
-impl GroupRow {
-    fn new(id: &str, about: &str, group: &GroupResult, scale: &Scale) -> Self {
-        let judgement = &group.judgement;
-        let name = plain(group.name(), NAME_CHARS_MAX);
-        let value = words::value(judgement);
-        // The row around it says the rest.
-        let words = Words { title: format!("{about}, {name}: {value}"), description: String::new(), table: format!("{id}-groups") };
-        Self {
-            judged: group.judged,
-            sign: Sign::on(judgement),
-            target: judgement.target.as_ref().map(chart::sign).unwrap_or_default(),
-            band: Band::new(judgement, words::is_sampled(judgement), scale, Room::Cell, words),
-            n: words::count(judgement.n),
-            next: words::next_of_group(group),
-            name,
-            value,
-        }
-    }
-}
-
-impl DayView {
-    fn new(id: &str, about: &str, judgement: &Judgement, now: Timestamp) -> Option<Self> {
-        let trend = &judgement.trend;
-        let chart = Days::new(trend, judgement.target.as_ref(), date(now), Room::Row, days_words(about, judgement, id))?;
-        let (first, last) = (trend.first()?.date, trend.last()?.date.max(date(now)));
-        Some(Self { chart, first: words::day(first), last: words::day(last), unit: judgement.unit.clone(), weeks: weeks(trend) })
-    }
-}
-
 fn days_words(about: &str, judgement: &Judgement, id: &str) -> Words {
     Words { title: format!("{about}, day by day"), description: words::trend(judgement), table: format!("{id}-days") }
 }
 
 /// The day of a moment in UTC.
-fn date(at: Timestamp) -> Date {
+pub(super) fn date(at: Timestamp) -> Date {
     at.to_jiff().to_zoned_datetime(TimeZone::UTC).date()
-}
-
-/// The trend as a calendar, in which a whole quarter is thirteen rows.
-fn weeks(trend: &[TrendPoint]) -> Vec<Week> {
-    let monday_of = |date: Date| date.saturating_sub(i32::from(date.weekday().to_monday_zero_offset()).days());
-    let mut by_week: BTreeMap<Date, [String; 7]> = BTreeMap::new();
-    for day in trend {
-        let value = day.value.map_or_else(|| "∞".to_owned(), milepost_judge::digits);
-        let days = by_week.entry(monday_of(day.date)).or_default();
-        if let Some(cell) = days.get_mut(usize::from(day.date.weekday().to_monday_zero_offset().unsigned_abs())) {
-            *cell = value;
-        }
-    }
-    let mut weeks = Vec::new();
-    let mut before: Option<Date> = None;
-    for (monday, days) in by_week {
-        let skipped = before.map_or(0, |before| chart::days_between(before, monday) / 7 - 1);
-        if skipped > 0 {
-            weeks.push(Week::Nothing { weeks: skipped });
-        }
-        weeks.push(Week::Days { monday: words::day(monday), days });
-        before = Some(monday);
-    }
-    weeks
 }

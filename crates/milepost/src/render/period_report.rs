@@ -2,11 +2,9 @@
 
 use super::{
     chart::{amount, sign},
+    concise::Concise,
     history::said,
-    report::{
-        Document, ROWS_MAX, Section, Table, cell, code, community, in_words, known, learning, memory, performance, personas, reliability,
-        retention, usability,
-    },
+    report::{Document, ROWS_MAX, Section, Table, cell, in_words, known},
     rows::Content,
     words::{TEXT_CHARS_MAX, count, moment, plain},
 };
@@ -50,6 +48,7 @@ struct Page {
     title: String,
     lines: Vec<String>,
     sections: Vec<PageSection>,
+    last: Option<String>,
 }
 
 struct PageSection {
@@ -91,6 +90,7 @@ impl Page {
             title: harmless(&document.title),
             lines: document.lines.iter().map(|line| harmless(line)).collect(),
             sections: document.sections.into_iter().map(section).collect(),
+            last: document.last.map(|last| harmless(&last)),
         }
     }
 }
@@ -117,37 +117,30 @@ fn document(report: &PeriodReport) -> Document {
             None => format!("{} of this {unit} went after the report was first made, on {made}.", events(first.events - report.events)),
         }
     }));
-    Document { title: format!("{project}, {} report", report.report.name()), lines, sections: sections(report) }
+    let shown = sections(report);
+    let last = shown.last_line();
+    Document { title: format!("{project}, {} report", report.report.name()), lines, sections: shown.sections, last }
 }
 
 fn events(n: u64) -> String {
     format!("{} {}", count(n), if n == 1 { "event" } else { "events" })
 }
 
-fn sections(report: &PeriodReport) -> Vec<Section> {
-    let voice = report.learning.as_ref().zip(report.voice.as_ref());
-    let sections = [
-        Some(summary(report)),
-        report.progress.as_deref().map(|of| progress(report, of)),
-        report.performance.as_ref().map(performance),
-        report.reliability.as_ref().map(reliability),
-        report.memory.as_ref().map(|of| memory(of.as_ref())),
-        report.code.as_ref().map(code),
-        voice.map(|(of, voice)| learning(of, voice)),
-        report.usability.as_ref().map(usability),
-        report.personas.as_deref().map(personas),
-        report.retention.as_ref().map(retention),
-        report.progress.as_deref().filter(|_| report.report == Rhythm::Monthly).map(moved),
-        report.changes.as_deref().map(changes),
-        report.adjustments.as_ref().map(adjustments),
-        report.community.as_ref().map(|of| {
-            let mut section = community(of);
-            section.tables.extend(report.feedback.as_deref().and_then(|said| remarks("What people said", said)));
-            section
-        }),
-        report.plan.as_deref().map(plan),
-    ];
-    sections.into_iter().flatten().collect()
+fn sections(report: &PeriodReport) -> Concise {
+    let mut shown = Concise::default();
+    shown.whole(summary(report));
+    if let Some(of) = &report.progress {
+        shown.whole(progress(report, of));
+    }
+    shown.trackers(report);
+    let moved = report.progress.as_deref().filter(|_| report.report == Rhythm::Monthly).map(moved);
+    let of_people = [moved, report.changes.as_deref().map(changes), report.adjustments.as_ref().map(adjustments)];
+    of_people.into_iter().flatten().for_each(|section| shown.whole(section));
+    if let Some(of) = &report.community {
+        shown.community(of, report.feedback.as_deref().and_then(|said| remarks("What people said", said)));
+    }
+    report.plan.as_deref().into_iter().for_each(|of| shown.whole(plan(of)));
+    shown
 }
 
 fn summary(report: &PeriodReport) -> Section {
@@ -165,10 +158,7 @@ fn summary(report: &PeriodReport) -> Section {
 }
 
 fn observed(observed: &Observed, unit: &str) -> Value {
-    match observed.estimate {
-        Some(estimate) => json!(amount(estimate, unit)),
-        None => json!("not known"),
-    }
+    observed.estimate.map_or_else(blank, |estimate| json!(amount(estimate, unit)))
 }
 
 /// What there is none of.
@@ -182,13 +172,15 @@ fn verdict(verdict: Verdict) -> Value {
 
 fn progress(report: &PeriodReport, of: &[Progress]) -> Section {
     let unit = unit(report.report);
-    // The metric tells apart what a criterion demands at once; where none does, the name says enough.
-    let demands_several = of.windows(2).any(|goals| goals[0].criterion == goals[1].criterion);
+    // The metric tells apart what a criterion demands at once; where it demands one thing, the name says enough.
+    let name = |goal: &Progress| {
+        let demands_several = of.iter().filter(|other| other.criterion == goal.criterion).count() > 1;
+        if demands_several { json!(format!("{}: {}", goal.criterion, goal.metric)) } else { json!(goal.criterion) }
+    };
     let row = |goal: &Progress| {
         vec![
-            json!(goal.criterion),
-            if demands_several { json!(goal.metric) } else { blank() },
-            goal.baseline.as_deref().map_or(json!("not known"), Value::from),
+            name(goal),
+            goal.baseline.as_deref().map_or_else(blank, Value::from),
             observed(&goal.before, &goal.unit),
             observed(&goal.now, &goal.unit),
             json!(goal.now.n),
@@ -199,28 +191,37 @@ fn progress(report: &PeriodReport, of: &[Progress]) -> Section {
     };
     let headings = [
         ("criterion", Content::Text),
-        ("metric", Content::Text),
         ("baseline", Content::Text),
-        (&*format!("{unit} before"), Content::Number),
-        (&*format!("this {unit}"), Content::Number),
+        ("before", Content::Number),
+        ("now", Content::Number),
         ("n", Content::Number),
         ("target", Content::Number),
         ("way %", Content::Number),
         ("verdict", Content::Text),
     ];
     let end = report.open_until.unwrap_or(report.to);
-    Section {
-        title: "Progress",
-        figures: vec![
-            ("verdicts", format!("of the scorecard at {}, on all evidence until then", moment(end))),
-            ("way", "from the baseline to the target, where both are known as amounts".to_owned()),
-        ],
-        tables: if of.is_empty() {
-            Vec::new()
-        } else {
-            vec![Table::new("From baseline to target", &headings, of.iter().map(row).collect()).without_unknown()]
-        },
+    let mut figures = vec![("verdicts", format!("of the scorecard at {}, on all evidence until then", moment(end)))];
+    let is_before_known = of.iter().any(|goal| goal.before.estimate.is_some());
+    // Names that are short, so that the table has room in a terminal.
+    if is_before_known {
+        figures.push(("before, now", format!("the {unit} before, and this {unit}")));
     }
+    if of.iter().any(|goal| goal.way_percent.is_some()) {
+        figures.push(("way", "from the baseline to the target, where both are known as amounts".to_owned()));
+    }
+    // Of which a row would say nothing but the target.
+    let is_silent = |goal: &&Progress| {
+        let seen = goal.before.estimate.or(goal.now.estimate).is_some() || goal.before.n + goal.now.n > 0;
+        !seen && goal.baseline.is_none() && goal.verdict_at_end == Verdict::NoData
+    };
+    let (silent, told): (Vec<_>, Vec<_>) = of.iter().partition(is_silent);
+    let mut names: Vec<_> = silent.into_iter().map(|goal| goal.criterion.as_str()).collect();
+    names.dedup();
+    if !names.is_empty() {
+        figures.push(("no data", names.join(", ")));
+    }
+    let tables = vec![Table::new("From baseline to target", &headings, told.into_iter().map(row).collect()).without_unknown()];
+    Section { title: "Progress", figures, tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect() }
 }
 
 fn moved(of: &[Progress]) -> Section {

@@ -62,6 +62,8 @@ pub(super) struct Document {
     pub(super) title: String,
     pub(super) lines: Vec<String>,
     pub(super) sections: Vec<Section>,
+    /// What has to be said after them.
+    pub(super) last: Option<String>,
 }
 
 impl Document {
@@ -71,8 +73,14 @@ impl Document {
         let bold = Style::new().bold();
         let mut lines = self.lines.iter();
         let first = lines.next().map(|line| format!(": {}", printable(line))).unwrap_or_default();
-        line(&mut shown, &format!("{bold}{}{bold:#}{first}", printable(&self.title)));
-        lines.for_each(|more| line(&mut shown, &printable(more)));
+        let title = printable(&self.title);
+        for (index, piece) in textwrap::wrap(&format!("{title}{first}"), width).iter().enumerate() {
+            match piece.strip_prefix(title.as_str()).filter(|_| index == 0) {
+                Some(rest) => line(&mut shown, &format!("{bold}{title}{bold:#}{rest}")),
+                None => line(&mut shown, piece),
+            }
+        }
+        lines.for_each(|more| textwrap::wrap(&printable(more), width).iter().for_each(|piece| line(&mut shown, piece)));
         for section in self.sections {
             line(&mut shown, &format!("\n{bold}{}{bold:#}", section.title));
             let label = section.figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -92,6 +100,10 @@ impl Document {
                     line(&mut shown, &format!("and {more} more: see --format json"));
                 }
             }
+        }
+        if let Some(last) = self.last {
+            shown.push('\n');
+            textwrap::wrap(&printable(&last), width).iter().for_each(|piece| line(&mut shown, piece));
         }
         shown
     }
@@ -122,6 +134,9 @@ impl Document {
                 }
             }
         }
+        if let Some(last) = &self.last {
+            let _ = writeln!(text, "\n{}", escaped(last));
+        }
         text
     }
 }
@@ -148,7 +163,7 @@ pub fn markdown(report: &Report) -> String {
 }
 
 fn document(report: &Report) -> Document {
-    Document { title: report.project.clone(), lines: vec![period(report)], sections: sections(report) }
+    Document { title: report.project.clone(), lines: vec![period(report)], sections: sections(report), last: None }
 }
 
 fn period(report: &Report) -> String {

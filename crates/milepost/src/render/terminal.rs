@@ -102,7 +102,7 @@ pub(super) fn row(text: &mut String, width: usize, judgement: &Judgement, name: 
 }
 
 /// Sign and colour say the same, so that either suffices.
-fn sign_of(judgement: &Judgement) -> &'static str {
+pub(super) fn sign_of(judgement: &Judgement) -> &'static str {
     match judgement.verdict {
         Verdict::Met => "✓",
         Verdict::Missed => "✗",
@@ -112,7 +112,7 @@ fn sign_of(judgement: &Judgement) -> &'static str {
     }
 }
 
-fn style(judgement: &Judgement) -> Style {
+pub(super) fn style(judgement: &Judgement) -> Style {
     match (judgement.verdict, judgement.severity) {
         (Verdict::Met, _) => AnsiColor::Green.on_default(),
         (Verdict::Missed, Some(Severity::Amber)) => AnsiColor::Yellow.on_default(),

@@ -219,7 +219,7 @@ pub(crate) fn needs(judgement: &Judgement) -> Option<String> {
 }
 
 /// In the words of the judge's advice where that says the same, so that the page can tell.
-const fn reason(reason: Reason) -> &'static str {
+pub(crate) const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::TooFew => "fewer than ten events",
         Reason::SingleDay => "all events are of one day",
@@ -432,6 +432,11 @@ pub(crate) fn since(since: &Since) -> String {
         "excluded" => format!("{from}, after a period that was excluded"),
         why => format!("{from}, {}", plain(why, NAME_CHARS_MAX)),
     }
+}
+
+/// From when on events count, in a word or two.
+pub(crate) fn since_short(since: &Since) -> String {
+    if since.from.as_microseconds() == 0 || since.why == "release" { "the first event".to_owned() } else { moment(since.from) }
 }
 
 /// A point in time in UTC; the beginning of a day is the day.

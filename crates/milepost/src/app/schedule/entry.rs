@@ -163,7 +163,7 @@ fn unit_word(word: &str, in_command: bool) -> String {
 }
 
 /// The hash of Fowler, Noll and Vo, variant 1a, 32 bits: the same in every version of this program.
-fn fnv1a(bytes: &[u8]) -> u32 {
+pub(super) fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 

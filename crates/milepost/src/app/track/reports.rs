@@ -5,13 +5,16 @@ use super::super::{
     Failure, files, report,
     scorecard::{Judged, page, shown},
 };
-use crate::cli::{Format, PeriodFormat};
+use crate::{
+    cli::{Format, PeriodFormat},
+    config::Config,
+};
 use jiff::{
     ToSpan,
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-use milepost_judge::{Criteria, PeriodReport, period_report::FirstMade};
+use milepost_judge::{PeriodReport, period_report::FirstMade};
 use milepost_record::Timestamp;
 use serde::Deserialize;
 use std::{
@@ -73,10 +76,10 @@ impl Series {
 ///
 /// # Errors
 /// Where it cannot be written.
-pub(super) fn publish(output: &Path, judged: &Judged, criteria: &Criteria) -> Result<PathBuf, Failure> {
+pub(super) fn publish(output: &Path, judged: &Judged, config: &Config) -> Result<PathBuf, Failure> {
     let scorecard = &judged.scorecard;
     let json = shown(scorecard, Format::Json)?;
-    let page = page(judged, criteria)?;
+    let page = page(judged, config)?;
     for series in [&METRICS, &DASHBOARDS] {
         let folder = output.join(series.folder);
         files::folder(&folder, false).map_err(cannot("make", &folder))?;

@@ -1,0 +1,229 @@
+//! `milepost serve`: the scorecard as it is now, over HTTP, to this machine.
+//!
+//! One thread judges, where somebody watches or asks and something has changed; another calls `milepost track`, where that is wished;
+//! and this one hands out what the first has made.
+
+use super::{
+    Failure, Workplace, print, say,
+    schedule::next_round,
+    scorecard::{Judged, beside, configured, judged, shown, wait},
+    track::{self, Stop},
+};
+use crate::{
+    cli::{self, Format},
+    render::html,
+    serve::{self, Later, Live, Round, Snapshot, api::NEWEST_MAX},
+};
+use axum::body::Bytes;
+use jiff::ZonedDateTime;
+use milepost_judge::history::history;
+use milepost_record::{SpoolState, Timestamp};
+use serde_json::json;
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// How often somebody looks whether something was recorded, while somebody watches.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What was judged longer ago is judged anew: ages rise, and old data become stale.
+const JUDGE_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+/// What failed is tried again after this long, whether or not something has changed.
+const TRY_AGAIN_EVERY: Duration = Duration::from_secs(5);
+/// Between two judgements passes at least this long, and at least as long as the one before took.
+const REST_MIN: Duration = Duration::from_millis(250);
+/// How soon it is seen that a signal has arrived.
+const SIGNAL_SEEN_WITHIN: Duration = Duration::from_millis(100);
+/// The clock of the wall is looked at this often, as a machine may have slept.
+const CLOCK_SEEN_EVERY: Duration = Duration::from_secs(30);
+
+pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCode, Failure> {
+    configured(workplace)?;
+    let Some(config) = workplace.config.path.clone() else { return Err(Failure::usage("nothing is configured here")) };
+    let data = workplace.data()?.to_owned();
+    let stop = Stop::on_signals().map_err(|error| Failure::internal(format!("cannot catch signals: {error}")))?;
+    let stop = Arc::new(stop);
+    let (listener, address) = serve::bind(wishes.listen).map_err(|error| {
+        Failure::usage(format!("cannot listen on {}: {error}; `--listen 127.0.0.1:0` takes a port that is free", wishes.listen))
+    })?;
+    let live = Arc::new(Live::new());
+    let (judging, at) = (Arc::clone(&live), config.clone());
+    start("judge", move || keep_judged(&judging, &at, data))?;
+    let tracking = wishes.track.then(|| {
+        let (live, stop) = (Arc::clone(&live), Arc::clone(&stop));
+        start("track", move || keep_tracking(&live, &config, &stop))
+    });
+    let tracking = tracking.transpose()?;
+    let addresses = json!({ "dashboard": format!("http://{address}/"), "api": format!("http://{address}/api/v1/") });
+    print(&format!("{addresses}\n"))?;
+    let ended = Arc::clone(&live);
+    let until_stopped = async move {
+        while stop.signal().is_none() {
+            tokio::time::sleep(SIGNAL_SEEN_WITHIN).await;
+        }
+        ended.end();
+    };
+    let served = serve::serve(listener, serve::router(Arc::clone(&live), address), until_stopped);
+    live.end();
+    if let Some(tracking) = tracking {
+        if !tracking.is_finished() {
+            say("waits until what track has begun is done");
+        }
+        // What it panicked with is said already.
+        let _ = tracking.join();
+    }
+    served.map_err(|error| Failure::internal(format!("cannot serve: {error}")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|error| Failure::internal(format!("cannot start a thread: {error}")))
+}
+
+/// Does something whose failure or panic is told and ends nothing else.
+fn attempt<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|failure| failure.to_string()),
+        Err(_) => Err(track::PANICKED.to_owned()),
+    }
+}
+
+/// What a scorecard is made of, as it looks from outside.
+#[derive(PartialEq, Eq)]
+struct Ground {
+    /// The configuration: its number, its length, and when it was written last.
+    config: Option<(u64, u64, i64, i64)>,
+    data: PathBuf,
+    spool: Result<SpoolState, String>,
+}
+
+impl Ground {
+    fn of(config: &Path, data: &Path) -> Self {
+        let config = fs::metadata(config).ok().map(|file| (file.ino(), file.len(), file.mtime(), file.mtime_nsec()));
+        Self { config, data: data.to_owned(), spool: SpoolState::of(data).map_err(|error| error.to_string()) }
+    }
+}
+
+/// A judgement that was tried.
+struct Tried {
+    on: Ground,
+    ended: Instant,
+    took: Duration,
+    fault: Option<String>,
+}
+
+impl Tried {
+    fn holds(&self, ground: &Ground) -> bool {
+        let for_so_long = if self.fault.is_some() { TRY_AGAIN_EVERY } else { JUDGE_AT_LEAST_EVERY };
+        self.on == *ground && self.ended.elapsed() < for_so_long
+    }
+}
+
+/// Judges whenever somebody wants to know and something has changed, until the end.
+fn keep_judged(live: &Live, config: &Path, mut data: PathBuf) {
+    let mut looked = 0;
+    let mut last: Option<Tried> = None;
+    while let Some(ticket) = live.next(looked, LOOK_EVERY) {
+        let mut ground = Ground::of(config, &data);
+        if !last.as_ref().is_some_and(|last| last.holds(&ground)) {
+            if let Some(last) = &last {
+                if !live.pause(last.took.max(REST_MIN).saturating_sub(last.ended.elapsed())) {
+                    return;
+                }
+                ground = Ground::of(config, &data);
+            }
+            let began = Instant::now();
+            let fault = match attempt(|| snapshot(config)) {
+                Ok((snapshot, at)) => {
+                    // The configuration may say now that the data are elsewhere.
+                    if at != data {
+                        ground = Ground { data: at.clone(), spool: Ok(SpoolState::default()), ..ground };
+                        data = at;
+                    }
+                    live.show(snapshot);
+                    None
+                }
+                Err(why) => {
+                    if last.as_ref().and_then(|last| last.fault.as_ref()) != Some(&why) {
+                        say(&why);
+                    }
+                    live.fail(why.clone(), Timestamp::now());
+                    Some(why)
+                }
+            };
+            last = Some(Tried { on: ground, ended: Instant::now(), took: began.elapsed(), fault });
+        }
+        looked = ticket;
+        live.looked(ticket);
+    }
+}
+
+/// Judges, and prepares all that may be asked about it; with where the data are.
+fn snapshot(config: &Path) -> Result<(Snapshot, PathBuf), Failure> {
+    let workplace = Workplace::find(Some(config))?;
+    let criteria = &workplace.config.criteria;
+    let judged = judged(&workplace)?;
+    let (details, panels) = beside(&judged, &workplace.config)?;
+    let Judged { store, scorecard, questions, .. } = judged;
+    let store = Arc::new(store);
+    let evidence = questions.into_iter().map(|of_goals| {
+        let store = Arc::clone(&store);
+        let newest = move || {
+            wait(async {
+                let mut newest = Vec::new();
+                for question in &of_goals {
+                    newest.push(store.newest(question, NEWEST_MAX).await?);
+                }
+                Ok(newest)
+            })
+        };
+        Later::new(move || newest().map_err(|failure| failure.to_string()))
+    });
+    let evidence = evidence.collect();
+    let (of, recorded) = (criteria.clone(), Arc::clone(&store));
+    let told = move || wait(async { Ok(history(&of, &recorded.recorded().await?)) });
+    let mut snapshot = Snapshot {
+        changed: scorecard.generated_at,
+        json: shown(&scorecard, Format::Json)?.into(),
+        page: Bytes::new(),
+        history: Later::new(move || told().map_err(|failure| failure.to_string())),
+        scorecard,
+        details,
+        panels,
+        evidence,
+    };
+    snapshot.page = html::live(snapshot.shown(), &[]).map_err(|error| Failure::internal(error.to_string()))?.into();
+    Ok((snapshot, workplace.data()?.to_owned()))
+}
+
+/// Calls `milepost track` now, as what is not due does not run, and then every hour, until the end.
+fn keep_tracking(live: &Live, config: &Path, stop: &Stop) {
+    let wishes = cli::Track { output: None, all: false, test_alert: false };
+    loop {
+        let began = Timestamp::now();
+        let (went_well, said) = match attempt(|| track::once(&wishes, &Workplace::find(Some(config))?, stop)) {
+            Ok(Some(done)) => (done.exit_code == 0, done.last),
+            Ok(None) => (true, "another `milepost track` was at work, so this one did nothing".to_owned()),
+            Err(why) => (false, why),
+        };
+        say(&format!("track: {said}"));
+        live.tracked(Round { began, went_well, said });
+        let Some(next) = next_round(config, &ZonedDateTime::now()) else { return };
+        loop {
+            let left = Timestamp::from_jiff(next.timestamp()).since(Timestamp::now());
+            if left.is_zero() {
+                break;
+            }
+            if !live.pause(left.min(CLOCK_SEEN_EVERY)) {
+                return;
+            }
+        }
+    }
+}
