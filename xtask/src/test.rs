@@ -16,6 +16,8 @@ pub(crate) fn test() -> Done {
     if is_there("clippy") {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
     }
+    // Without it, the client in C is not tested, as its test says.
+    have("cc", "gcc");
     let mut tally = Tally::default();
     tally.run(cargo().args(["test", "--workspace"]))?;
     match python("python", "crates/milepost-store/tests/readers/requirements.txt") {
