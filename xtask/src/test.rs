@@ -16,8 +16,9 @@ pub(crate) fn test() -> Done {
     if is_there("clippy") {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
     }
-    // Without it, the client in C is not tested, as its test says.
+    // Without them, the client in C and the snippet for zsh are not tested, as their tests say.
     have("cc", "gcc");
+    have("zsh", "zsh");
     let mut tally = Tally::default();
     tally.run(cargo().args(["test", "--workspace"]))?;
     match python("python", "crates/milepost-store/tests/readers/requirements.txt") {
