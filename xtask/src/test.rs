@@ -135,13 +135,17 @@ impl Tally {
         }
     }
 
-    /// Runs the tests of the Python client, which need Python alone, beside the program that was built for the others.
+    /// Runs the tests of the Python client beside the program that was built for the others; those of the plugin for pytest need that too.
     fn client(&mut self) -> Done {
         if !have("python3", "python3") {
             println!("there is no python3: the Python client is not tested");
             return Ok(());
         }
-        let mut command = Command::new("python3");
+        let python = python("client", "python/tests/requirements.txt").unwrap_or_else(|why| {
+            println!("the plugin for pytest is not tested: {why}");
+            PathBuf::from("python3")
+        });
+        let mut command = Command::new(python);
         command.args(["-m", "unittest", "discover", "--start-directory", "python/tests"]).current_dir(root());
         self.unittest(command.env("MILEPOST_PROGRAM", target().join("debug/milepost")))
     }
