@@ -100,7 +100,7 @@ pub(crate) fn check() -> Done {
         }
     }
     for light in LIGHT {
-        let tree = output(cargo().args(["tree", "--package", light, "--edges", "normal", "--prefix", "none"]))?;
+        let tree = output(cargo().args(["tree", "--package", light, "--all-features", "--edges", "normal", "--prefix", "none"]))?;
         if let Some(heavy) = tree.lines().find(|line| HEAVY.iter().any(|heavy| line.starts_with(&format!("{heavy} ")))) {
             return Err(format!("{light} brings {heavy} along, which ARCHITECTURE.md does not allow"));
         }

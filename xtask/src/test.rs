@@ -21,6 +21,13 @@ pub(crate) fn test() -> Done {
     have("zsh", "zsh");
     let mut tally = Tally::default();
     tally.run(cargo().args(["test", "--workspace"]))?;
+    // The layer for `tracing`, which the program is built without.
+    let layer = ["--package", "milepost-record", "--features", "tracing"];
+    if is_there("clippy") {
+        run(cargo().arg("clippy").args(layer).args(["--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
+    }
+    tally.run(cargo().arg("test").args(layer).args(["--test", "spans"]))?;
+    tally.run(cargo().arg("test").args(layer).arg("--doc"))?;
     match python("python", "crates/milepost-store/tests/readers/requirements.txt") {
         Ok(python) => {
             // Of the whole workspace: alone, the crate would have the engine built with other features.

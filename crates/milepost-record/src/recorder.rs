@@ -158,7 +158,14 @@ impl Recorder {
         Running { recorder: self, event: Some(event), since: Instant::now() }
     }
 
-    /// How many operations of [`Recorder::measure`] and [`Recorder::start`] could not be recorded.
+    /// For whoever has nobody to report to.
+    pub(crate) fn record_or_count(&self, event: Event) {
+        if self.record(event).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many operations could not be recorded: of [`Recorder::measure`], of [`Recorder::start`], and of spans.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
@@ -205,9 +212,7 @@ impl Running<'_> {
             operation.duration_us = Some(microseconds(elapsed));
             operation.error = error.or(operation.error.take());
         }
-        if self.recorder.record(event).is_err() {
-            self.recorder.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.recorder.record_or_count(event);
     }
 }
 
