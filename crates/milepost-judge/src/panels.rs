@@ -33,9 +33,6 @@ const CONTRIBUTIONS: &str = "contributions";
 /// The chance of ever being wrong that an interval accepts.
 const ALPHA: f64 = 0.05;
 
-/// The last so many questions are about operations.
-const OF_OPERATIONS: usize = 3;
-
 /// What happened in the last [`PANEL_DAYS`] days, tracker by tracker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panels {
@@ -81,27 +78,36 @@ pub fn panels_questions(criteria: &Criteria, now: Timestamp) -> Vec<Question> {
     questions.push(ask(Subject::Measurements { family: CONTRIBUTIONS.to_owned() }, Filter::new()));
     let of_people: Filter = [(Dimension::Origin, people())].into();
     questions.push(ask(Subject::Scores, of_people.clone()));
-    let of_operations: [Question; OF_OPERATIONS] = [
-        Question { for_each: Some(Dimension::Backend), ..ask(Subject::Operations { limit: None }, of_people.clone()) },
-        ask(Subject::ErrorDays, of_people.clone()),
-        ask(Subject::Failures, of_people),
-    ];
-    questions.extend(of_operations);
+    questions.push(Question { for_each: Some(Dimension::Backend), ..ask(Subject::Operations { limit: None }, of_people.clone()) });
+    questions.push(ask(Subject::ErrorDays, of_people.clone()));
+    questions.push(ask(Subject::Failures, of_people));
     questions
 }
 
 /// The panels from the answers to [`panels_questions`] of the same arguments, in their order; what has no answer is not known.
 #[must_use]
 pub fn panels<'a>(criteria: &Criteria, answers: &'a [Answer], now: Timestamp) -> Panels {
-    let (answers, of_operations) = answers.split_at(answers.len().saturating_sub(OF_OPERATIONS));
     macro_rules! the {
-        ($answers:ident, $Kind:ident) => {
-            $answers.iter().find_map(|answer| if let Evidence::$Kind(found) = &answer.evidence { Some(found) } else { None })
+        ($Kind:ident) => {
+            answers.iter().find_map(|answer| if let Evidence::$Kind(found) = &answer.evidence { Some(found) } else { None })
         };
     }
-    let cells: &[_] = the!(answers, Breakdown).map_or(&[], Vec::as_slice);
+    let questions = panels_questions(criteria, now);
+    // Operations are asked for twice, by persona and by backend.
+    let operations_by = |dimension: &Dimension| {
+        questions.iter().zip(answers).find_map(|(question, answer)| match &answer.evidence {
+            Evidence::Operations(groups) if question.for_each.as_ref() == Some(dimension) => Some(groups),
+            _ => None,
+        })
+    };
+    let cells: &[_] = the!(Breakdown).map_or(&[], Vec::as_slice);
     let span = span(now);
     let report = report(criteria, span, &people(), answers);
+    let by_persona = operations_by(&Dimension::Persona);
+    let p95_of = |persona: &Option<String>| {
+        let days = by_persona.and_then(|groups| groups.groups.get(persona));
+        days.map_or([None, None], |days| p95_interval_ms(days, ALPHA))
+    };
     let mut panels = Panels {
         first_success: Curve::default(),
         course: Course::of(criteria, &[]),
@@ -109,21 +115,16 @@ pub fn panels<'a>(criteria: &Criteria, answers: &'a [Answer], now: Timestamp) ->
             Counts { successes: report.voice.correct, failures: report.voice.labelled.saturating_sub(report.voice.correct) },
             ALPHA,
         ),
-        personas_p95_ms: vec![[None, None]; report.personas.len()],
+        personas_p95_ms: report.personas.iter().map(|persona| p95_of(&persona.persona)).collect(),
         readings: Vec::new(),
         given: Vec::new(),
         scores: Vec::new(),
-        speed: Speed::of(criteria, cells, &report.performance, the!(of_operations, Operations)),
-        failing: Failing::of(
-            cells,
-            the!(of_operations, ErrorDays).map_or(&[], Vec::as_slice),
-            the!(of_operations, Failures).map_or(&[], Vec::as_slice),
-        ),
-        memory_readings: MemoryReadings::of(the!(answers, Memory).into_iter().flat_map(|groups| groups.groups.values().flatten())),
+        speed: Speed::of(criteria, cells, &report.performance, operations_by(&Dimension::Backend)),
+        failing: Failing::of(cells, the!(ErrorDays).map_or(&[], Vec::as_slice), the!(Failures).map_or(&[], Vec::as_slice)),
+        memory_readings: MemoryReadings::of(the!(Memory).into_iter().flat_map(|groups| groups.groups.values().flatten())),
         record: None,
         report,
     };
-    let questions = panels_questions(criteria, now);
     let of_history = |(question, answer): (&Question, &'a Answer)| match (&question.subject, &answer.evidence) {
         (Subject::Measurements { family }, Evidence::Measurements(events)) if family == CONTRIBUTIONS => Some(events.as_slice()),
         _ => None,
@@ -133,10 +134,6 @@ pub fn panels<'a>(criteria: &Criteria, answers: &'a [Answer], now: Timestamp) ->
         match &answer.evidence {
             Evidence::FirstSessions(sessions) => panels.first_success = Curve::of(sessions, span.to),
             Evidence::Interactions(interactions) => panels.course = Course::of(criteria, interactions),
-            Evidence::Operations(groups) => {
-                let of = |persona: &Option<String>| groups.groups.get(persona).map_or([None, None], |days| p95_interval_ms(days, ALPHA));
-                panels.personas_p95_ms = panels.report.personas.iter().map(|persona| of(&persona.persona)).collect();
-            }
             Evidence::Measurement(groups) => {
                 let readings: Vec<_> = groups.groups.values().flatten().cloned().collect();
                 match code::readings(criteria, question, readings.iter()) {
