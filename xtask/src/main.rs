@@ -1,9 +1,10 @@
-//! `cargo xtask demo|test|bench|codegen`: what a developer or CI calls. Without dependencies, so that it is there at once.
+//! `cargo xtask demo|test|bench|codegen|dist`: what a developer or CI calls. Without dependencies, so that it is there at once.
 
 mod architecture;
 mod bench;
 mod browser;
 mod demo;
+mod dist;
 mod nix;
 mod test;
 
@@ -22,7 +23,9 @@ cargo xtask test          formatting, lints, architecture, and all tests
 cargo xtask bench         what the doors and the judge cost, beside what a user would use instead, and how often a verdict
                           is wrong: all, or some of run, record, judge, simulate, store, crash, chaos
 cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
-cargo xtask codegen       write schemas/ anew from the Rust types";
+cargo xtask codegen       write schemas/ anew from the Rust types
+cargo xtask dist          pack the release program with manual pages, completions and licences: an archive and a Debian
+                          package, each tried in an empty root";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["bench", ref which @ ..] => bench::bench(which),
         ["codegen"] => codegen(),
+        ["dist"] => dist::dist(),
         ["architecture"] => architecture::check(),
         _ => Err(USAGE.to_owned()),
     };

@@ -16,6 +16,7 @@ mod files;
 mod history;
 mod init;
 mod label;
+mod man;
 mod probe;
 mod probe_sample;
 mod query;
@@ -138,6 +139,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             clap_complete::generate(completions.shell, &mut Cli::command(), "milepost", &mut text);
             print(&String::from_utf8_lossy(&text))
         }
+        Some(Command::Man(wish)) => man::man(&wish),
     }
 }
 

@@ -45,6 +45,7 @@ Data
   doctor       Check configuration, data and clock; say what nothing feeds
   schema       Print the JSON Schema of a format
   completions  Print completions for a shell
+  man          Print a manual page
 
 Options:
 {options}
@@ -200,6 +201,8 @@ pub enum Command {
     Schema(Schema),
     /// Print completions for a shell
     Completions(Completions),
+    /// Print a manual page, as roff: `milepost man check | man -l -`
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -976,6 +979,17 @@ pub struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Of this command; without one, of milepost as a whole
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
+
+    /// List the names of all pages instead
+    #[arg(long, conflicts_with = "command")]
+    pub list: bool,
 }
 
 #[cfg(test)]

@@ -526,6 +526,22 @@ fn completions_are_printed_for_every_shell() {
 }
 
 #[test]
+fn every_command_has_a_manual_page() {
+    let place = Place::new();
+    let pages = place.ok(&["man", "--list"]);
+    assert!(pages.lines().count() > 40 && pages.lines().any(|page| page == "milepost-collect-git"), "{pages}");
+    for page in pages.lines() {
+        let of = page.trim_start_matches("milepost").trim_start_matches('-');
+        let args = if of.is_empty() { vec!["man"] } else { vec!["man", of] };
+        let text = place.ok(&args);
+        assert!(text.contains(&format!(".TH {page} 1")) && text.contains(".SH SYNOPSIS"), "{page}: {text}");
+    }
+    assert_eq!(place.ok(&["man", "collect", "git"]), place.ok(&["man", "collect-git"]));
+    let unknown = place.run(&["man", "collect", "gti"]);
+    assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let place = Place::with(P95);
     place.record(&operations(1, 20_000, "ok"));
