@@ -61,8 +61,8 @@ pub struct Compacted {
     pub repeated: u64,
     /// How many lines were no events, and were set aside.
     pub unreadable: u64,
-    /// How many data files were removed because they are older than what is kept.
-    pub removed_files: u64,
+    /// How many events were removed because they are older than what is kept.
+    pub removed: u64,
     /// Whether the spool got a new id, because the store knows other segments by the old one.
     pub renewed: bool,
 }
@@ -272,7 +272,7 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
         let Some(keep_from) = upkeep.keep_from.filter(|_| !KEPT_FOR_EVER.contains(kind)) else { continue };
         if let Some(table) = lake.open(kind.table()).await? {
             let removed = lake.remove_days_before(kind.table(), table, keep_from).await?;
-            done.removed_files += removed;
+            done.removed += removed;
             if removed > 0 {
                 changed.insert(kind.table());
             }

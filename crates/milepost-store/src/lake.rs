@@ -4,15 +4,18 @@
 //! DATA/store/store.json        version of this layout
 //! DATA/store/compact.lock      held by whoever writes the tables
 //! DATA/store/digests.json      length and CRC32C of each data file
-//! DATA/store/operations/       a Delta table, divided by day; others can read it as it is
+//! DATA/store/operations/       a Delta table; others can read it as it is
 //! ```
+//!
+//! A table is not divided into folders of days: with a file a day, what a question costs would grow with every day, however few events
+//! it has. Rows that came together lie together, so the smallest and largest day of files and row groups tell which to read.
 //!
 //! What is written names the spool and the sequence number that it came from as Delta's application transaction, in the same
 //! commit: so a table holds a segment whole or not at all, and says which ones it holds.
 
 use crate::{StoreError, tables::DAY, tables::PERSONAL};
 use datafusion::{
-    arrow::record_batch::RecordBatch,
+    arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch},
     parquet::{basic::Compression, file::properties::WriterProperties},
     prelude::{SessionConfig, SessionContext},
 };
@@ -24,9 +27,10 @@ use deltalake_core::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
+    num::NonZeroU64,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
@@ -39,8 +43,12 @@ const LAYOUT_VERSION: u32 = 1;
 pub(crate) const SEGMENTS: &str = "segments";
 /// The table of whose turn it is; none where no machines share the tables.
 pub(crate) const CLAIMS: &str = "claims";
-/// How many files beyond one a day a table may have before they are merged.
+/// How large files become by merging, in bytes: such a one is written anew some dozen times before it is full.
+const FILE_BYTES: NonZeroU64 = NonZeroU64::new(64 * 1024 * 1024).unwrap();
+/// How many files beyond one a table may have that are less than half full before they are merged.
 const SMALL_FILES_MAX: usize = 4;
+/// How many rows of a file are skipped or read together.
+const GROUP_ROWS: usize = 64 * 1024;
 /// How long files stay that no version of the table needs any more: a reader may still be at them.
 const REMOVED_KEPT: Duration = Duration::from_secs(6 * 60 * 60);
 /// After how many commits a table writes its whole state down, so that a reader need not begin at the first.
@@ -164,7 +172,6 @@ impl Lake {
                 let schema = rows.first().map(RecordBatch::schema);
                 let names = schema.iter().flat_map(|schema| schema.fields().iter().map(|field| field.name().clone()));
                 let with_statistics: Vec<_> = names.filter(|name| !PERSONAL.contains(&name.as_str())).collect();
-                let divided = schema.as_ref().is_some_and(|schema| schema.field_with_name(DAY).is_ok());
                 let kept = format!("interval {} seconds", self.removed_kept.as_secs());
                 let configuration = [
                     ("delta.checkpointInterval", CHECKPOINT_INTERVAL.to_owned()),
@@ -173,8 +180,7 @@ impl Lake {
                     ("delta.dataSkippingStatsColumns", with_statistics.join(",")),
                 ];
                 let table = self.handle(name)?.build().map_err(in_table(name))?.write(rows);
-                let table = table.with_configuration(configuration.map(|(key, value)| (key, Some(value)))).with_table_name(name);
-                if divided { table.with_partition_columns([DAY]) } else { table }
+                table.with_configuration(configuration.map(|(key, value)| (key, Some(value)))).with_table_name(name)
             }
         };
         table
@@ -189,26 +195,25 @@ impl Lake {
     /// Merges small files once there are many, and removes those that nothing needs any more.
     /// Whether there was anything to do.
     pub(crate) async fn tidy(&self, name: &str, table: DeltaTable) -> Result<bool, StoreError> {
-        let files = table.snapshot().map_err(in_table(name))?.log_data().num_files();
-        if files <= days(&table).map_err(in_table(name))?.len().max(1) + SMALL_FILES_MAX {
+        if small_files(&table).map_err(in_table(name))? <= SMALL_FILES_MAX {
             return Ok(false);
         }
-        let optimize = table.optimize().with_type(OptimizeType::Compact).with_writer_properties(compressed());
+        let optimize = table.optimize().with_type(OptimizeType::Compact).with_target_size(FILE_BYTES).with_writer_properties(compressed());
         let (table, _) = optimize.await.map_err(in_table(name))?;
         vacuum(name, table).await?;
         Ok(true)
     }
 
-    /// Removes whole days.
+    /// Removes the rows of the days before one; returns how many they were.
     pub(crate) async fn remove_days_before(&self, name: &str, table: DeltaTable, day: jiff::civil::Date) -> Result<u64, StoreError> {
-        let before = days(&table).map_err(in_table(name))?;
-        if before.iter().next().is_none_or(|first| *first >= day.to_string()) {
-            return Ok(0);
+        let older = format!("{DAY} < DATE '{day}'");
+        let before = select(&table, &format!("SELECT count(*) FROM lake WHERE {older}")).await?;
+        let rows = before.first().map_or(0, |batch| batch.column(0).as_primitive::<Int64Type>().value(0));
+        if rows > 0 {
+            let (table, _) = table.delete().with_predicate(older).with_writer_properties(compressed()).await.map_err(in_table(name))?;
+            vacuum(name, table).await?;
         }
-        let predicate = format!("{DAY} < DATE '{day}'");
-        let (table, metrics) = table.delete().with_predicate(predicate).await.map_err(in_table(name))?;
-        vacuum(name, table).await?;
-        Ok(metrics.num_removed_files as u64)
+        Ok(u64::try_from(rows).unwrap_or(0))
     }
 }
 
@@ -217,11 +222,16 @@ async fn vacuum(name: &str, table: DeltaTable) -> Result<(), StoreError> {
     table.vacuum().with_mode(VacuumMode::Full).await.map(|_| ()).map_err(in_table(name))
 }
 
-/// The days that a table has files of, as `2026-11-24`; none for a table that is not divided by day.
-pub(crate) fn days(table: &DeltaTable) -> Result<BTreeSet<String>, DeltaTableError> {
+/// How many files beyond one of each folder are less than half full.
+fn small_files(table: &DeltaTable) -> Result<usize, DeltaTableError> {
     let snapshot = table.snapshot()?;
-    let of_path = |path: &str| path.split('/').find_map(|part| part.strip_prefix("day=").map(str::to_owned));
-    Ok(snapshot.log_data().iter().filter_map(|file| of_path(&file.path())).collect())
+    // Tables that an earlier Milepost made are divided by day, and files of two days are not merged.
+    let mut of_folder: BTreeMap<String, usize> = BTreeMap::new();
+    for file in snapshot.log_data().iter().filter(|file| u64::try_from(file.size()).is_ok_and(|size| size < FILE_BYTES.get() / 2)) {
+        let path = file.path();
+        *of_folder.entry(path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()).or_default() += 1;
+    }
+    Ok(of_folder.values().map(|files| files - 1).sum())
 }
 
 /// How many rows a table has.
@@ -244,9 +254,9 @@ pub(crate) async fn select(table: &DeltaTable, sql: &str) -> Result<Vec<RecordBa
     Ok(engine.sql(sql).await?.collect().await?)
 }
 
-/// Snappy, which costs a little disk: a file of a day is small, and making ready for Zstandard took longer than reading it.
+/// Snappy, which costs a little disk: where a file is small, making ready for Zstandard took longer than reading it.
 fn compressed() -> WriterProperties {
-    WriterProperties::builder().set_compression(Compression::SNAPPY).build()
+    WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS)).build()
 }
 
 pub(crate) fn in_table(table: &str) -> impl FnOnce(DeltaTableError) -> StoreError + '_ {
@@ -260,4 +270,56 @@ pub(crate) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io
 /// Puts a folder's list of files on the disk.
 pub(crate) fn sync(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(failed("flush", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables;
+    use datafusion::physical_plan::{ExecutionPlan, collect};
+    use milepost_record::{Event, Kind, Operation, Outcome, Timestamp};
+    use std::sync::Arc;
+
+    /// What a plan says that it did, summed over all its parts.
+    fn measured(plan: &Arc<dyn ExecutionPlan>, name: &str) -> usize {
+        let own = plan.metrics().map_or(0, |metrics| {
+            metrics.iter().filter(|metric| metric.value().name() == name).map(|metric| pruned(&metric.value().to_string())).sum()
+        });
+        own + plan.children().into_iter().map(|child| measured(child, name)).sum::<usize>()
+    }
+
+    /// The groups that were left out, of `3 total → 1 matched`.
+    fn pruned(text: &str) -> usize {
+        let numbers: Vec<usize> = text.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+        numbers.first().zip(numbers.get(1)).map_or(0, |(total, matched)| total - matched)
+    }
+
+    /// Files are merged across days, and yet a question leaves the days unread that are not in its span.
+    #[test]
+    fn within_a_file_of_many_days_others_are_not_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (lake, _lock) = Lake::lock(folder.path(), Some(Duration::ZERO)).expect("a lake");
+            let mut table = None;
+            for day in 0..7_u64 {
+                let at =
+                    Timestamp::from_microseconds(1_790_000_000_000_000).expect("a time").saturating_add(Duration::from_secs(day * 86400));
+                let event = Event::at(at, Operation::new("search", Outcome::Ok));
+                let rows = tables::batch(Kind::Operation, &vec![&event; GROUP_ROWS]).expect("rows");
+                table = Some(lake.append("operations", table, vec![rows], "s", day + 1).await.expect("appended"));
+            }
+            assert!(lake.tidy("operations", table.expect("a table")).await.expect("merged"));
+            let table = lake.open("operations").await.expect("opened").expect("a table");
+            assert_eq!(table.snapshot().expect("a snapshot").log_data().num_files(), 1);
+            let engine = SessionContext::new();
+            engine.register_table("lake", table.table_provider().await.expect("a provider")).expect("registered");
+            let day = "SELECT count(*) FROM lake WHERE day = DATE '2026-09-23' AND outcome = 'ok'";
+            let plan = engine.sql(day).await.expect("a plan").create_physical_plan().await.expect("a plan");
+            let rows = collect(plan.clone(), engine.task_ctx()).await.expect("rows");
+            assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), GROUP_ROWS as i64);
+            let left_out = measured(&plan, "row_groups_pruned_statistics");
+            assert!(left_out >= 5, "{left_out} of 7 groups were left out");
+        });
+    }
 }

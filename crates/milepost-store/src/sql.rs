@@ -160,6 +160,13 @@ pub(crate) fn unlabelled(limit: u64) -> String {
     )
 }
 
+/// The days of UTC that have events of a kind.
+pub(crate) fn days(kind: Kind, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    let from = from.map_or("true".to_owned(), |from| format!("at >= {}", time(from)));
+    let to = to.map_or(String::new(), |to| format!(" AND at < {}", time(to)));
+    format!("SELECT DISTINCT day FROM {} WHERE {from}{to}", kind.table())
+}
+
 /// The events of a kind on one day of UTC, by time.
 pub(crate) fn of_day(kind: Kind, day: Date, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     let from = from.map_or(String::new(), |from| format!(" AND at >= {}", time(from)));
@@ -214,7 +221,7 @@ fn of_origins(origins: &BTreeSet<String>) -> String {
     if origins.is_empty() { " AND false".to_owned() } else { format!(" AND \"origin\" IN ({})", origins.join(", ")) }
 }
 
-/// The days that tables are divided by come first: those outside the span are not read.
+/// Days come first, by which files and parts of files are known that have none of the span: those are not read.
 pub(crate) fn in_span(question: &Question, table: &str) -> String {
     within_span(question.span, table)
 }

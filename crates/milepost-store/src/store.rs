@@ -26,7 +26,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
-use jiff::{ToSpan, civil::Date};
+use jiff::civil::Date;
 use milepost_record::{
     Answer, Event, Invalid, Inventory, Kind, Limit, Question, Segment, Span, Spool, SpoolError, Timestamp, UNREADABLE_MAX,
 };
@@ -109,7 +109,6 @@ pub struct Store {
     engine: SessionContext,
     inventory: Inventory,
     past: Vec<Event>,
-    days: BTreeMap<Kind, BTreeSet<Date>>,
 }
 
 /// Which events are wanted.
@@ -172,12 +171,9 @@ impl Store {
         // One partition: what a question reads is small or comes from few files, and more would cost planning.
         let config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
         let engine = SessionContext::new_with_config(config);
-        let mut days: BTreeMap<Kind, BTreeSet<Date>> = BTreeMap::new();
         let mut inventory = live.inventory;
         for kind in Kind::ALL {
             let batches = live.batches.remove(kind).unwrap_or_default();
-            let of_kind = days.entry(*kind).or_default();
-            of_kind.extend(live.days.remove(kind).unwrap_or_default().into_iter().filter_map(date));
             let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
             let batches = batches.iter().map(viewed).collect::<Result<Vec<_>, _>>()?;
             let spooled = (!batches.is_empty() || !stored.contains_key(kind))
@@ -187,7 +183,6 @@ impl Store {
                 .transpose()?;
             let kept = match stored.get(kind) {
                 Some(Stored { table, .. }) => {
-                    of_kind.extend(lake::days(table).map_err(in_table(kind.table()))?.iter().filter_map(|day| day.parse::<Date>().ok()));
                     *inventory.events.entry(*kind).or_default() += lake::rows(table).map_err(in_table(kind.table()))?;
                     Some(engine.read_table(table.table_provider().await?)?)
                 }
@@ -212,7 +207,7 @@ impl Store {
         let columns = columns(&segments, &none.schema())?;
         engine.register_table(SEGMENTS, segments.select(columns)?.into_view())?;
         inventory.events.retain(|_, n| *n > 0);
-        Ok(Self { engine, inventory, past: Vec::new(), days })
+        Ok(Self { engine, inventory, past: Vec::new() })
     }
 
     /// What the events hold as a whole.
@@ -382,13 +377,20 @@ impl Store {
         mut visit: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
         let wanted = |kind: &&Kind| selection.kinds.is_empty() || selection.kinds.contains(kind);
-        let kinds: Vec<_> = Kind::ALL.iter().filter(wanted).collect();
-        let days: BTreeSet<_> = kinds.iter().filter_map(|kind| self.days.get(kind)).flatten().collect();
-        for day in days {
+        let mut days: BTreeMap<Date, Vec<Kind>> = BTreeMap::new();
+        for kind in Kind::ALL.iter().filter(wanted) {
+            for columns in self.run(&sql::days(*kind, selection.from, selection.to)).await?.iter().map(Columns::of) {
+                let of_kind = columns.dates(tables::DAY)?;
+                for row in 0..columns.rows() {
+                    days.entry(answer::day(&of_kind, row)?).or_default().push(*kind);
+                }
+            }
+        }
+        for (day, kinds) in days {
             let mut of_day = Vec::new();
-            for kind in kinds.iter().filter(|kind| self.days.get(kind).is_some_and(|days| days.contains(day))) {
-                let batches = self.run(&sql::of_day(**kind, *day, selection.from, selection.to)).await?;
-                of_day.push(InOrder { kind: **kind, batches: batches.into_iter(), next: VecDeque::new() });
+            for kind in kinds {
+                let batches = self.run(&sql::of_day(kind, day, selection.from, selection.to)).await?;
+                of_day.push(InOrder { kind, batches: batches.into_iter(), next: VecDeque::new() });
             }
             loop {
                 for of_kind in &mut of_day {
@@ -479,11 +481,6 @@ impl InOrder {
     }
 }
 
-/// A day that is counted from 1970.
-fn date(day: i32) -> Option<Date> {
-    Date::constant(1970, 1, 1).checked_add(i64::from(day).days()).ok()
-}
-
 /// The same rows with their texts as views, as tables are read: so kinds can stand in one UNION wherever the events of each lie at
 /// the moment.
 fn viewed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
@@ -522,7 +519,6 @@ struct Stored {
 struct Live {
     batches: BTreeMap<Kind, Vec<RecordBatch>>,
     identities: Identities,
-    days: BTreeMap<Kind, BTreeSet<i32>>,
     inventory: Inventory,
 }
 
@@ -557,7 +553,6 @@ impl Live {
                     live.inventory.repeated += 1;
                     continue;
                 }
-                live.days.entry(kind).or_default().insert(tables::day(event.at));
                 let waiting = waiting.entry(kind).or_default();
                 waiting.push(event);
                 if waiting.len() >= BATCH {

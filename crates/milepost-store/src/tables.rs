@@ -17,7 +17,7 @@ use datafusion::{
 use milepost_record::{Event, Fact, Kind, Scalar, Timestamp};
 use std::sync::Arc;
 
-/// The column that tables are divided by: the day of `at` in UTC.
+/// The column by which is known which parts of a table to read: the day of `at` in UTC.
 pub(crate) const DAY: &str = "day";
 
 /// The days since 1970 of a moment, in UTC.

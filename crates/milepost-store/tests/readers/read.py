@@ -16,7 +16,7 @@ def look(store):
     table = DeltaTable(store / "operations")
     frame = pandas.DataFrame(table.to_pyarrow_table(columns=["id", "day", "duration_us"]).to_pydict())
     files = table.file_uris()
-    count = "SELECT count(*), count(DISTINCT id), sum(duration_us) FROM read_parquet($files, hive_partitioning = true)"
+    count = "SELECT count(*), count(DISTINCT id), sum(duration_us) FROM read_parquet($files)"
     rows, ids, total = duckdb.execute(count, {"files": files}).fetchone()
     assert (rows, ids) == (len(frame), frame["id"].nunique()), f"DuckDB sees {rows} rows, pandas {len(frame)}"
     assert rows == ids, f"{rows} rows, {ids} of them different"

@@ -470,8 +470,8 @@ impl Round<'_> {
             if compacted.unreadable > 0 {
                 done += &format!("; {} set aside", several(compacted.unreadable, "line that is no event", "lines that are no events"));
             }
-            if compacted.removed_files > 0 {
-                done += &format!("; {} of days removed that nothing needs", several(compacted.removed_files, "file", "files"));
+            if compacted.removed > 0 {
+                done += &format!("; {} of days removed that nothing needs", several(compacted.removed, "event", "events"));
             }
             if compacted.renewed {
                 done += "; the spool has a new id, since the store knows another by the old one (was a backup restored?)";
