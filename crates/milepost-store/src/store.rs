@@ -121,6 +121,15 @@ pub struct Selection {
     pub from: Option<Timestamp>,
     /// Before this moment.
     pub to: Option<Timestamp>,
+    /// Of the person with this pseudonym: all that carries it, and what others said of their interactions.
+    pub user: Option<String>,
+}
+
+impl Selection {
+    /// The kinds that are wanted.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.iter().copied().filter(|kind| self.kinds.is_empty() || self.kinds.contains(kind))
+    }
 }
 
 /// The notes on periods that do not count.
@@ -381,14 +390,13 @@ impl Store {
         selection: &Selection,
         mut visit: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
-        let wanted = |kind: &&Kind| selection.kinds.is_empty() || selection.kinds.contains(kind);
-        let kinds: Vec<_> = Kind::ALL.iter().filter(wanted).collect();
+        let kinds: Vec<_> = selection.kinds().collect();
         let days: BTreeSet<_> = kinds.iter().filter_map(|kind| self.days.get(kind)).flatten().collect();
         for day in days {
             let mut of_day = Vec::new();
             for kind in kinds.iter().filter(|kind| self.days.get(kind).is_some_and(|days| days.contains(day))) {
-                let batches = self.run(&sql::of_day(**kind, *day, selection.from, selection.to)).await?;
-                of_day.push(InOrder { kind: **kind, batches: batches.into_iter(), next: VecDeque::new() });
+                let batches = self.run(&sql::of_day(*kind, *day, selection)).await?;
+                of_day.push(InOrder { kind: *kind, batches: batches.into_iter(), next: VecDeque::new() });
             }
             loop {
                 for of_kind in &mut of_day {
@@ -420,6 +428,11 @@ impl Store {
     /// Where the engine fails.
     pub async fn views(&self) -> Result<Vec<View>, StoreError> {
         views::views(&self.engine).await
+    }
+
+    /// The days of UTC on which there may be events of a kind.
+    pub(crate) fn days(&self, kind: Kind) -> impl Iterator<Item = Date> {
+        self.days.get(&kind).into_iter().flatten().copied()
     }
 
     fn sql(&self, question: &Question, limits: &[&Limit]) -> String {
