@@ -35,7 +35,7 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
             "crates/milepost-store/src/lake.rs",
             "crates/milepost/src/app/files.rs",
             "crates/milepost/src/app/init.rs",
-            "crates/milepost/src/app/record.rs",
+            "crates/milepost/src/app/set_aside.rs",
         ],
         "every door ends in the spool, and few other files may write to disk",
     ),

@@ -90,6 +90,13 @@ impl Identity {
     }
 }
 
+/// Whether a text is such a pseudonym, and no name.
+#[must_use]
+pub fn is_pseudonym(text: &str) -> bool {
+    let digits = |rest: &str| rest.len() == 16 && rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.strip_prefix("u-").is_some_and(digits)
+}
+
 /// A new id that no other has, short enough to read: 12 random hexadecimal digits.
 #[must_use]
 pub fn random_id() -> String {

@@ -87,7 +87,7 @@ mod spool;
 mod spool_state;
 mod timestamp;
 
-pub use door::{Admitted, Door, Identity, Texts, random_id, recording_is_off};
+pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recording_is_off};
 pub use event::*;
 pub use files::SpoolError;
 pub use question::*;

@@ -1,12 +1,12 @@
 //! Which events are there already: identity is (kind, id).
 
-use crate::{StoreError, lake::select, tables};
+use crate::{Store, StoreError, lake::select, sql, tables};
 use datafusion::{
     arrow::{array::AsArray, compute::cast, datatypes::DataType, record_batch::RecordBatch},
     error::DataFusionError,
 };
 use deltalake_core::DeltaTable;
-use jiff::{ToSpan, civil::Date};
+use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Event, Kind};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -53,6 +53,32 @@ impl Identities {
             stored.extend(of_batch(kind, &batch)?.into_iter().flatten().filter(|id| self.seen.contains(id)));
         }
         Ok(stored)
+    }
+}
+
+impl Store {
+    /// Which of these events are there already: on the days on which they happened, or, where when they happened is not told by
+    /// what they are made of, on `any_day`.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn known(&self, events: &[Event], any_day: bool) -> Result<Vec<bool>, StoreError> {
+        let mut there = HashSet::new();
+        for kind in Kind::ALL {
+            let of_kind = || events.iter().filter(|event| event.kind() == *kind);
+            let day = |event: &Event| event.at.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
+            let (Some(first), Some(last)) = (of_kind().map(day).min(), of_kind().map(day).max()) else { continue };
+            let ids: Vec<_> = of_kind().filter_map(|event| event.id.as_deref()).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let sql = sql::known(*kind, ids.into_iter(), (!any_day).then_some((first, last)));
+            for batch in self.run(&sql).await? {
+                there.extend(of_batch(*kind, &batch)?.into_iter().flatten());
+            }
+        }
+        let is_there = |event: &Event| event.id.as_ref().is_some_and(|id| there.contains(&identity(event.kind(), id)));
+        Ok(events.iter().map(is_there).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Questions as SQL, one statement for each: what a reader of `milepost explain` can run himself.
 
-use crate::people;
+use crate::{Selection, people};
 use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::{
     Dimension, ERROR_DAYS_MAX, EXACT_DURATIONS_MAX, FAILURES_MAX, Kind, Limit, MEASURED_MAX, MISSES_MAX, Origin, Question, READINGS_MAX,
@@ -160,18 +160,38 @@ pub(crate) fn unlabelled(limit: u64) -> String {
     )
 }
 
-/// The days of UTC that have events of a kind.
-pub(crate) fn days(kind: Kind, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
-    let from = from.map_or("true".to_owned(), |from| format!("at >= {}", time(from)));
-    let to = to.map_or(String::new(), |to| format!(" AND at < {}", time(to)));
-    format!("SELECT DISTINCT day FROM {} WHERE {from}{to}", kind.table())
+/// The days of UTC on which a selection takes in events of a kind.
+pub(crate) fn days(kind: Kind, selection: &Selection) -> String {
+    format!("SELECT DISTINCT day FROM {} WHERE true{} ORDER BY day", kind.table(), selected(kind, selection))
 }
 
-/// The events of a kind on one day of UTC, by time.
-pub(crate) fn of_day(kind: Kind, day: Date, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
-    let from = from.map_or(String::new(), |from| format!(" AND at >= {}", time(from)));
-    let to = to.map_or(String::new(), |to| format!(" AND at < {}", time(to)));
-    format!("SELECT * FROM {} WHERE day = DATE '{day}'{from}{to} ORDER BY at, id", kind.table())
+/// The events of a kind on one day of UTC that a selection takes in, by time.
+pub(crate) fn of_day(kind: Kind, day: Date, selection: &Selection) -> String {
+    format!("SELECT * FROM {} WHERE day = DATE '{day}'{} ORDER BY at, id", kind.table(), selected(kind, selection))
+}
+
+fn selected(kind: Kind, selection: &Selection) -> String {
+    let from = selection.from.map_or(String::new(), |from| format!(" AND at >= {}", time(from)));
+    let to = selection.to.map_or(String::new(), |to| format!(" AND at < {}", time(to)));
+    let user = selection.user.as_deref().map_or(String::new(), |user| format!(" AND {}", of_person(kind, user)));
+    from + &to + &user
+}
+
+/// The condition on the events of a kind that are of a person: those that carry the pseudonym, and labels of the person's
+/// interactions, whoever gave them.
+pub(crate) fn of_person(kind: Kind, user: &str) -> String {
+    let user = text(user);
+    match kind {
+        Kind::Label => format!("(\"user\" = {user} OR \"of\" IN (SELECT id FROM interactions WHERE \"user\" = {user}))"),
+        _ => format!("\"user\" = {user}"),
+    }
+}
+
+/// Those of these ids that a kind has, on some days of UTC or on any.
+pub(crate) fn known<'a>(kind: Kind, ids: impl Iterator<Item = &'a str>, days: Option<(Date, Date)>) -> String {
+    let ids: Vec<_> = ids.map(text).collect();
+    let days = days.map_or(String::new(), |(first, last)| format!("day >= DATE '{first}' AND day <= DATE '{last}' AND "));
+    format!("SELECT id FROM {} WHERE {days}id IN ({})", kind.table(), ids.join(", "))
 }
 
 pub(crate) fn condition(question: &Question) -> String {

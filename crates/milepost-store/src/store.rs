@@ -120,6 +120,15 @@ pub struct Selection {
     pub from: Option<Timestamp>,
     /// Before this moment.
     pub to: Option<Timestamp>,
+    /// Of the person with this pseudonym: all that carries it, and what others said of their interactions.
+    pub user: Option<String>,
+}
+
+impl Selection {
+    /// The kinds that are wanted.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.iter().copied().filter(|kind| self.kinds.is_empty() || self.kinds.contains(kind))
+    }
 }
 
 /// The notes on periods that do not count.
@@ -376,20 +385,16 @@ impl Store {
         selection: &Selection,
         mut visit: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
-        let wanted = |kind: &&Kind| selection.kinds.is_empty() || selection.kinds.contains(kind);
         let mut days: BTreeMap<Date, Vec<Kind>> = BTreeMap::new();
-        for kind in Kind::ALL.iter().filter(wanted) {
-            for columns in self.run(&sql::days(*kind, selection.from, selection.to)).await?.iter().map(Columns::of) {
-                let of_kind = columns.dates(tables::DAY)?;
-                for row in 0..columns.rows() {
-                    days.entry(answer::day(&of_kind, row)?).or_default().push(*kind);
-                }
+        for kind in selection.kinds() {
+            for day in self.days(kind, selection).await? {
+                days.entry(day).or_default().push(kind);
             }
         }
         for (day, kinds) in days {
             let mut of_day = Vec::new();
             for kind in kinds {
-                let batches = self.run(&sql::of_day(kind, day, selection.from, selection.to)).await?;
+                let batches = self.run(&sql::of_day(kind, day, selection)).await?;
                 of_day.push(InOrder { kind, batches: batches.into_iter(), next: VecDeque::new() });
             }
             loop {
@@ -422,6 +427,18 @@ impl Store {
     /// Where the engine fails.
     pub async fn views(&self) -> Result<Vec<View>, StoreError> {
         views::views(&self.engine).await
+    }
+
+    /// The days of UTC on which a selection takes in events of a kind, in order.
+    pub(crate) async fn days(&self, kind: Kind, selection: &Selection) -> Result<Vec<Date>, StoreError> {
+        let mut days = Vec::new();
+        for columns in self.run(&sql::days(kind, selection)).await?.iter().map(Columns::of) {
+            let of_kind = columns.dates(tables::DAY)?;
+            for row in 0..columns.rows() {
+                days.push(answer::day(&of_kind, row)?);
+            }
+        }
+        Ok(days)
     }
 
     fn sql(&self, question: &Question, limits: &[&Limit]) -> String {

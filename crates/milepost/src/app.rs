@@ -26,6 +26,7 @@ mod run;
 mod schedule;
 mod scorecard;
 mod serve;
+mod set_aside;
 mod track;
 mod watch;
 

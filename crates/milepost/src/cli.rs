@@ -41,7 +41,7 @@ Automate
 
 Data
   query        Read the events with SQL
-  export       Write events as JSON lines
+  export       Write events as JSON lines or Parquet
   doctor       Check configuration, data and clock; say what nothing feeds
   schema       Print the JSON Schema of a format
   completions  Print completions for a shell
@@ -191,7 +191,7 @@ pub enum Command {
     /// One entry for each configuration, of this user: nothing of it needs an administrator.
     #[command(subcommand)]
     Schedule(Schedule),
-    /// Write events as JSON lines, each once
+    /// Write events as JSON lines or Parquet, each once
     Export(Export),
     /// Check configuration, data and clock, and say which criteria nothing feeds
     ///
@@ -934,6 +934,24 @@ pub struct Export {
     /// Only events before this time
     #[arg(long)]
     pub to: Option<Timestamp>,
+    /// Only what is of one person, by name or by pseudonym: what carries the pseudonym, and labels of the person's interactions
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// As what
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub format: ExportFormat,
+    /// The file to write; of Parquet, where --kind names not exactly one kind, the folder for a file of each [default: standard
+    /// output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// JSON lines, which `record` reads
+    Jsonl,
+    /// Parquet, with the columns of the views that `query` shows
+    Parquet,
 }
 
 fn kind(name: &str) -> Result<Kind, String> {

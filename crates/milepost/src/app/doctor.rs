@@ -2,8 +2,8 @@
 
 use super::{
     Failure, Workplace, print, printable,
-    record::SET_ASIDE,
     scorecard::{Judged, judged, wait},
+    set_aside::SET_ASIDE,
     track::{Alerts, still_waiting},
 };
 use crate::{

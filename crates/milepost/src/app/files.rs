@@ -34,6 +34,29 @@ pub(super) fn keep(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// A file for our own eyes that is written bit by bit, and is not there before it is whole.
+pub(super) struct Unfinished<'a> {
+    file: NamedTempFile,
+    path: &'a Path,
+}
+
+/// Begins such a file.
+pub(super) fn unfinished(path: &Path) -> io::Result<Unfinished<'_>> {
+    Ok(Unfinished { file: beside(path, b"", PRIVATE)?, path })
+}
+
+impl Unfinished<'_> {
+    pub(super) fn as_mut(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Puts it in its place.
+    pub(super) fn keep(self) -> io::Result<()> {
+        self.file.persist(self.path)?;
+        Ok(())
+    }
+}
+
 /// Adds to the end of a file of somebody else, which is made where it is missing.
 pub(super) fn append(path: &Path, content: &[u8]) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).open(path)?.write_all(content)

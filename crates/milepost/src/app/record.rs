@@ -1,26 +1,16 @@
 //! `milepost record`: one event from its flags, or many as JSON lines.
 
-use super::{Failure, Workplace, printable, run::fill, say};
+use super::{Failure, Workplace, run::fill, say, set_aside::SetAside};
 use crate::cli::{Record, RecordKind, Stamp};
 use milepost_record::{
     Admitted, Door, Durability, ErrorDetail, Event, Fact, Interaction, Label, Measurement, Memory, Note, Operation, Session, Spool,
     Timestamp, limits,
 };
-use serde::Serialize;
 use std::{
-    fs::OpenOptions,
-    io::{self, BufRead, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, BufRead, Read},
     path::Path,
     process::ExitCode,
 };
-
-/// How many invalid lines are named one by one.
-const NAMED_MAX: u64 = 20;
-/// How much of an invalid line is kept.
-const KEPT_BYTES: usize = 4096;
-/// How large the file of invalid lines may become, in bytes.
-const SET_ASIDE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) fn record(record: Record, workplace: &Workplace) -> Result<ExitCode, Failure> {
     let Some((spool, door)) = workplace.recording("record")? else { return Ok(ExitCode::SUCCESS) };
@@ -103,7 +93,8 @@ struct Desk<'a> {
 /// Spools each valid line, and sets each invalid one aside by its number. A write that fails ends it: what was acknowledged
 /// before is counted in what is said.
 fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> {
-    let (mut number, mut recorded, mut invalid, mut kept, mut texts) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut number, mut recorded, mut texts) = (0_u64, 0_u64, 0_u64);
+    let mut aside = SetAside::new(desk.data, "record", "line");
     loop {
         let mut line = Vec::new();
         let limit = limits::LINE_BYTES_MAX as u64 + 1;
@@ -130,26 +121,17 @@ fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> 
                 recorded += 1;
                 texts += u64::from(text_removed);
             }
-            Err(reason) => {
-                invalid += 1;
-                kept += u64::from(set_aside(desk.data, number, &reason, &line)?);
-                if invalid <= NAMED_MAX {
-                    say(&format!("line {number}: {}", printable(&reason)));
-                }
-            }
+            Err(reason) => aside.keep(number, &reason, &line)?,
         }
     }
     if texts > 0 {
         say(&format!("{texts} texts were left out, since `texts` under [privacy] does not allow them"));
     }
-    if invalid == 0 {
+    if aside.refused() == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    if invalid > NAMED_MAX {
-        say(&format!("and {} more lines", invalid - NAMED_MAX));
-    }
-    let full = if kept < invalid { format!("; {} of them are lost, since that file is full", invalid - kept) } else { String::new() };
-    say(&format!("{recorded} recorded, {invalid} set aside in {}{full}", desk.data.join(SET_ASIDE).display()));
+    aside.say_the_rest();
+    say(&format!("{recorded} recorded, {}", aside.summary()));
     Ok(ExitCode::from(2))
 }
 
@@ -157,31 +139,4 @@ fn admit(line: &[u8], door: &Door) -> Result<Admitted, String> {
     let text = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?;
     let event = Event::from_json(text).map_err(|invalid| invalid.to_string())?;
     door.admit(event, Timestamp::now()).map_err(|invalid| invalid.to_string())
-}
-
-/// Name of the file that keeps the lines that a door refused.
-pub(super) const SET_ASIDE: &str = "set-aside.jsonl";
-
-/// Whether the line was kept: not where the file is full already.
-fn set_aside(data: &Path, number: u64, reason: &str, line: &[u8]) -> Result<bool, Failure> {
-    #[derive(Serialize)]
-    struct Refused<'a> {
-        at: Timestamp,
-        door: &'static str,
-        line: u64,
-        reason: &'a str,
-        text: &'a str,
-    }
-    let text = String::from_utf8_lossy(line.get(..KEPT_BYTES).unwrap_or(line));
-    let refused = Refused { at: Timestamp::now(), door: "record", line: number, reason, text: &text };
-    let path = data.join(SET_ASIDE);
-    let failed = |error: io::Error| Failure::internal(format!("cannot set line {number} aside in {}: {error}", path.display()));
-    let mut json = serde_json::to_vec(&refused).map_err(|error| failed(error.into()))?;
-    json.push(b'\n');
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.len() >= SET_ASIDE_BYTES_MAX {
-        return Ok(false);
-    }
-    file.write_all(&json).map_err(failed)?;
-    Ok(true)
 }
