@@ -11,13 +11,25 @@ const EDGES: &[(&str, &[&str])] = &[
     ("milepost-judge", &["milepost-record"]),
     (
         "milepost",
-        &["milepost-record", "milepost-collect", "milepost-store", "milepost-judge", "tokio", "reqwest", "axum", "hyper", "hyper-util"],
+        &[
+            "milepost-record",
+            "milepost-collect",
+            "milepost-store",
+            "milepost-judge",
+            "tokio",
+            "reqwest",
+            "axum",
+            "hyper",
+            "hyper-util",
+            "rusqlite",
+        ],
     ),
     ("xtask", &[]),
 ];
 
 /// Crates that only some of ours may name, each with all whose names begin like it.
-const KEPT: &[&str] = &["arrow", "parquet", "deltalake", "datafusion", "ballista", "tokio", "reqwest", "axum", "hyper", "milepost"];
+const KEPT: &[&str] =
+    &["arrow", "parquet", "deltalake", "datafusion", "ballista", "tokio", "reqwest", "axum", "hyper", "rusqlite", "milepost"];
 
 /// Crates that these of ours must not even bring along: products embed the recorder, and the judge is pure.
 const LIGHT: &[&str] = &["milepost-record", "milepost-collect", "milepost-judge"];
@@ -75,11 +87,12 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         "a collector takes bytes; it starts no process and opens no socket",
     ),
     (
-        &["reqwest", "TcpStream", "TcpListener", "UdpSocket", "UnixListener", "hyper"],
+        &["reqwest", "TcpStream", "TcpListener", "UdpSocket", "UnixListener", "hyper::", "hyper_util"],
         "crates",
         &["crates/milepost/src/app/track/alerts.rs", "crates/milepost/src/serve/connections.rs"],
         "alerts alone connect to something, and `serve` alone listens",
     ),
+    (&["rusqlite"], "crates/milepost/src", &["crates/milepost/src/app/import/sqlite.rs"], "one file opens databases of others, read only"),
     (
         &["crate::app", "crate::config", "crate::cli", "milepost_store", "std::fs", "Spool"],
         "crates/milepost/src/render",

@@ -14,6 +14,7 @@ mod coverage_py;
 pub mod error_category;
 mod format;
 mod git_log;
+pub mod import;
 mod junit;
 mod lcov;
 mod lizard;

@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod files;
 mod history;
+mod import;
 mod init;
 mod label;
 mod man;
@@ -99,6 +100,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 Collect::Audit(reports) => collect_reports::collect(Kind::Audit, &reports, &workplace),
             }
         }
+        Some(Command::Import(wishes)) => import::import(&wishes, &at(&cli.config)?),
         Some(Command::Label(label)) => label::label(&label, &at(&cli.config)?),
         Some(Command::Probe(probe)) => probe_sample::probe(&probe, &at(&cli.config)?),
         Some(Command::Status(status)) if status.watch => watch::watch(&status, cli.config.as_deref()),

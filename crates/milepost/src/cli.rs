@@ -18,6 +18,7 @@ Record
   run          Run a command, unchanged, and record how it went
   record       Record one event, or JSON lines from standard input
   collect      Record what is measured: memory, and the reports of other tools
+  import       Record what another system has: a table, or what a benchmark says
   label        Say what an interaction meant
   probe        Measure an operation with a fixed number of samples
 
@@ -117,6 +118,13 @@ pub enum Command {
     /// Record what is measured
     #[command(subcommand)]
     Collect(Collect),
+    /// Record what another system has: rows of JSON lines, CSV, Parquet or SQLite, or what a benchmark says
+    ///
+    /// The format is known by the content. The same row twice counts once, also when the file has grown since. People become pseudonyms.
+    /// docs/import.md lists the formats and the names of columns.
+    ///
+    /// Exit codes: 0 everything was recorded, 2 some rows were set aside or the input is not what it should be, 4 Milepost failed.
+    Import(Import),
     /// Say what an interaction meant; without an id, list those that nobody has labelled
     ///
     /// The newest label of an interaction counts, so a mistake is mended by another one.
@@ -554,6 +562,60 @@ pub struct Label {
 }
 
 #[derive(Debug, Args)]
+pub struct Import {
+    /// The file, or the folder target/criterion; - is standard input
+    pub file: PathBuf,
+    /// What it is [default: what its content shows]
+    #[arg(long, value_enum)]
+    pub format: Option<ImportFormat>,
+    /// Which column has what a name stands for, as operation=cmd; several with commas between, or again
+    #[arg(long, value_parser = pair, value_delimiter = ',', value_name = "NAME=COLUMN")]
+    pub map: Vec<(String, String)>,
+    /// What a row is: operation, session, interaction or measurement
+    #[arg(long, value_parser = importable, default_value = "operation", value_name = "KIND")]
+    pub kind: Kind,
+    /// Where the events come from; use: people's own history, which criteria read
+    #[arg(long, default_value = "import", value_name = "use|probe|test|import")]
+    pub origin: Origin,
+    /// The rows of a database of SQLite
+    #[arg(long, value_name = "QUERY")]
+    pub sql: Option<String>,
+    /// Show what would be recorded, and record nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// One object on each line, or the events of an export
+    Jsonl,
+    /// A line of names, then rows; commas, semicolons or tabs between
+    Csv,
+    Parquet,
+    /// Rows of --sql, or a learning.db with its interactions
+    Sqlite,
+    /// hyperfine --export-json
+    Hyperfine,
+    /// The Bencher Metric Format
+    Bencher,
+    /// The folder target/criterion
+    Criterion,
+    /// pytest --benchmark-json
+    PytestBenchmark,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(name, column)| (name.trim().to_owned(), column.to_owned()));
+    pair.filter(|(name, column)| !name.is_empty() && !column.is_empty()).ok_or_else(|| "write it as NAME=COLUMN".to_owned())
+}
+
+fn importable(name: &str) -> Result<Kind, String> {
+    let kinds = milepost_collect::import::KINDS;
+    let names = || kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    kinds.iter().find(|kind| kind.name() == name).copied().ok_or_else(|| format!("the kinds of rows are {}", names()))
+}
+
+#[derive(Debug, Args)]
 pub struct Probe {
     /// The operation, as its [[probe]] in milepost.toml names it
     pub operation: String,
@@ -948,7 +1010,7 @@ pub struct Export {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// JSON lines, which `record` reads
+    /// JSON lines, which `record` and `import` read
     Jsonl,
     /// Parquet, with the columns of the views that `query` shows
     Parquet,

@@ -260,7 +260,7 @@ fn invalid_lines_are_set_aside_by_number_and_stop_nothing() {
     let aside = fs::read_to_string(place.path(".milepost/set-aside.jsonl")).expect("a file");
     assert!(aside.lines().count() == 3 && aside.contains("not an event"));
     let doctor = place.ok(&["doctor"]);
-    assert!(doctor.contains("3 lines that `milepost record` set aside"), "{doctor}");
+    assert!(doctor.contains("3 lines that `record` or `import` set aside"), "{doctor}");
 }
 
 #[test]

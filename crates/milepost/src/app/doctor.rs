@@ -114,7 +114,7 @@ fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
         report.trouble(
             "Refused",
             &format!(
-                "{lines} lines that `milepost record` set aside in {}: mend them, record them again and remove the file",
+                "{lines} lines that `record` or `import` set aside in {}: mend them, record them again and remove the file",
                 path.display()
             ),
         );

@@ -26,13 +26,20 @@ pub(super) struct SetAside {
     door: &'static str,
     /// What a line is called: `line`, `row` …
     noun: &'static str,
+    /// The file that has them, where a door reads files.
+    file: Option<String>,
     refused: u64,
     kept: u64,
 }
 
 impl SetAside {
     pub(super) fn new(data: &Path, door: &'static str, noun: &'static str) -> Self {
-        Self { path: data.join(SET_ASIDE), door, noun, refused: 0, kept: 0 }
+        Self { path: data.join(SET_ASIDE), door, noun, file: None, refused: 0, kept: 0 }
+    }
+
+    /// Of this file.
+    pub(super) fn of(self, file: String) -> Self {
+        Self { file: Some(file), ..self }
     }
 
     /// How many lines were refused.
@@ -54,13 +61,15 @@ impl SetAside {
         struct Refused<'a> {
             at: Timestamp,
             door: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            file: Option<&'a str>,
             line: u64,
             reason: &'a str,
             text: &'a str,
         }
         self.name(number, reason);
         let text = String::from_utf8_lossy(line.get(..KEPT_BYTES).unwrap_or(line));
-        let refused = Refused { at: Timestamp::now(), door: self.door, line: number, reason, text: &text };
+        let refused = Refused { at: Timestamp::now(), door: self.door, file: self.file.as_deref(), line: number, reason, text: &text };
         let failed =
             |error: io::Error| Failure::internal(format!("cannot set {} {number} aside in {}: {error}", self.noun, self.path.display()));
         let mut json = serde_json::to_vec(&refused).map_err(|error| failed(error.into()))?;
