@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::{self, Format},
     render::html,
-    serve::{self, Later, Live, Round, Snapshot, api::NEWEST_MAX},
+    serve::{self, Door, Guard, Later, Live, May, Protocol, Round, Snapshot, Who, api::NEWEST_MAX},
 };
 use axum::body::Bytes;
 use jiff::ZonedDateTime;
@@ -69,7 +69,8 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         }
         ended.end();
     };
-    let served = serve::serve(listener, serve::router(Arc::clone(&live), address), until_stopped);
+    let router = Guard::new(May::Read, address, Who::ThisMachine).before(serve::router(Arc::clone(&live)));
+    let served = serve::serve(vec![Door { listener, router, protocol: Protocol::Http1, tls: None }], until_stopped);
     live.end();
     if let Some(tracking) = tracking {
         if !tracking.is_finished() {
