@@ -16,6 +16,7 @@ mod files;
 mod history;
 mod init;
 mod label;
+mod otlp;
 mod probe;
 mod probe_sample;
 mod query;

@@ -7,6 +7,7 @@ mod events;
 mod guard;
 mod live;
 pub mod openapi;
+pub(crate) mod otlp;
 mod page;
 mod problem;
 mod renewed;

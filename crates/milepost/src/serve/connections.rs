@@ -63,7 +63,6 @@ pub(crate) enum Protocol {
     /// HTTP/1.1 and 1.0.
     Http1,
     /// HTTP/2 from the first byte on, as gRPC has it.
-    #[allow(dead_code, reason = "for gRPC")]
     Http2,
 }
 

@@ -47,6 +47,8 @@ pub(crate) enum May {
     /// handed over whole. A page of another site cannot do it at all.
     #[allow(dead_code, reason = "for OTLP")]
     Write { body_bytes_max: usize },
+    /// POST with a body that the handler reads itself, as it has limits and words of its own for what is wrong with one.
+    Take,
 }
 
 /// Who may ask.
@@ -96,6 +98,7 @@ impl Guard {
         }
         let body = request.body();
         match self.may {
+            May::Take => None,
             May::Read => (!body.is_end_stream()).then(|| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body")),
             May::Write { body_bytes_max } => {
                 let fits = usize::try_from(body.size_hint().lower()).is_ok_and(|bytes| bytes <= body_bytes_max);
@@ -107,7 +110,7 @@ impl Guard {
     const fn methods(&self) -> &'static str {
         match self.may {
             May::Read => "GET, HEAD",
-            May::Write { .. } => "POST",
+            May::Write { .. } | May::Take => "POST",
         }
     }
 }
@@ -115,7 +118,7 @@ impl Guard {
 async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let mut response = match (guard.refusal(&request), guard.may) {
         (Some(problem), _) => problem.into_response(),
-        (None, May::Read) => next.run(request).await,
+        (None, May::Read | May::Take) => next.run(request).await,
         (None, May::Write { body_bytes_max }) => {
             let (head, body) = request.into_parts();
             match whole(body, body_bytes_max).await {
