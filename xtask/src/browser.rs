@@ -30,7 +30,7 @@ impl Browser {
             return Err("there is no chromium".to_owned());
         }
         let folder = target().join("browser");
-        packages(&folder)?;
+        packages(&sources(), &folder)?;
         Ok(Self { folder })
     }
 
@@ -54,11 +54,11 @@ fn sources() -> PathBuf {
     root().join("crates/milepost/tests/browser")
 }
 
-/// Installs the packages of the lock file, unless they are there.
-fn packages(folder: &Path) -> Done {
+/// Installs the packages of the lock file in `sources` into a folder, unless they are there.
+pub(crate) fn packages(sources: &Path, folder: &Path) -> Done {
     let failed = |error| format!("cannot write to {}: {error}", folder.display());
     let lock = "package-lock.json";
-    let wanted = fs::read(sources().join(lock)).map_err(|error| format!("cannot read {lock}: {error}"))?;
+    let wanted = fs::read(sources.join(lock)).map_err(|error| format!("cannot read {lock}: {error}"))?;
     // Written once all packages are there.
     let noted = folder.join("installed.json");
     if fs::read(&noted).is_ok_and(|there| there == wanted) {
@@ -66,7 +66,7 @@ fn packages(folder: &Path) -> Done {
     }
     fs::create_dir_all(folder).map_err(failed)?;
     for name in ["package.json", lock, ".npmrc"] {
-        fs::copy(sources().join(name), folder.join(name)).map_err(failed)?;
+        fs::copy(sources.join(name), folder.join(name)).map_err(failed)?;
     }
     run(Command::new("npm").args(["ci", "--silent"]).current_dir(folder))?;
     fs::write(&noted, wanted).map_err(failed)

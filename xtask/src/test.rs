@@ -1,6 +1,10 @@
 //! `cargo xtask test`: all that has to hold.
 
-use crate::{Done, architecture, browser::Browser, cargo, have, install, nix, root, run, shown, target};
+use crate::{
+    Done, architecture,
+    browser::{self, Browser},
+    cargo, have, install, nix, root, run, shown, target,
+};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -36,6 +40,7 @@ pub(crate) fn test() -> Done {
         }
         Err(why) => println!("other tools reading the tables is not tested: {why}"),
     }
+    tally.opentelemetry()?;
     if have("crontab", "cron") && have("systemd-analyze", "systemd") {
         tally.ignored(cargo().args(["test", "--workspace", "--test", "schedule", "--", "--ignored"]))?;
     } else {
@@ -126,6 +131,27 @@ impl Tally {
         let done = self.run(command);
         self.skipped -= self.passed - before;
         done
+    }
+
+    /// Sends to `milepost serve` with the SDKs of OpenTelemetry for other languages.
+    fn opentelemetry(&mut self) -> Done {
+        let others = |language: &str| {
+            let mut command = cargo();
+            command.args(["test", "--workspace", "--test", "otlp", language, "--", "--ignored"]);
+            command
+        };
+        let sources = root().join("crates/milepost/tests/otlp");
+        match python("otlp-python", "crates/milepost/tests/otlp/requirements.txt") {
+            Ok(python) => self.ignored(others("python").env("MILEPOST_OTLP_PYTHON", python))?,
+            Err(why) => println!("OTLP from Python is not tested: {why}"),
+        }
+        if !have("node", "nodejs") || !have("npm", "npm") {
+            println!("there is no node or no npm: OTLP from Node is not tested");
+            return Ok(());
+        }
+        let packages = target().join("otlp-node");
+        browser::packages(&sources, &packages)?;
+        self.ignored(others("node").env("MILEPOST_OTLP_NODE", packages))
     }
 
     /// Opens the page in a browser.

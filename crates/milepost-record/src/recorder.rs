@@ -65,6 +65,12 @@ impl Recorder {
         Ok(Self { open: Some(Open { spool, door, segment: Mutex::new(None) }), lost: AtomicU64::new(0) })
     }
 
+    /// A recorder for a program that takes events from elsewhere, with a door of its own. Whether recording is off is for the caller to ask.
+    #[must_use]
+    pub const fn through(spool: Spool, door: Door) -> Self {
+        Self { open: Some(Open { spool, door, segment: Mutex::new(None) }), lost: AtomicU64::new(0) }
+    }
+
     /// A recorder that takes every event and keeps none.
     #[must_use]
     pub const fn disabled() -> Self {

@@ -18,6 +18,7 @@ mod import;
 mod init;
 mod label;
 mod man;
+mod otlp;
 mod probe;
 mod probe_sample;
 mod query;

@@ -179,6 +179,8 @@ pub enum Command {
     /// What is recorded is on the page within seconds. The addresses are printed as one line of JSON once it listens. Whoever can
     /// reach the port can read everything: on a machine with several users, that is all of them.
     ///
+    /// It also takes what OpenTelemetry sends (OTLP), by HTTP and gRPC; `milepost doctor` says what became of it.
+    ///
     /// Exit codes: 0 ended by SIGINT or SIGTERM, 2 wrong usage or configuration, 4 Milepost failed.
     Serve(Serve),
     /// Read the events with SQL
@@ -822,6 +824,12 @@ pub struct Serve {
     /// Where to listen: a loopback address and a port; port 0 takes one that is free
     #[arg(long, value_parser = loopback, default_value = "127.0.0.1:4270", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    /// Where to take OTLP over HTTP, or off [default: 127.0.0.1:4318]
+    #[arg(long, value_parser = loopback_or_off, value_name = "ADDRESS|off")]
+    pub otlp_http: Option<Listen>,
+    /// Where to take OTLP over gRPC, or off [default: 127.0.0.1:4317]
+    #[arg(long, value_parser = loopback_or_off, value_name = "ADDRESS|off")]
+    pub otlp_grpc: Option<Listen>,
     /// Do beside it what `milepost track` does, every hour
     #[arg(long)]
     pub track: bool,
@@ -836,6 +844,17 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     Err("whoever reaches the port can read everything, and there are no tokens yet that would keep anybody out: take a loopback \
          address, as 127.0.0.1:4270 or [::1]:4270"
         .to_owned())
+}
+
+/// Where to listen, if anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    Off,
+    At(SocketAddr),
+}
+
+fn loopback_or_off(text: &str) -> Result<Listen, String> {
+    if text == "off" { Ok(Listen::Off) } else { loopback(text).map(Listen::At) }
 }
 
 #[derive(Debug, Args)]

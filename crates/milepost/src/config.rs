@@ -8,12 +8,14 @@ mod criterion;
 mod fault;
 mod file;
 mod meaning;
+mod otlp;
 mod place;
 mod preset;
 mod wrong;
 
 pub use alert::{Address, AlertFormat, Receiver, To};
 pub use fault::{ConfigError, Fault};
+pub use otlp::{Otlp, Says, Spans};
 pub use place::{Surroundings, data_folder, find, folder_name};
 pub use preset::{Preset, blank};
 pub use wrong::Wrong;
@@ -59,6 +61,8 @@ pub struct Config {
     pub collects: Vec<Collect>,
     /// Who is told when a verdict changes.
     pub alerts: Vec<Receiver>,
+    /// How what OpenTelemetry sends becomes events.
+    pub otlp: Otlp,
     /// The texts that may be stored.
     pub texts: Texts,
     /// Rules for errors, the first that fits decides; they come before those that Milepost has.
@@ -184,6 +188,7 @@ impl Default for Config {
             probes: Vec::new(),
             collects: Vec::new(),
             alerts: Vec::new(),
+            otlp: Otlp::default(),
             texts: Texts::default(),
             error_categories: Vec::new(),
             store: None,

@@ -7,23 +7,27 @@ mod events;
 mod guard;
 mod live;
 pub mod openapi;
+pub(crate) mod otlp;
 mod page;
 mod problem;
+mod renewed;
+mod room;
+mod tls;
 mod unstalled;
 
 pub(crate) use self::{
-    connections::{bind, serve},
+    connections::{Door, Protocol, bind, serve},
+    guard::{Guard, May, Who},
     live::{Later, Live, Round, Snapshot},
 };
 
-use axum::{Router, extract::FromRef, middleware, routing::get};
-use std::{net::SocketAddr, sync::Arc};
+use axum::{Router, extract::FromRef, routing::get};
+use std::sync::Arc;
 
 /// What every handler knows.
 #[derive(Clone)]
 struct Served {
     live: Arc<Live>,
-    address: SocketAddr,
 }
 
 impl FromRef<Served> for Arc<Live> {
@@ -32,9 +36,9 @@ impl FromRef<Served> for Arc<Live> {
     }
 }
 
-/// All that is served, for a server that listens on `address`.
-pub(crate) fn router(live: Arc<Live>, address: SocketAddr) -> Router {
-    let served = Served { live, address };
+/// The dashboard and its API.
+pub(crate) fn router(live: Arc<Live>) -> Router {
+    let served = Served { live };
     Router::new()
         .route("/", get(page::page))
         .route("/events", get(events::events))
@@ -47,6 +51,5 @@ pub(crate) fn router(live: Arc<Live>, address: SocketAddr) -> Router {
         .route("/api/v1/history", get(api::history))
         .route("/api/v1/openapi.json", get(api::openapi))
         .fallback(problem::nothing_here)
-        .layer(middleware::from_fn_with_state(served.clone(), guard::guard))
         .with_state(served)
 }

@@ -68,7 +68,8 @@ impl Place {
 
     /// What the program says where it does not serve.
     fn refused(&self, address: &str) -> String {
-        let mut child = self.command(&["serve", "--listen", address]).spawn().expect("milepost runs");
+        let mut child =
+            self.command(&["serve", "--listen", address, "--otlp-http", "off", "--otlp-grpc", "off"]).spawn().expect("milepost runs");
         let started = Instant::now();
         let status = loop {
             if let Some(status) = child.try_wait().expect("a state") {
@@ -96,7 +97,8 @@ impl Place {
     }
 
     fn serve(&self, args: &[&str]) -> Server {
-        let mut child = self.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat()).spawn().expect("milepost runs");
+        let listen = ["serve", "--listen", "127.0.0.1:0", "--otlp-http", "off", "--otlp-grpc", "off"];
+        let mut child = self.command(&[&listen, args].concat()).spawn().expect("milepost runs");
         let mut out = BufReader::new(child.stdout.take().expect("an output"));
         let mut line = String::new();
         out.read_line(&mut line).expect("a line");

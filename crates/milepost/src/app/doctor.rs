@@ -1,7 +1,7 @@
 //! `milepost doctor`: is all in order, what came in, and which criteria does nothing feed?
 
 use super::{
-    Failure, Workplace, print, printable,
+    Failure, Workplace, otlp, print, printable,
     scorecard::{Judged, judged, wait},
     set_aside::SET_ASIDE,
     track::{Alerts, still_waiting},
@@ -54,6 +54,7 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
     }
     damage(&mut report, data, doctor.repair)?;
     alerts(&mut report, &place);
+    otlp(&mut report, data);
     match judged(&place) {
         Ok(judged) => {
             events(&mut report, &judged)?;
@@ -93,6 +94,19 @@ fn alerts(report: &mut Report, place: &Workplace) {
         Ok(None) => {}
         Ok(Some(waiting)) => report.trouble("Alerts", &format!("{waiting}; `milepost track --test-alert` tries whether any arrive")),
         Err(failure) => report.trouble("Alerts", &printable(&failure.to_string())),
+    }
+}
+
+/// What became of what OpenTelemetry sent.
+fn otlp(report: &mut Report, data: &Path) {
+    match otlp::remembered(data) {
+        Ok(None) => {}
+        Ok(Some(tally)) => {
+            for line in otlp::told(&tally, Timestamp::now()) {
+                if line.is_trouble { report.trouble(&line.label, &line.text) } else { report.fact(&line.label, &line.text) }
+            }
+        }
+        Err(failure) => report.trouble("OTLP", &printable(&failure.to_string())),
     }
 }
 

@@ -4,7 +4,9 @@
 //! and this one hands out what the first has made.
 
 use super::{
-    Failure, Workplace, print, say,
+    Failure, Workplace,
+    otlp::{self, Bound, Office},
+    print, say,
     schedule::next_round,
     scorecard::{Judged, beside, configured, judged, shown, wait},
     track::{self, Stop},
@@ -12,7 +14,7 @@ use super::{
 use crate::{
     cli::{self, Format},
     render::html,
-    serve::{self, Later, Live, Round, Snapshot, api::NEWEST_MAX},
+    serve::{self, Door, Guard, Later, Live, May, Protocol, Round, Snapshot, Who, api::NEWEST_MAX},
 };
 use axum::body::Bytes;
 use jiff::ZonedDateTime;
@@ -40,6 +42,11 @@ const TRY_AGAIN_EVERY: Duration = Duration::from_secs(5);
 const REST_MIN: Duration = Duration::from_millis(250);
 /// How soon it is seen that a signal has arrived.
 const SIGNAL_SEEN_WITHIN: Duration = Duration::from_millis(100);
+/// How often it is written down what came in by OTLP, where something did.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
+/// The usual ports of OTLP.
+const OTLP_HTTP_PORT: u16 = 4318;
+const OTLP_GRPC_PORT: u16 = 4317;
 /// The clock of the wall is looked at this often, as a machine may have slept.
 const CLOCK_SEEN_EVERY: Duration = Duration::from_secs(30);
 
@@ -52,7 +59,12 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     let (listener, address) = serve::bind(wishes.listen).map_err(|error| {
         Failure::usage(format!("cannot listen on {}: {error}; `--listen 127.0.0.1:0` takes a port that is free", wishes.listen))
     })?;
+    let office = Arc::new(Office::open(config.clone(), &data)?);
+    let over_http = otlp::bind(wishes.otlp_http, "--otlp-http", OTLP_HTTP_PORT)?;
+    let over_grpc = otlp::bind(wishes.otlp_grpc, "--otlp-grpc", OTLP_GRPC_PORT)?;
     let live = Arc::new(Live::new());
+    let (noting, counts) = (Arc::clone(&live), Arc::clone(&office));
+    let noting = start("otlp", move || keep_noted(&noting, &counts))?;
     let (judging, at) = (Arc::clone(&live), config.clone());
     start("judge", move || keep_judged(&judging, &at, data))?;
     let tracking = wishes.track.then(|| {
@@ -60,7 +72,13 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         start("track", move || keep_tracking(&live, &config, &stop))
     });
     let tracking = tracking.transpose()?;
-    let addresses = json!({ "dashboard": format!("http://{address}/"), "api": format!("http://{address}/api/v1/") });
+    let at = |bound: &Bound| bound.as_ref().map(|(_, address)| format!("http://{address}"));
+    let addresses = json!({
+        "dashboard": format!("http://{address}/"),
+        "api": format!("http://{address}/api/v1/"),
+        "otlp_http": at(&over_http),
+        "otlp_grpc": at(&over_grpc),
+    });
     print(&format!("{addresses}\n"))?;
     let ended = Arc::clone(&live);
     let until_stopped = async move {
@@ -69,8 +87,21 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         }
         ended.end();
     };
-    let served = serve::serve(listener, serve::router(Arc::clone(&live), address), until_stopped);
+    let door = |(listener, address), may, router, protocol| {
+        let router = Guard::new(may, address, Who::ThisMachine).before(router);
+        Door { listener, router, protocol, tls: None }
+    };
+    let (http, grpc) = serve::otlp::routers(Arc::clone(&office.desk));
+    let mut doors = vec![door((listener, address), May::Read, serve::router(Arc::clone(&live)), Protocol::Http1)];
+    doors.extend(over_http.map(|bound| door(bound, May::Take, http, Protocol::Http1)));
+    doors.extend(over_grpc.map(|bound| door(bound, May::Take, grpc, Protocol::Http2)));
+    let served = serve::serve(doors, until_stopped);
     live.end();
+    // What it panicked with is said already.
+    let _ = noting.join();
+    if let Err(failure) = office.note() {
+        say(&failure.to_string());
+    }
     if let Some(tracking) = tracking {
         if !tracking.is_finished() {
             say("waits until what track has begun is done");
@@ -85,6 +116,22 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
     let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.map_err(|error| Failure::internal(format!("cannot start a thread: {error}")))
+}
+
+/// Writes down what came in by OTLP, every now and then and at the end.
+fn keep_noted(live: &Live, office: &Office) {
+    let mut last = None;
+    loop {
+        let goes_on = live.pause(NOTE_EVERY);
+        let fault = office.note().err().map(|failure| failure.to_string());
+        if let Some(why) = fault.as_ref().filter(|why| last.as_ref() != Some(*why)) {
+            say(why);
+        }
+        last = fault;
+        if !goes_on {
+            return;
+        }
+    }
 }
 
 /// Does something whose failure or panic is told and ends nothing else.

@@ -4,7 +4,7 @@ mod alerts;
 mod common;
 mod definition;
 mod journal;
-mod kept;
+pub(super) mod kept;
 mod reports;
 mod retention;
 

@@ -2,9 +2,13 @@
 //!
 //! The doc comments here are what an editor shows: they become the descriptions of the JSON Schema.
 
-use super::alert::AlertFormat;
+use super::{
+    alert::AlertFormat,
+    otlp::{Says, Spans},
+};
 use jiff::civil::Date;
 use milepost_judge::{Failures, Relation, Tier};
+use milepost_record::Origin;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
@@ -26,6 +30,8 @@ pub(crate) struct File {
     pub(crate) track: Option<Track>,
     /// What may be stored of what people wrote.
     pub(crate) privacy: Option<Privacy>,
+    /// How `milepost serve` reads what OpenTelemetry sends.
+    pub(crate) otlp: Option<Otlp>,
     /// Other names of operations: `install_package = "install"`. Events of both count as the second.
     #[serde(default)]
     pub(crate) aliases: BTreeMap<At<String>, At<String>>,
@@ -98,6 +104,32 @@ pub(crate) enum Text {
     Interaction,
     /// What a person thinks of the product.
     Feedback,
+}
+
+/// How `milepost serve` reads what OpenTelemetry sends.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Otlp {
+    /// Which spans are operations: `entry` unless given.
+    pub(crate) spans: Option<Spans>,
+    /// Names of spans that are none, such as `GET /healthz`.
+    pub(crate) leave_out: Option<At<Vec<At<String>>>>,
+    /// Operations that are to have another name: `"GET /search" = "search"`.
+    #[serde(default)]
+    pub(crate) operations: BTreeMap<At<String>, At<String>>,
+    /// Which attributes say what: of each list, the first that is there counts. Those of the semantic conventions unless given.
+    #[serde(default)]
+    pub(crate) attributes: BTreeMap<At<Says>, At<Vec<At<String>>>>,
+    /// Attributes that are kept as they are, such as `http.route`. `service.name` and the environment are kept anyway.
+    pub(crate) keep: Option<At<Vec<At<String>>>>,
+    /// The origin of what comes from an environment, where it is not people's use: `ci = "test"`.
+    #[serde(default)]
+    pub(crate) origins: BTreeMap<At<String>, Origin>,
+    /// The feature flag that fills the arms of the experiment: each `feature_flag.evaluation` of it is an interaction.
+    pub(crate) flag: Option<At<String>>,
+    /// Names of the flag's variants as arms: `on = "learning"`, `off = "control"`.
+    #[serde(default)]
+    pub(crate) arms: BTreeMap<At<String>, At<String>>,
 }
 
 /// A rule that puts an error's text into a category.

@@ -35,6 +35,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
     let collects = reader.collects(path, &file.collect);
     let alerts = reader.alerts(&file.alert);
     let criteria = reader.criteria(&file.criterion);
+    let otlp = reader.otlp(file.otlp.as_ref());
     let allowed = |text| file.privacy.as_ref().is_some_and(|privacy| privacy.texts.contains(&text));
     let texts = Texts { error: allowed(Text::Error), interaction: allowed(Text::Interaction), feedback: allowed(Text::Feedback) };
     let Reader { mut faults, aliases, .. } = reader;
@@ -52,6 +53,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
             probes,
             collects,
             alerts,
+            otlp,
             texts,
             error_categories,
             store,

@@ -1,33 +1,45 @@
-//! The socket: who is let in, for how long, and with how much.
+//! The ports: who is let in, for how long, and with how much.
+//!
+//! A [`Door`] is a bound socket with what is behind it: a [`Router`], the [`Protocol`] that is spoken, and TLS or none. [`serve`] keeps
+//! any number of them on one thread, and all limits hold for each of them, those of connections for all together. What a door lets
+//! through is for `guard::Guard`, which is put before its router: `Guard::new(May::Write { body_bytes_max }, address, who).before(router)`.
+//! A handler is given the body whole, and calls `spawn_blocking` for what takes time.
 
-use super::unstalled::Unstalled;
-use axum::Router;
-use hyper::server::conn::http1;
+use super::{
+    room::{Client, Room},
+    tls::Tls,
+    unstalled::{Begun, Unstalled},
+};
+use axum::{Router, extract::Request};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     runtime::Builder,
     select,
-    sync::Semaphore,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
-/// The most connections at once; one more is closed at once.
-const CONNECTIONS_MAX: usize = 256;
 /// The most headers of a request, and the most bytes of all of them with the first line.
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// A request has to be complete within this time; a connection on which none begins is closed then.
+/// A request has to be complete within this time; a connection on which none begins is closed then. So long a handshake may take, too.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// Whoever takes nothing of an answer for so long is hung up on.
 const WRITE_TIME_MAX: Duration = Duration::from_secs(20);
@@ -37,6 +49,41 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(100);
 /// The most threads that make what takes time.
 const THREADS_MAX: usize = 4;
+/// The most requests at once on a connection of HTTP/2, and the most bytes that are under way on one of them and on all.
+const STREAMS_EACH_MAX: u32 = 32;
+const STREAM_BYTES_MAX: u32 = 256 * 1024;
+const CONNECTION_BYTES_MAX: u32 = 1024 * 1024;
+const FRAME_BYTES_MAX: u32 = 16 * 1024;
+/// The most requests at once on a connection that were given up before they were seen, or went wrong (CVE-2023-44487).
+const RESETS_MAX: usize = 32;
+
+/// What is spoken on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1 and 1.0.
+    Http1,
+    /// HTTP/2 from the first byte on, as gRPC has it.
+    Http2,
+}
+
+impl Protocol {
+    /// As TLS names it (ALPN).
+    pub(super) const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"http/1.1",
+            Self::Http2 => b"h2",
+        }
+    }
+}
+
+/// A port, and what is behind it.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    pub(crate) protocol: Protocol,
+    /// Made for the same protocol.
+    pub(crate) tls: Option<Arc<Tls>>,
+}
 
 /// Binds a port.
 ///
@@ -53,43 +100,96 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)>
 ///
 /// # Errors
 /// Where the system refuses what it takes.
-pub(crate) fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub(crate) fn serve(doors: Vec<Door>, stop: impl Future<Output = ()>) -> io::Result<()> {
     // One thread is enough for what is handed out as it is, and the query engine keeps its own.
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(THREADS_MAX).build()?;
-    let served = runtime.block_on(accept(listener, router, stop));
+    let served = runtime.block_on(keep(doors, stop));
     // Whoever is still at something is left behind.
     runtime.shutdown_background();
     served
 }
 
-async fn accept(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (places, ending) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
-    let service = TowerToHyperService::new(router);
-    let mut stop = pin!(stop);
-    loop {
-        let stream = select! {
-            biased;
-            () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
+async fn keep(doors: Vec<Door>, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let (room, ending) = (Arc::new(Room::default()), Arc::new(GracefulShutdown::new()));
+    let mut accepting = JoinSet::new();
+    for Door { listener, router, protocol, tls } in doors {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (room, ending) = (Arc::clone(&room), Arc::clone(&ending));
+        accepting.spawn(async move {
+            loop {
+                let Ok((stream, address)) = listener.accept().await else {
                     sleep(BREATH).await;
                     continue;
-                }
-            },
-        };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let connection = ending.watch(http.serve_connection(TokioIo::new(Unstalled::new(stream, WRITE_TIME_MAX)), service.clone()));
-        tokio::spawn(async move {
-            // Whoever hangs up, or speaks no HTTP, ends only their own connection.
-            let _ = connection.await;
-            drop(place);
+                };
+                let client = Client::from(address.ip());
+                let Some(place) = room.place(client) else { continue };
+                let (router, tls, watcher) = (router.clone(), tls.clone(), ending.watcher());
+                tokio::spawn(async move {
+                    converse(stream, client, router, protocol, tls, watcher).await;
+                    drop(place);
+                });
+            }
         });
     }
-    drop(listener);
-    let _ = timeout(FAREWELL, ending.shutdown()).await;
+    select! {
+        biased;
+        () = stop => (),
+        // None ends by itself.
+        _ = accepting.join_next() => (),
+    }
+    accepting.shutdown().await;
+    if let Some(ending) = Arc::into_inner(ending) {
+        let _ = timeout(FAREWELL, ending.shutdown()).await;
+    }
     Ok(())
+}
+
+/// Whoever hangs up, or speaks something else, ends only their own connection.
+async fn converse(stream: TcpStream, client: Client, router: Router, protocol: Protocol, tls: Option<Arc<Tls>>, watcher: Watcher) {
+    // Small answers go out as they are; where that cannot be had, they are only later.
+    let _ = stream.set_nodelay(true);
+    let stream = Unstalled::new(stream, WRITE_TIME_MAX);
+    match tls {
+        None => answer(stream, client, router, protocol, watcher).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(HEAD_TIME_MAX, tls.acceptor().accept(stream)).await {
+                answer(stream, client, router, protocol, watcher).await;
+            }
+        }
+    }
+}
+
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    client: Client,
+    router: Router,
+    protocol: Protocol,
+    watcher: Watcher,
+) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client);
+        router.call(request)
+    });
+    match protocol {
+        Protocol::Http1 => {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
+            let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+        }
+        Protocol::Http2 => {
+            let mut http = http2::Builder::new(TokioExecutor::new());
+            http.timer(TokioTimer::new())
+                .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+                .max_frame_size(FRAME_BYTES_MAX)
+                .max_concurrent_streams(STREAMS_EACH_MAX)
+                .initial_stream_window_size(STREAM_BYTES_MAX)
+                .initial_connection_window_size(CONNECTION_BYTES_MAX)
+                .max_pending_accept_reset_streams(RESETS_MAX)
+                .max_local_error_reset_streams(RESETS_MAX)
+                .keep_alive_interval(HEAD_TIME_MAX)
+                .keep_alive_timeout(HEAD_TIME_MAX);
+            let _ = watcher.watch(http.serve_connection(TokioIo::new(Begun::new(stream, HEAD_TIME_MAX)), service)).await;
+        }
+    }
 }

@@ -1,17 +1,33 @@
 //! What holds for every request: who may ask, how, and what no answer lacks.
 
-use super::{Served, page, problem::Problem};
+use super::{page, problem::Problem};
 use axum::{
-    body::HttpBody,
+    Router,
+    body::{Body, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, uri::Authority},
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use std::net::IpAddr;
+use futures::StreamExt;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 /// The longest path and query, in bytes.
 const URL_BYTES_MAX: usize = 2048;
+
+/// A body has to be here within this time.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// What the bodies that are at hand at once may take in all: 64 MiB, in pieces.
+static ROOM: Semaphore = Semaphore::const_new(1024);
+const ROOM_PIECE_BYTES: usize = 64 * 1024;
 
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
@@ -22,10 +38,95 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-pub(super) async fn guard(State(served): State<Served>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&request, served.address.port()) {
-        Some(problem) => problem.into_response(),
-        None => next.run(request).await,
+/// What can be asked of a router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum May {
+    /// GET and HEAD without a body.
+    Read,
+    /// POST with a body up to a limit, as it is sent; what it decompresses to, and its type, are for the handler to look at. It is
+    /// handed over whole. A page of another site cannot do it at all.
+    #[allow(dead_code, reason = "for OTLP")]
+    Write { body_bytes_max: usize },
+    /// POST with a body that the handler reads itself, as it has limits and words of its own for what is wrong with one.
+    Take,
+}
+
+/// Who may ask.
+#[derive(Clone, Debug)]
+pub(crate) enum Who {
+    /// Whoever reaches a loopback address and calls it by a loopback name.
+    ThisMachine,
+}
+
+/// What stands before a router.
+pub(crate) struct Guard {
+    may: May,
+    address: SocketAddr,
+    who: Who,
+}
+
+impl Guard {
+    /// For a server that listens on `address`.
+    pub(crate) const fn new(may: May, address: SocketAddr, who: Who) -> Self {
+        Self { may, address, who }
+    }
+
+    /// All that `router` answers, and that it has no answer to, goes by this guard.
+    pub(crate) fn before(self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(Arc::new(self), guard))
+    }
+
+    fn refusal(&self, request: &Request) -> Option<Problem> {
+        let (headers, port) = (request.headers(), self.address.port());
+        if matches!(self.who, Who::ThisMachine) && !is_for_us(request.uri(), headers, request.version(), port) {
+            return Some(Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                format!("the Host of a request has to be this machine by a loopback name, as localhost:{port} or 127.0.0.1:{port}"),
+            ));
+        }
+        let (method, writes) = (request.method(), self.may != May::Read);
+        let is_allowed = if writes { method == Method::POST } else { method == Method::GET || method == Method::HEAD };
+        if !is_allowed {
+            let why = if writes { "only POST is answered here" } else { "nothing can be changed here: only GET and HEAD are answered" };
+            return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, why));
+        }
+        if is_of_another_site(headers, writes) {
+            return Some(Problem::new(StatusCode::FORBIDDEN, "a page of another site asks for this, and it is none of its business"));
+        }
+        if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > URL_BYTES_MAX) {
+            return Some(Problem::new(StatusCode::URI_TOO_LONG, format!("path and query have to be at most {URL_BYTES_MAX} bytes")));
+        }
+        let body = request.body();
+        match self.may {
+            May::Take => None,
+            May::Read => (!body.is_end_stream()).then(|| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body")),
+            May::Write { body_bytes_max } => {
+                let fits = usize::try_from(body.size_hint().lower()).is_ok_and(|bytes| bytes <= body_bytes_max);
+                (!fits).then(|| too_long(body_bytes_max))
+            }
+        }
+    }
+
+    const fn methods(&self) -> &'static str {
+        match self.may {
+            May::Read => "GET, HEAD",
+            May::Write { .. } | May::Take => "POST",
+        }
+    }
+}
+
+async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let mut response = match (guard.refusal(&request), guard.may) {
+        (Some(problem), _) => problem.into_response(),
+        (None, May::Read | May::Take) => next.run(request).await,
+        (None, May::Write { body_bytes_max }) => {
+            let (head, body) = request.into_parts();
+            match whole(body, body_bytes_max).await {
+                // The room is given back once all is done with the body.
+                Ok((body, _room)) => next.run(Request::from_parts(head, body.into())).await,
+                Err(problem) => problem.into_response(),
+            }
+        }
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -33,29 +134,35 @@ pub(super) async fn guard(State(served): State<Served>, request: Request, next: 
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(page::NOTHING_ALLOWED);
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(guard.methods()));
     }
     response
 }
 
-fn refusal(request: &Request, port: u16) -> Option<Problem> {
-    let headers = request.headers();
-    if !is_for_us(request.uri(), headers, request.version(), port) {
-        return Some(Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            format!("the Host of a request has to be this machine by a loopback name, as localhost:{port} or 127.0.0.1:{port}"),
-        ));
-    }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "nothing can be changed here: only GET and HEAD are answered"));
-    }
-    if is_of_another_site(headers) {
-        return Some(Problem::new(StatusCode::FORBIDDEN, "a page of another site asks for this, and it is none of its business"));
-    }
-    if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > URL_BYTES_MAX) {
-        return Some(Problem::new(StatusCode::URI_TOO_LONG, format!("path and query have to be at most {URL_BYTES_MAX} bytes")));
-    }
-    (!request.body().is_end_stream()).then(|| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body"))
+fn too_long(bytes_max: usize) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has to be at most {bytes_max} bytes as it is sent"))
+}
+
+/// Reads a body, with the room that it takes.
+async fn whole(body: Body, bytes_max: usize) -> Result<(Vec<u8>, Vec<SemaphorePermit<'static>>), Problem> {
+    let (mut chunks, mut bytes, mut room) = (body.into_data_stream(), Vec::new(), Vec::new());
+    let reading = async {
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body ends before its end"))?;
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(too_long(bytes_max));
+            }
+            bytes.extend_from_slice(&chunk);
+            while room.len() * ROOM_PIECE_BYTES < bytes.len() {
+                let why = "so much is being sent at once that there is no room for more; try again";
+                room.push(ROOM.try_acquire().map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))?);
+            }
+        }
+        Ok(())
+    };
+    let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body has to be here within {} s", BODY_TIME_MAX.as_secs()));
+    timeout(BODY_TIME_MAX, reading).await.map_err(|_| late())??;
+    Ok((bytes, room))
 }
 
 /// Whether a request names us. A page of the Web whose name was made to lead to this machine (DNS rebinding) names itself.
@@ -63,7 +170,7 @@ fn is_for_us(uri: &Uri, headers: &HeaderMap, version: Version, port: u16) -> boo
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
-        (None, None) if version < Version::HTTP_11 => uri.authority().cloned(),
+        (None, None) if version != Version::HTTP_11 => uri.authority().cloned(),
         _ => None,
     };
     let all = [host.as_ref(), uri.authority().or(host.as_ref())];
@@ -77,10 +184,13 @@ fn is_loopback(authority: &Authority, port: u16) -> bool {
     is_ours && authority.port_u16().unwrap_or(80) == port && !authority.as_str().contains('@')
 }
 
-/// Browsers say where a request comes from. A link on another site may lead here, but nothing there may read or wait in a stream.
-fn is_of_another_site(headers: &HeaderMap) -> bool {
+/// Browsers say where a request comes from. A link on another site may lead here, but nothing there may read, wait in a stream, or write.
+fn is_of_another_site(headers: &HeaderMap, writes: bool) -> bool {
     let says = |name: &str, values: &[&str]| headers.get(name).is_some_and(|said| values.iter().any(|value| said == value));
-    says("sec-fetch-site", &["cross-site", "same-site"]) && !says("sec-fetch-mode", &["navigate"])
+    if writes && headers.contains_key(header::ORIGIN) && !says("sec-fetch-site", &["same-origin"]) {
+        return true;
+    }
+    says("sec-fetch-site", &["cross-site", "same-site"]) && (writes || !says("sec-fetch-mode", &["navigate"]))
 }
 
 #[cfg(test)]

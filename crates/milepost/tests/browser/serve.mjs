@@ -38,7 +38,7 @@ const EVENT = ["record", "operation", "--operation", "search", "--outcome", "ok"
 const record = () => promisify(execFile)(program, EVENT, { env, cwd: place });
 
 async function serve(listen) {
-  const server = spawn(program, ["serve", "--listen", listen], { env, cwd: place, stdio: ["ignore", "pipe", "inherit"] });
+  const server = spawn(program, ["serve", "--listen", listen, "--otlp-http", "off", "--otlp-grpc", "off"], { env, cwd: place, stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(createInterface(server.stdout), "line");
   const end = async () => {
     const ended = once(server, "exit");

@@ -1,4 +1,4 @@
-//! Files in the data folder in which `milepost track` remembers something, as JSON with a version.
+//! Files in the data folder in which `milepost track` and `milepost serve` remember something, as JSON with a version.
 
 use super::super::{Failure, files, say};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -20,7 +20,7 @@ struct Version {
 ///
 /// # Errors
 /// Where it cannot be read, or a newer Milepost wrote it.
-pub(super) fn read<T: DeserializeOwned>(path: &Path, version: u64, lost: &str) -> Result<Option<T>, Failure> {
+pub(in super::super) fn read<T: DeserializeOwned>(path: &Path, version: u64, lost: &str) -> Result<Option<T>, Failure> {
     let mut bytes = Vec::new();
     match File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)) {
         Ok(_) => {}
@@ -52,7 +52,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path, version: u64, lost: &str) -
 ///
 /// # Errors
 /// Where that cannot be written.
-pub(super) fn write(path: &Path, content: &impl Serialize) -> Result<(), Failure> {
+pub(in super::super) fn write(path: &Path, content: &impl Serialize) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::internal(format!("cannot write {}: {error}", path.display()));
     let text = serde_json::to_string_pretty(content).map_err(|error| failed(error.into()))? + "\n";
     files::keep(path, text.as_bytes()).map_err(failed)
