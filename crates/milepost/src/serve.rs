@@ -13,7 +13,7 @@ mod unstalled;
 
 pub(crate) use self::{
     connections::{bind, serve},
-    live::{Later, Live, Round, Snapshot},
+    live::{Beside, Later, Live, OnePage, Round, Snapshot, Tagged},
 };
 
 use axum::{Router, extract::FromRef, middleware, routing::get};
