@@ -18,7 +18,7 @@ mod unstalled;
 pub(crate) use self::{
     connections::{Door, Protocol, bind, serve},
     guard::{Guard, May, Who},
-    live::{Later, Live, Round, Snapshot},
+    live::{Beside, Later, Live, OnePage, Round, Snapshot, Tagged},
 };
 
 use axum::{Router, extract::FromRef, routing::get};

@@ -1,13 +1,15 @@
 //! `milepost serve`: what is on the page and in the API is how it stands now, and nobody else can read or stop it.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+use milepost_record::{Event, Operation, Outcome, Recorder, Timestamp};
 use serde_json::Value;
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -47,7 +49,11 @@ impl Place {
     }
 
     fn configure(&self, config: &str) {
-        fs::write(self.path("milepost.toml"), config).expect("written");
+        self.configure_at("milepost.toml", config);
+    }
+
+    fn configure_at(&self, name: &str, config: &str) {
+        fs::write(self.path(name), config).expect("written");
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -317,6 +323,73 @@ fn nobody_has_to_watch_for_a_request_to_see_what_was_recorded_before_it() {
         place.record();
         assert_eq!(server.get("/api/v1/scorecard").json()["criteria"][0]["n"], n);
     }
+}
+
+/// Records without a pause until it is told to stop, and says how much that was.
+fn stream(data: &Path, is_over: &AtomicBool) -> u64 {
+    let recorder = Recorder::open(data).expect("a recorder");
+    let mut n = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let mut operation = Operation::new("search", Outcome::Ok);
+        operation.duration_us = Some(100_000);
+        recorder.record(Event::at(Timestamp::now(), operation)).expect("recorded");
+        n += 1;
+        thread::sleep(Duration::from_millis(5));
+    }
+    n
+}
+
+#[test]
+fn under_a_stream_of_events_who_asks_has_the_newest_judgement_at_once_and_is_told_its_age() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let _watching = server.events();
+    let is_over = AtomicBool::new(false);
+    let streamed = thread::scope(|scope| {
+        let streaming = scope.spawn(|| stream(&place.path(".milepost"), &is_over));
+        until(|| server.get("/api/v1/scorecard").header("age").is_some());
+        // A configuration that nobody has written to the end yet holds the next judgement up.
+        let held = place.path("held");
+        assert!(Command::new("mkfifo").arg(&held).status().expect("mkfifo runs").success());
+        fs::rename(&held, place.path("milepost.toml")).expect("renamed");
+        let mut config = fs::OpenOptions::new().write(true).open(place.path("milepost.toml")).expect("it is being read");
+        let age = |answer: &Answer| answer.header("age").expect("an age").parse::<u64>().expect("seconds");
+        let first = server.get("/api/v1/scorecard");
+        let generated = first.json()["generated_at"].clone();
+        let n = first.json()["criteria"][0]["n"].clone();
+        until(|| {
+            let later = server.get("/api/v1/scorecard");
+            assert_eq!((later.status, &later.json()["generated_at"], &later.json()["criteria"][0]["n"]), (200, &generated, &n));
+            age(&later) > age(&first)
+        });
+        let overview = server.get("/api/v1/").json();
+        assert_eq!((&overview["is_behind"], &overview["generated_at"], &overview["fault"]), (&true.into(), &generated, &Value::Null));
+        for path in ["/api/v1/criteria/1", "/api/v1/series/1", "/api/v1/evidence/1", "/api/v1/history", "/"] {
+            let answer = server.get(path);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(age(&answer) >= age(&first), "{path}");
+        }
+        let page = server.get("/");
+        assert!(page.body.contains("Events come in faster than they are judged") && page.body.contains("The verdicts are of "));
+        let tag = format!("If-None-Match: {}\r\n", page.header("etag").expect("a tag"));
+        assert_eq!(server.ask("GET", "/", &tag).status, 304, "it is written once");
+        place.configure_at("new.toml", CONFIG);
+        fs::rename(place.path("new.toml"), place.path("milepost.toml")).expect("renamed");
+        config.write_all(CONFIG.as_bytes()).expect("read");
+        drop(config);
+        is_over.store(true, Ordering::Relaxed);
+        streaming.join().expect("it recorded")
+    });
+    let mut answer = server.get("/api/v1/scorecard");
+    until(|| {
+        answer = server.get("/api/v1/scorecard");
+        answer.header("age").is_none()
+    });
+    assert_eq!(answer.json()["criteria"][0]["n"], streamed, "all of it is there");
+    assert_eq!(server.get("/api/v1/").json()["is_behind"], false);
+    assert!(!server.get("/").body.contains("Events come in faster"));
+    place.record();
+    assert_eq!(server.get("/api/v1/scorecard").json()["criteria"][0]["n"], streamed + 1, "what was recorded before is there");
 }
 
 #[test]

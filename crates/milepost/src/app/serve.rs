@@ -8,17 +8,15 @@ use super::{
     otlp::{self, Bound, Office},
     print, say,
     schedule::next_round,
-    scorecard::{Judged, beside, configured, judged, shown, wait},
+    scorecard::{beside, configured, judged, shown, wait},
     track::{self, Stop},
 };
 use crate::{
     cli::{self, Format},
-    render::html,
-    serve::{self, Door, Guard, Later, Live, May, Protocol, Round, Snapshot, Who, api::NEWEST_MAX},
+    serve::{self, Beside, Door, Guard, Later, Live, May, OnePage, Protocol, Round, Snapshot, Tagged, Who, api::NEWEST_MAX},
 };
-use axum::body::Bytes;
 use jiff::ZonedDateTime;
-use milepost_judge::history::history;
+use milepost_judge::{history::history, plan::plans};
 use milepost_record::{SpoolState, Timestamp};
 use serde_json::json;
 use std::{
@@ -38,8 +36,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const JUDGE_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 /// What failed is tried again after this long, whether or not something has changed.
 const TRY_AGAIN_EVERY: Duration = Duration::from_secs(5);
-/// Between two judgements passes at least this long, and at least as long as the one before took.
+/// Between two judgements passes as long as the one before took, within these limits.
 const REST_MIN: Duration = Duration::from_millis(250);
+const REST_MAX: Duration = Duration::from_secs(1);
+/// Judging is behind once something was recorded during each of so many judgements in a row.
+const BEHIND_AFTER: u32 = 2;
 /// How soon it is seen that a signal has arrived.
 const SIGNAL_SEEN_WITHIN: Duration = Duration::from_millis(100);
 /// How often it is written down what came in by OTLP, where something did.
@@ -175,13 +176,15 @@ impl Tried {
 
 /// Judges whenever somebody wants to know and something has changed, until the end.
 fn keep_judged(live: &Live, config: &Path, mut data: PathBuf) {
-    let mut looked = 0;
+    let (mut looked, mut overtaken) = (0, 0_u32);
     let mut last: Option<Tried> = None;
     while let Some(ticket) = live.next(looked, LOOK_EVERY) {
         let mut ground = Ground::of(config, &data);
-        if !last.as_ref().is_some_and(|last| last.holds(&ground)) {
+        if last.as_ref().is_some_and(|last| last.holds(&ground)) {
+            overtaken = 0;
+        } else {
             if let Some(last) = &last {
-                if !live.pause(last.took.max(REST_MIN).saturating_sub(last.ended.elapsed())) {
+                if !live.pause(last.took.clamp(REST_MIN, REST_MAX).saturating_sub(last.ended.elapsed())) {
                     return;
                 }
                 ground = Ground::of(config, &data);
@@ -205,49 +208,61 @@ fn keep_judged(live: &Live, config: &Path, mut data: PathBuf) {
                     Some(why)
                 }
             };
+            overtaken = if fault.is_none() && Ground::of(config, &data) != ground { overtaken + 1 } else { 0 };
             last = Some(Tried { on: ground, ended: Instant::now(), took: began.elapsed(), fault });
         }
+        live.behind(overtaken >= BEHIND_AFTER);
         looked = ticket;
         live.looked(ticket);
     }
 }
 
-/// Judges, and prepares all that may be asked about it; with where the data are.
+/// Judges, and prepares what may be asked about it, which is made once somebody asks; with where the data are.
 fn snapshot(config: &Path) -> Result<(Snapshot, PathBuf), Failure> {
+    let begun = Instant::now();
     let workplace = Workplace::find(Some(config))?;
-    let criteria = &workplace.config.criteria;
-    let judged = judged(&workplace)?;
-    let (details, panels) = beside(&judged, &workplace.config)?;
-    let Judged { store, scorecard, questions, .. } = judged;
-    let store = Arc::new(store);
-    let evidence = questions.into_iter().map(|of_goals| {
-        let store = Arc::clone(&store);
-        let newest = move || {
+    let data = workplace.data()?.to_owned();
+    let judged = Arc::new(judged(&workplace)?);
+    let config = Arc::new(workplace.config);
+    let evidence = (0..judged.questions.len()).map(|place| {
+        let judged = Arc::clone(&judged);
+        later(move || {
             wait(async {
                 let mut newest = Vec::new();
-                for question in &of_goals {
-                    newest.push(store.newest(question, NEWEST_MAX).await?);
+                for question in judged.questions.get(place).into_iter().flatten() {
+                    newest.push(judged.store.newest(question, NEWEST_MAX).await?);
                 }
                 Ok(newest)
             })
-        };
-        Later::new(move || newest().map_err(|failure| failure.to_string()))
+        })
     });
-    let evidence = evidence.collect();
-    let (of, recorded) = (criteria.clone(), Arc::clone(&store));
-    let told = move || wait(async { Ok(history(&of, &recorded.recorded().await?)) });
-    let mut snapshot = Snapshot {
-        changed: scorecard.generated_at,
-        json: shown(&scorecard, Format::Json)?.into(),
-        page: Bytes::new(),
-        history: Later::new(move || told().map_err(|failure| failure.to_string())),
-        scorecard,
-        details,
-        panels,
-        evidence,
+    let (of, recorded) = (Arc::clone(&config), Arc::clone(&judged));
+    let told = move || wait(async { Ok(history(&of.criteria, &recorded.store.recorded().await?)) });
+    let of = Arc::clone(&config);
+    let planned = move || plans(&of.criteria.criteria, &[]).map_err(|error| Failure::internal(error.to_string()));
+    let rests_on = Arc::clone(&judged);
+    let all = move || {
+        let (details, panels) = beside(&rests_on, &config)?;
+        Ok(Beside { details, panels, as_of: rests_on.scorecard.generated_at })
     };
-    snapshot.page = html::live(snapshot.shown(), &[]).map_err(|error| Failure::internal(error.to_string()))?.into();
-    Ok((snapshot, workplace.data()?.to_owned()))
+    let snapshot = Snapshot {
+        begun,
+        changed: judged.scorecard.generated_at,
+        json: Tagged::new(shown(&judged.scorecard, Format::Json)?),
+        sql: judged.answers.iter().map(|of_goals| of_goals.iter().map(|answer| answer.sql.clone()).collect()).collect(),
+        plans: later(planned),
+        beside: Arc::new(later(all)),
+        lent: None,
+        page: OnePage::default(),
+        evidence: evidence.collect(),
+        history: later(told),
+        scorecard: judged.scorecard.clone(),
+    };
+    Ok((snapshot, data))
+}
+
+fn later<T: Send + Sync + 'static>(make: impl Fn() -> Result<T, Failure> + Send + Sync + 'static) -> Later<T> {
+    Later::new(move || make().map_err(|failure| failure.to_string()))
 }
 
 /// Calls `milepost track` now, as what is not due does not run, and then every hour, until the end.

@@ -80,6 +80,8 @@ pub struct Notice {
     pub text: String,
     /// Whether what is below is not of now.
     pub is_old: bool,
+    /// Whether it is no alarm, for which nobody is interrupted.
+    pub is_calm: bool,
 }
 
 /// The page as it is served: with the script that keeps it as it is now, with `notices`, and without a policy, which is for the server

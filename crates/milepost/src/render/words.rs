@@ -446,6 +446,11 @@ pub(crate) fn moment(at: Timestamp) -> String {
     at.to_jiff().strftime(format).to_string()
 }
 
+/// A moment in UTC, to the second.
+pub(crate) fn second(at: Timestamp) -> String {
+    at.to_jiff().strftime("%-d %b %Y, %H:%M:%S UTC").to_string()
+}
+
 /// The day of a moment in UTC.
 fn day_of(at: Timestamp) -> String {
     at.to_jiff().strftime("%-d %b %Y").to_string()

@@ -1,14 +1,13 @@
 //! `/api/v1/`: what the page shows and what it rests on, as JSON. What can be judged only anew is refused with the reason where that
-//! fails: nothing old is handed out as if it were of now.
+//! fails: nothing old is handed out as if it were of now, and while judging is behind, `Age` says how old it is.
 
 use super::{
-    live::{Fault, Live, Newest, Round, Snapshot, Standing},
+    live::{Fault, Live, Newest, Round, Snapshot, Standing, Tagged},
     openapi,
     problem::Problem,
 };
-use crate::{app::find_criterion, render::terminal::Source};
+use crate::app::find_criterion;
 use axum::{
-    body::Bytes,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -23,11 +22,7 @@ use milepost_record::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The version of these formats.
 const VERSION: u32 = 1;
@@ -51,6 +46,9 @@ pub struct Overview {
     pub verdict: Option<Verdict>,
     /// Why it cannot be judged now; null where it can.
     pub fault: Option<Fault>,
+    /// Whether events come in faster than they are judged: what is handed out has all that was recorded before `generated_at`. Else
+    /// it has all that was recorded before it was asked for.
+    pub is_behind: bool,
     /// How the last round of `milepost track` went that this server called; null where there was none.
     pub track: Option<Round>,
 }
@@ -128,16 +126,18 @@ type Named = Result<Path<String>, PathRejection>;
 
 pub(super) async fn overview(State(live): State<Arc<Live>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    let Standing { snapshot, fault, round, .. } = live.now().await;
+    let Standing { snapshot, fault, round, age, .. } = live.now().await;
     let scorecard = snapshot.as_ref().map(|snapshot| &snapshot.scorecard);
     answered(
         &headers,
+        age,
         &Overview {
             version: VERSION,
             project: scorecard.map(|scorecard| scorecard.project.clone()),
             generated_at: scorecard.map(|scorecard| scorecard.generated_at),
             verdict: scorecard.map(|scorecard| scorecard.verdict),
             fault,
+            is_behind: age.is_some(),
             track: round,
         },
     )
@@ -145,7 +145,8 @@ pub(super) async fn overview(State(live): State<Arc<Live>>, RawQuery(query): Raw
 
 pub(super) async fn scorecard(State(live): State<Arc<Live>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    Ok(tagged(&headers, JSON, of_now(&live).await?.json.clone()))
+    let (snapshot, age) = of_now(&live).await?;
+    Ok(tagged(&headers, JSON, age, snapshot.json.clone()))
 }
 
 pub(super) async fn criterion(
@@ -155,18 +156,19 @@ pub(super) async fn criterion(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    let snapshot = of_now(&live).await?;
+    let (snapshot, age) = of_now(&live).await?;
     let (place, criterion) = found(&snapshot, name)?;
-    let detail = snapshot.details.get(place).cloned().unwrap_or_default();
+    let plans = snapshot.plans.get().await.map_err(unavailable)?;
     answered(
         &headers,
+        age,
         &OneCriterion {
             version: VERSION,
             generated_at: snapshot.scorecard.generated_at,
             place: place + 1,
             criterion: criterion.clone(),
-            plans: detail.plans,
-            sql: detail.sources.into_iter().map(|source| source.sql).collect(),
+            plans: plans.get(place).cloned().unwrap_or_default(),
+            sql: snapshot.sql.get(place).cloned().unwrap_or_default(),
         },
     )
 }
@@ -178,7 +180,7 @@ pub(super) async fn series(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    let snapshot = of_now(&live).await?;
+    let (snapshot, age) = of_now(&live).await?;
     let (_, criterion) = found(&snapshot, name)?;
     let parts = criterion.parts.iter().map(|part| &part.judgement);
     let judgements: Vec<&Judgement> = if criterion.parts.is_empty() { vec![&criterion.judgement] } else { parts.collect() };
@@ -190,6 +192,7 @@ pub(super) async fn series(
     };
     answered(
         &headers,
+        age,
         &Series {
             version: VERSION,
             generated_at: snapshot.scorecard.generated_at,
@@ -206,51 +209,53 @@ pub(super) async fn evidence(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let limit = Query::read(query.as_deref(), &["limit"])?.limit()?;
-    let snapshot = of_now(&live).await?;
+    let (snapshot, age) = of_now(&live).await?;
     let (place, criterion) = found(&snapshot, name)?;
-    let (Some(newest), Some(detail)) = (snapshot.evidence.get(place), snapshot.details.get(place)) else {
+    let (Some(newest), Some(sql)) = (snapshot.evidence.get(place), snapshot.sql.get(place)) else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the scorecard lacks a criterion of the configuration"));
     };
     let newest = newest.get().await.map_err(unavailable)?;
-    let source = |(source, rows): (&Source, &Newest)| EvidenceSource {
-        sql: source.sql.clone(),
+    let source = |(sql, rows): (&String, &Newest)| EvidenceSource {
+        sql: sql.clone(),
         newest_events: rows.iter().take(limit).map(|row| row.iter().map(|(name, value)| (name.clone(), json!(value))).collect()).collect(),
     };
     answered(
         &headers,
+        age,
         &Evidence {
             version: VERSION,
             generated_at: snapshot.scorecard.generated_at,
             criterion: criterion.name.clone(),
-            sources: detail.sources.iter().zip(newest.iter()).map(source).collect(),
+            sources: sql.iter().zip(newest.iter()).map(source).collect(),
         },
     )
 }
 
 pub(super) async fn history(State(live): State<Arc<Live>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     let query = Query::read(query.as_deref(), &["criterion"])?;
-    let history = of_now(&live).await?.history.get().await.map_err(unavailable)?;
-    let Some(typed) = query.of("criterion") else { return answered(&headers, history.as_ref()) };
+    let (snapshot, age) = of_now(&live).await?;
+    let history = snapshot.history.get().await.map_err(unavailable)?;
+    let Some(typed) = query.of("criterion") else { return answered(&headers, age, history.as_ref()) };
     let names: Vec<&str> = history.criteria.iter().map(|criterion| criterion.criterion.as_str()).collect();
     let criteria: Vec<CriterionHistory> = history.criteria.iter().skip(place(typed, &names)?).take(1).cloned().collect();
-    answered(&headers, &History { criteria, ..history.as_ref().clone() })
+    answered(&headers, age, &History { criteria, ..history.as_ref().clone() })
 }
 
 pub(super) async fn openapi(headers: HeaderMap) -> Response {
-    tagged(&headers, JSON, openapi::text().into())
+    tagged(&headers, JSON, None, Tagged::new(openapi::text().to_owned()))
 }
 
-/// What is shown where it is of now, else why there is nothing.
-async fn of_now(live: &Live) -> Result<Arc<Snapshot>, Problem> {
+/// What is shown where it is of now, or of late while judging is behind, with its age then; else why there is nothing.
+async fn of_now(live: &Live) -> Result<(Arc<Snapshot>, Option<Duration>), Problem> {
     let standing = live.now().await;
     match (standing.fault, standing.snapshot) {
         (Some(fault), _) => Err(unavailable(format!("since {}, nothing can be judged: {}", fault.since, fault.why))),
-        (None, Some(snapshot)) => Ok(snapshot),
+        (None, Some(snapshot)) => Ok((snapshot, standing.age)),
         (None, None) => Err(unavailable("nothing is judged yet; ask again".to_owned())),
     }
 }
 
-fn unavailable(why: String) -> Problem {
+pub(super) fn unavailable(why: String) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
@@ -305,26 +310,25 @@ impl Query {
     }
 }
 
-fn answered(headers: &HeaderMap, value: &impl Serialize) -> Result<Response, Problem> {
+fn answered(headers: &HeaderMap, age: Option<Duration>, value: &impl Serialize) -> Result<Response, Problem> {
     let text = serde_json::to_string_pretty(value);
     let text = text.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok(tagged(headers, JSON, (text + "\n").into()))
+    Ok(tagged(headers, JSON, age, Tagged::new(text + "\n")))
 }
 
-/// An answer with a tag of its content, or none where the one who asks has that content already.
-pub(super) fn tagged(headers: &HeaderMap, kind: &'static str, content: Bytes) -> Response {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    let tag = format!("\"{:016x}\"", hasher.finish());
-    let is_there = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_there = is_there.flat_map(|tags| tags.split(',')).any(|given| given.trim().trim_start_matches("W/") == tag);
+/// An answer with its tag and its age where it is not of now, or none where the one who asks has that content already.
+pub(super) fn tagged(headers: &HeaderMap, kind: &'static str, age: Option<Duration>, Tagged { content, tag }: Tagged) -> Response {
+    let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|tags| tags.split(','));
+    let is_there = given.map(|given| given.trim().trim_start_matches("W/")).any(|given| tag.to_str().is_ok_and(|tag| tag == given));
     let mut response = if is_there {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], content).into_response()
     };
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        response.headers_mut().insert(header::ETAG, tag);
+    response.headers_mut().insert(header::ETAG, tag);
+    if let Some(age) = age {
+        // Whole seconds, and never fewer than it is.
+        response.headers_mut().insert(header::AGE, HeaderValue::from(age.as_secs() + 1));
     }
     response
 }

@@ -22,9 +22,13 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::time::{Instant, sleep_until};
 
 /// Proxies and browsers give up on a stream that says nothing for long.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// A page cannot use more news than one a second, and what is newest then is what it is told.
+const TELL_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// The scorecard is another one, or the first of this stream.
 #[derive(Serialize)]
@@ -45,7 +49,7 @@ pub(super) async fn events(State(live): State<Arc<Live>>) -> Response {
         let detail = format!("{STREAMS_MAX} streams are open already, which is the most; close one");
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     };
-    let told = Told { live, watcher, last: None, events: VecDeque::new() };
+    let told = Told { live, watcher, last: None, next_at: Instant::now(), events: VecDeque::new() };
     let events = stream::unfold(told, |mut told| async move { told.next().await.map(|event| (Ok::<_, Infallible>(event), told)) });
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // Whoever stands between is not to wait for more.
@@ -58,6 +62,8 @@ struct Told {
     live: Arc<Live>,
     watcher: Watcher,
     last: Option<Standing>,
+    /// Before this, nothing more is told.
+    next_at: Instant,
     events: VecDeque<Event>,
 }
 
@@ -69,9 +75,15 @@ impl Told {
             }
             let now = match &self.last {
                 None => self.live.now().await,
-                Some(_) => self.watcher.next().await?,
+                Some(_) => {
+                    sleep_until(self.next_at).await;
+                    self.watcher.next().await?
+                }
             };
             self.events = events_between(self.last.as_ref(), &now).into();
+            if !self.events.is_empty() {
+                self.next_at = Instant::now() + TELL_AT_MOST_EVERY;
+            }
             self.last = Some(now);
         }
     }

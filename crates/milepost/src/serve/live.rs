@@ -2,17 +2,22 @@
 //!
 //! One thread judges, in `app/serve.rs`. It sleeps until somebody asks or watches. Who asks draws a ticket and waits until the thread
 //! has looked once more, so that what was recorded before a request is in its answer; however many ask at once, it looks and judges
-//! once for all of them.
+//! once for all of them. Where something was recorded during each of the last judgements, nobody waits, as nobody would ever have the
+//! last event: the newest scorecard is handed out at once, with its age.
 
-use crate::render::html::{CriterionDetail, Shown};
-use axum::body::Bytes;
-use milepost_judge::{Panels, Scorecard};
+use crate::render::html::{CriterionDetail, Notice, Shown};
+use axum::{body::Bytes, http::HeaderValue};
+use milepost_judge::{Panels, Scorecard, plan::Plan};
 use milepost_record::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch},
@@ -22,33 +27,94 @@ use tokio::{
 
 /// The most event streams at once.
 pub(super) const STREAMS_MAX: usize = 64;
-/// So long whoever asks waits for an answer that is of now, before there is none.
+/// So long whoever asks waits for an answer that is of now, before there is none; and nothing older than this is handed out.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// While judging is behind, what stands beside the verdicts is made anew once it is so old.
+const BESIDE_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
 
 /// The newest events that answer one question, each as its columns.
 pub(super) type Newest = Vec<Vec<(String, String)>>;
 
-/// A scorecard, and what is asked about it.
+/// What is handed out, with a tag of its content.
+#[derive(Clone)]
+pub(crate) struct Tagged {
+    pub(super) content: Bytes,
+    pub(super) tag: HeaderValue,
+}
+
+impl Tagged {
+    pub(crate) fn new(content: String) -> Self {
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        // Hexadecimal digits in quotes are a header's value.
+        let tag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish())).unwrap_or(HeaderValue::from_static("\"\""));
+        Self { content: content.into(), tag }
+    }
+}
+
+/// What the page shows beside the verdicts: more of each criterion, and what each tracker saw.
+pub(crate) struct Beside {
+    pub(crate) details: Vec<CriterionDetail>,
+    pub(crate) panels: Panels,
+    /// All that was recorded before this is in it.
+    pub(crate) as_of: Timestamp,
+}
+
+/// What stands beside an earlier scorecard, and when judging that began.
+#[derive(Clone)]
+pub(crate) struct Lent {
+    beside: Arc<Later<Beside>>,
+    begun: Instant,
+}
+
+/// A scorecard, and what is asked about it. All that was recorded before it was generated is in it.
 pub(crate) struct Snapshot {
     pub(crate) scorecard: Scorecard,
+    /// When judging it began.
+    pub(crate) begun: Instant,
     /// Since when it says the same, but for the time: when the first such scorecard was judged.
     pub(crate) changed: Timestamp,
     /// As `milepost status --format json` prints it.
-    pub(crate) json: Bytes,
-    /// The page, where nothing has to be said beside it.
-    pub(crate) page: Bytes,
-    /// What else there is of each criterion.
-    pub(crate) details: Vec<CriterionDetail>,
-    pub(crate) panels: Panels,
+    pub(crate) json: Tagged,
+    /// What was run for each criterion, one statement for each question.
+    pub(crate) sql: Vec<Vec<String>>,
+    /// For each criterion, how many events a verdict takes.
+    pub(crate) plans: Later<Vec<Vec<Plan>>>,
+    pub(crate) beside: Arc<Later<Beside>>,
+    /// What the page shows in its place, for as long as judging is behind.
+    pub(crate) lent: Option<Lent>,
+    /// The page that was asked for last, with the notices on it.
+    pub(crate) page: OnePage,
     /// For each criterion, the newest events behind each of its questions.
     pub(crate) evidence: Vec<Later<Vec<Newest>>>,
     pub(crate) history: Later<milepost_judge::history::History>,
 }
 
+/// A page that is written once for all who ask for it.
+pub(crate) type OnePage = tokio::sync::Mutex<Option<(Vec<Notice>, Tagged)>>;
+
 impl Snapshot {
     /// What the page shows of it.
-    pub(crate) fn shown(&self) -> Shown<'_> {
-        Shown { scorecard: &self.scorecard, details: &self.details, panels: Some(&self.panels) }
+    pub(super) fn shown<'a>(&'a self, beside: &'a Beside) -> Shown<'a> {
+        Shown { scorecard: &self.scorecard, details: &beside.details, panels: Some(&beside.panels) }
+    }
+
+    /// What the page shows beside it: its own, but for an earlier one's while judging is behind.
+    pub(super) async fn beside(&self, is_behind: bool) -> Result<Arc<Beside>, String> {
+        match &self.lent {
+            Some(lent) if is_behind => lent.beside.get().await,
+            _ => self.beside.get().await,
+        }
+    }
+
+    /// What the next one may show beside it, as long as judging is behind: what is there and young, else what is being made.
+    fn lends(&self) -> Option<Lent> {
+        let is_young = |lent: &Lent| lent.begun.elapsed() < BESIDE_AT_LEAST_EVERY;
+        let own = Lent { beside: Arc::clone(&self.beside), begun: self.begun };
+        if self.beside.made.initialized() {
+            return Some(own).filter(is_young);
+        }
+        self.lent.clone().filter(is_young).or_else(|| self.beside.is_asked_for.load(Ordering::Relaxed).then_some(own))
     }
 }
 
@@ -81,6 +147,8 @@ pub(crate) struct Standing {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) fault: Option<Fault>,
     pub(super) round: Option<Round>,
+    /// How old the newest scorecard is, where it is handed out though something was recorded since; `None` where it is of now.
+    pub(super) age: Option<Duration>,
     /// Whether the server is about to end.
     ends: bool,
 }
@@ -88,15 +156,17 @@ pub(crate) struct Standing {
 /// Something that takes time, and is made when it is asked for first: once for all who ask.
 pub(crate) struct Later<T> {
     made: OnceCell<Result<Arc<T>, String>>,
+    is_asked_for: AtomicBool,
     make: Arc<dyn Fn() -> Result<T, String> + Send + Sync>,
 }
 
 impl<T: Send + Sync + 'static> Later<T> {
     pub(crate) fn new(make: impl Fn() -> Result<T, String> + Send + Sync + 'static) -> Self {
-        Self { made: OnceCell::new(), make: Arc::new(make) }
+        Self { made: OnceCell::new(), is_asked_for: AtomicBool::new(false), make: Arc::new(make) }
     }
 
     pub(super) async fn get(&self) -> Result<Arc<T>, String> {
+        self.is_asked_for.store(true, Ordering::Relaxed);
         let make = Arc::clone(&self.make);
         let made = self.made.get_or_init(|| async move {
             let made = spawn_blocking(move || make()).await.map_err(|error| error.to_string())?;
@@ -110,6 +180,8 @@ impl<T: Send + Sync + 'static> Later<T> {
 struct Wanted {
     /// The newest ticket.
     ticket: u64,
+    /// Whether something was recorded during each of the last judgements.
+    is_behind: bool,
     ends: bool,
 }
 
@@ -138,7 +210,8 @@ impl Live {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sleeps until somebody asks, or for `interval` while somebody watches. Returns the newest ticket; `None` at the end.
+    /// Sleeps until somebody asks, or for `interval` while somebody watches. Returns the newest ticket; `None` at the end. Nobody is
+    /// handed out what was judged before a sleep that nobody watched.
     pub(crate) fn next(&self, looked: u64, interval: Duration) -> Option<u64> {
         let mut wanted = self.wanted();
         loop {
@@ -149,6 +222,7 @@ impl Live {
                 return Some(wanted.ticket);
             }
             if self.streams.available_permits() == STREAMS_MAX {
+                wanted.is_behind = false;
                 wanted = self.woken.wait(wanted).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -171,12 +245,18 @@ impl Live {
         self.looked.send_replace(ticket);
     }
 
+    /// Says whether something was recorded during each of the last judgements, so that who asks is answered with the newest scorecard.
+    pub(crate) fn behind(&self, is_behind: bool) {
+        self.wanted().is_behind = is_behind;
+    }
+
     /// Shows a scorecard that was judged just now.
     pub(crate) fn show(&self, mut snapshot: Snapshot) {
         self.standing.send_modify(|standing| {
             if let Some(before) = standing.snapshot.as_ref().filter(|before| says_the_same(&before.scorecard, &snapshot.scorecard)) {
                 snapshot.changed = before.changed;
             }
+            snapshot.lent = standing.snapshot.as_ref().and_then(|before| before.lends());
             standing.snapshot = Some(Arc::new(snapshot));
             standing.fault = None;
         });
@@ -205,18 +285,25 @@ impl Live {
         self.standing.send_modify(|standing| standing.ends = true);
     }
 
-    /// What is shown at this moment, by somebody who has looked after this was called.
+    /// What is shown at this moment, by somebody who has looked after this was called; while judging is behind, what was judged last.
     pub(super) async fn now(&self) -> Standing {
-        let ticket = {
+        let (ticket, is_behind) = {
             let mut wanted = self.wanted();
             wanted.ticket += 1;
-            wanted.ticket
+            (wanted.ticket, wanted.is_behind)
         };
         let mut looked = self.looked.subscribe();
         self.woken.notify_all();
-        let has_looked = timeout(PATIENCE, looked.wait_for(|looked| *looked >= ticket)).await.is_ok();
+        let mut is_late = false;
+        if !is_behind {
+            is_late = timeout(PATIENCE, looked.wait_for(|looked| *looked >= ticket)).await.is_err();
+        }
         let mut standing = self.standing.borrow().clone();
-        if !has_looked {
+        if is_behind {
+            standing.age = standing.snapshot.as_ref().map(|snapshot| snapshot.begun.elapsed());
+            is_late = standing.age.is_none_or(|age| age > PATIENCE);
+        }
+        if is_late {
             let why = format!("judging has been taking longer than {} s", PATIENCE.as_secs());
             standing.fault.get_or_insert(Fault { why, since: Timestamp::now() });
         }

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 const DESCRIPTION: &str = "How the success criteria of a project stand, as `milepost serve` hands it out on this machine: read only, and \
-                           only to this machine. What is recorded is in the answer of each request that begins after it.";
+                           only to this machine. What is recorded is in the answer of each request that begins after it; but where \
+                           events come in faster than they are judged, answers are of the newest judgement, and the header `Age` \
+                           says how many seconds ago it began.";
 
 /// What is asked for, and what the answer looks like.
 struct Endpoint {
