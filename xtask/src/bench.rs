@@ -2,7 +2,7 @@
 //! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, have, output, own, root, run, target, test::python};
+use crate::{Done, cargo, have, output, own, page, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,8 +11,10 @@ use std::{
 
 pub(crate) fn bench(which: &[&str]) -> Done {
     let wanted = |name: &str| which.is_empty() || which.contains(&name);
-    if let Some(unknown) = which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "crash", "chaos"].contains(name)) {
-        return Err(format!("there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, crash and chaos"));
+    if let Some(unknown) =
+        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos"].contains(name))
+    {
+        return Err(format!("there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash and chaos"));
     }
     if wanted("run") {
         wrapper()?;
@@ -29,6 +31,9 @@ pub(crate) fn bench(which: &[&str]) -> Done {
     if wanted("store") {
         store()?;
     }
+    if wanted("page") {
+        page::bench()?;
+    }
     if wanted("crash") {
         println!("\nA minute of SIGKILL: eight processes record while sealing runs in a loop");
         run(cargo().args(["test", "--workspace", "--test", "crash"]).env("MILEPOST_CRASH_SECONDS", "60"))?;
@@ -40,7 +45,7 @@ pub(crate) fn bench(which: &[&str]) -> Done {
     Ok(())
 }
 
-fn released() -> Result<PathBuf, String> {
+pub(crate) fn released() -> Result<PathBuf, String> {
     // As plain `cargo build --release` does: alone, the program would have the engine built with other features.
     run(cargo().args(["build", "--release", "--workspace"]))?;
     Ok(target().join("release/milepost"))

@@ -48,6 +48,13 @@ impl Browser {
         command.current_dir(root()).env("MILEPOST_PAGES", &self.folder).env("MILEPOST_PROGRAM", target().join("debug/milepost"));
         command
     }
+
+    /// What says how soon a page is painted.
+    pub(crate) fn paint(&self, page: &Path) -> Command {
+        let mut command = Command::new("node");
+        command.arg(sources().join("paint.mjs")).arg(page).env("MILEPOST_PAGES", &self.folder);
+        command
+    }
 }
 
 fn sources() -> PathBuf {

@@ -66,7 +66,7 @@ export async function withPage(name, options, look) {
       dialog.dismiss();
     });
     await prepare?.(page);
-    const url = /^https?:/.test(name) ? name : address(name);
+    const url = /^(https?|file):/.test(name) ? name : address(name);
     await page.goto(url);
     if (media) await page.emulateMedia({ media });
     await look(page, { context, complaints });
