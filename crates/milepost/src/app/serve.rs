@@ -1,4 +1,4 @@
-//! `milepost serve`: the scorecard as it is now, over HTTP, to this machine.
+//! `milepost serve`: the scorecard as it is now, over HTTP, to this machine and to whoever has a token.
 //!
 //! One thread judges, where somebody watches or asks and something has changed; another calls `milepost track`, where that is wished;
 //! and this one hands out what the first has made.
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::{self, Format},
     render::html,
-    serve::{self, Door, Guard, Later, Live, May, Protocol, Round, Snapshot, Who, api::NEWEST_MAX},
+    serve::{self, Door, Guard, Later, Live, May, Protocol, Round, Snapshot, Tls, Tokens, Who, api::NEWEST_MAX},
 };
 use axum::body::Bytes;
 use jiff::ZonedDateTime;
@@ -52,6 +52,16 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     let (listener, address) = serve::bind(wishes.listen).map_err(|error| {
         Failure::usage(format!("cannot listen on {}: {error}; `--listen 127.0.0.1:0` takes a port that is free", wishes.listen))
     })?;
+    let may = May::Read;
+    let tokens = Arc::new(Tokens::of(&data, say).map_err(Failure::usage)?);
+    let who = Who::on(address, may, wishes.require_token, &tokens)
+        .map_err(|why| Failure::usage(format!("{why}; `--listen 127.0.0.1:4270` is for this machine alone")))?;
+    let protocol = Protocol::Http1;
+    let tls = wishes.tls_cert.clone().zip(wishes.tls_key.clone());
+    let tls = tls.map(|(certificates, key)| Tls::of(certificates, key, protocol, say)).transpose().map_err(Failure::usage)?;
+    if tls.is_none() && !address.ip().is_loopback() {
+        say("without --tls-cert and --tls-key, tokens and all that is shown can be read by whoever is on the way");
+    }
     let live = Arc::new(Live::new());
     let (judging, at) = (Arc::clone(&live), config.clone());
     start("judge", move || keep_judged(&judging, &at, data))?;
@@ -60,7 +70,8 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         start("track", move || keep_tracking(&live, &config, &stop))
     });
     let tracking = tracking.transpose()?;
-    let addresses = json!({ "dashboard": format!("http://{address}/"), "api": format!("http://{address}/api/v1/") });
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let addresses = json!({ "dashboard": format!("{scheme}://{address}/"), "api": format!("{scheme}://{address}/api/v1/") });
     print(&format!("{addresses}\n"))?;
     let ended = Arc::clone(&live);
     let until_stopped = async move {
@@ -69,8 +80,8 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         }
         ended.end();
     };
-    let router = Guard::new(May::Read, address, Who::ThisMachine).before(serve::router(Arc::clone(&live)));
-    let served = serve::serve(vec![Door { listener, router, protocol: Protocol::Http1, tls: None }], until_stopped);
+    let router = Guard::new(may, address, who).before(serve::router(Arc::clone(&live)));
+    let served = serve::serve(vec![Door { listener, router, protocol, tls: tls.map(Arc::new) }], until_stopped);
     live.end();
     if let Some(tracking) = tracking {
         if !tracking.is_finished() {
