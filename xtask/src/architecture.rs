@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "hyper",
             "hyper-util",
             "rusqlite",
+            "tokio-rustls",
         ],
     ),
     ("xtask", &[]),

@@ -161,8 +161,12 @@ struct Serving {
 impl Serving {
     fn begin(place: &Place<'_>) -> Result<Self, String> {
         let failed = |error| format!("cannot serve: {error}");
-        let mut server =
-            place.milepost(&["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(failed)?;
+        let mut server = place
+            .milepost(&["serve", "--listen", "127.0.0.1:0", "--otlp-http", "off", "--otlp-grpc", "off"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
         let mut line = String::new();
         let stdout = server.stdout.take().ok_or("cannot read what the server says")?;
         BufReader::new(stdout).read_line(&mut line).map_err(failed)?;

@@ -1,11 +1,11 @@
-//! `milepost serve`: the scorecard as it is now, over HTTP, to this machine.
+//! `milepost serve`: the scorecard as it is now, over HTTP, to this machine and to whoever has a token.
 //!
 //! One thread judges, where somebody watches or asks and something has changed; another calls `milepost track`, where that is wished;
 //! and this one hands out what the first has made.
 
 use super::{
     Failure, Workplace,
-    otlp::{self, Bound, Office},
+    otlp::{self, Office},
     print, say,
     schedule::next_round,
     scorecard::{beside, configured, judged, shown, wait},
@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     cli::{self, Format},
-    serve::{self, Beside, Door, Guard, Later, Live, May, OnePage, Protocol, Round, Snapshot, Tagged, Who, api::NEWEST_MAX},
+    serve::{
+        self, Beside, Guard, Later, Live, May, OnePage, Port, Protocol, Round, Scope, Snapshot, Tagged, Tls, Tokens, Who, api::NEWEST_MAX,
+    },
 };
 use jiff::ZonedDateTime;
 use milepost_judge::{history::history, plan::plans};
@@ -21,6 +23,7 @@ use milepost_record::{SpoolState, Timestamp};
 use serde_json::json;
 use std::{
     fs,
+    net::SocketAddr,
     os::unix::fs::MetadataExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -63,7 +66,31 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     let office = Arc::new(Office::open(config.clone(), &data)?);
     let over_http = otlp::bind(wishes.otlp_http, "--otlp-http", OTLP_HTTP_PORT)?;
     let over_grpc = otlp::bind(wishes.otlp_grpc, "--otlp-grpc", OTLP_GRPC_PORT)?;
+    let tokens = Arc::new(Tokens::of(&data, say).map_err(Failure::usage)?);
+    let (over_http, over_grpc) =
+        if wishes.require_token && wishes.otlp_http.is_none() && wishes.otlp_grpc.is_none() && !tokens.has(Scope::Write) {
+            say("takes no OTLP, as nobody has a token to write: `milepost token add NAME --write` makes one");
+            (None, None)
+        } else {
+            (over_http, over_grpc)
+        };
+    let (otlp_http, otlp_grpc) = (over_http.as_ref().map(|(_, at)| *at), over_grpc.as_ref().map(|(_, at)| *at));
+    if wishes.tls_cert.is_none() && [Some(address), otlp_http, otlp_grpc].iter().flatten().any(|address| !address.ip().is_loopback()) {
+        say("without --tls-cert and --tls-key, tokens and all that is sent and shown can be read by whoever is on the way");
+    }
+    let guarded = |(listener, address), may, router, protocol| {
+        let who = Who::on(address, may, wishes.require_token, &tokens)
+            .map_err(|why| Failure::usage(format!("{why}; a loopback address is for this machine alone")))?;
+        let tls = wishes.tls_cert.clone().zip(wishes.tls_key.clone());
+        let tls = tls.map(|(certificates, key)| Tls::of(certificates, key, protocol, say)).transpose().map_err(Failure::usage)?;
+        Ok::<_, Failure>(Port { listener, router: Guard::new(may, address, who).before(router), protocol, tls: tls.map(Arc::new) })
+    };
     let live = Arc::new(Live::new());
+    let (http, grpc) = serve::otlp::routers(Arc::clone(&office.desk));
+    let mut ports = vec![guarded((listener, address), May::Read, serve::router(Arc::clone(&live)), Protocol::Http1)?];
+    for (bound, router, protocol) in [(over_http, http, Protocol::Http1), (over_grpc, grpc, Protocol::Http2)] {
+        ports.extend(bound.map(|bound| guarded(bound, May::Write, router, protocol)).transpose()?);
+    }
     let (noting, counts) = (Arc::clone(&live), Arc::clone(&office));
     let noting = start("otlp", move || keep_noted(&noting, &counts))?;
     let (judging, at) = (Arc::clone(&live), config.clone());
@@ -73,12 +100,13 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         start("track", move || keep_tracking(&live, &config, &stop))
     });
     let tracking = tracking.transpose()?;
-    let at = |bound: &Bound| bound.as_ref().map(|(_, address)| format!("http://{address}"));
+    let scheme = if wishes.tls_cert.is_some() { "https" } else { "http" };
+    let at = |address: &SocketAddr| format!("{scheme}://{address}");
     let addresses = json!({
-        "dashboard": format!("http://{address}/"),
-        "api": format!("http://{address}/api/v1/"),
-        "otlp_http": at(&over_http),
-        "otlp_grpc": at(&over_grpc),
+        "dashboard": format!("{}/", at(&address)),
+        "api": format!("{}/api/v1/", at(&address)),
+        "otlp_http": otlp_http.as_ref().map(at),
+        "otlp_grpc": otlp_grpc.as_ref().map(at),
     });
     print(&format!("{addresses}\n"))?;
     let ended = Arc::clone(&live);
@@ -88,15 +116,7 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         }
         ended.end();
     };
-    let door = |(listener, address), may, router, protocol| {
-        let router = Guard::new(may, address, Who::ThisMachine).before(router);
-        Door { listener, router, protocol, tls: None }
-    };
-    let (http, grpc) = serve::otlp::routers(Arc::clone(&office.desk));
-    let mut doors = vec![door((listener, address), May::Read, serve::router(Arc::clone(&live)), Protocol::Http1)];
-    doors.extend(over_http.map(|bound| door(bound, May::Take, http, Protocol::Http1)));
-    doors.extend(over_grpc.map(|bound| door(bound, May::Take, grpc, Protocol::Http2)));
-    let served = serve::serve(doors, until_stopped);
+    let served = serve::serve(ports, until_stopped);
     live.end();
     // What it panicked with is said already.
     let _ = noting.join();

@@ -1,9 +1,8 @@
 //! The ports: who is let in, for how long, and with how much.
 //!
-//! A [`Door`] is a bound socket with what is behind it: a [`Router`], the [`Protocol`] that is spoken, and TLS or none. [`serve`] keeps
-//! any number of them on one thread, and all limits hold for each of them, those of connections for all together. What a door lets
-//! through is for `guard::Guard`, which is put before its router: `Guard::new(May::Write { body_bytes_max }, address, who).before(router)`.
-//! A handler is given the body whole, and calls `spawn_blocking` for what takes time.
+//! A [`Port`] is a bound socket with what is behind it: a [`Router`], the [`Protocol`] that is spoken, and TLS or none. [`serve`] keeps
+//! any number of them on one thread, and all limits hold for each of them, those of connections for all together. What a port lets
+//! through is for `guard::Guard`, which is put before its router. A handler calls `spawn_blocking` for what takes time.
 
 use super::{
     room::{Client, Room},
@@ -77,7 +76,7 @@ impl Protocol {
 }
 
 /// A port, and what is behind it.
-pub(crate) struct Door {
+pub(crate) struct Port {
     pub(crate) listener: TcpListener,
     pub(crate) router: Router,
     pub(crate) protocol: Protocol,
@@ -100,19 +99,19 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)>
 ///
 /// # Errors
 /// Where the system refuses what it takes.
-pub(crate) fn serve(doors: Vec<Door>, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub(crate) fn serve(ports: Vec<Port>, stop: impl Future<Output = ()>) -> io::Result<()> {
     // One thread is enough for what is handed out as it is, and the query engine keeps its own.
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(THREADS_MAX).build()?;
-    let served = runtime.block_on(keep(doors, stop));
+    let served = runtime.block_on(keep(ports, stop));
     // Whoever is still at something is left behind.
     runtime.shutdown_background();
     served
 }
 
-async fn keep(doors: Vec<Door>, stop: impl Future<Output = ()>) -> io::Result<()> {
+async fn keep(ports: Vec<Port>, stop: impl Future<Output = ()>) -> io::Result<()> {
     let (room, ending) = (Arc::new(Room::default()), Arc::new(GracefulShutdown::new()));
     let mut accepting = JoinSet::new();
-    for Door { listener, router, protocol, tls } in doors {
+    for Port { listener, router, protocol, tls } in ports {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (room, ending) = (Arc::clone(&room), Arc::clone(&ending));
         accepting.spawn(async move {
@@ -191,5 +190,51 @@ async fn answer(
                 .keep_alive_timeout(HEAD_TIME_MAX);
             let _ = watcher.watch(http.serve_connection(TokioIo::new(Begun::new(stream, HEAD_TIME_MAX)), service)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::guard::{Guard, May, Who};
+    use axum::{body::Body, http::Request, routing::get};
+    use std::io::{Read, Write};
+    use tokio::sync::oneshot;
+
+    #[test]
+    fn each_port_speaks_its_own_protocol_and_all_end_together() {
+        let door = |protocol| {
+            let (listener, address) = bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+            let router = Router::new().route("/", get(|| async { "here" }));
+            let router = Guard::new(May::Read, address, Who::ThisMachine).before(router);
+            (Port { listener, router, protocol, tls: None }, address)
+        };
+        let ((one, at_one), (two, at_two)) = (door(Protocol::Http1), door(Protocol::Http2));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = std::thread::spawn(move || serve(vec![one, two], async { drop(stopped.await) }));
+        let said = |address, bytes: &[u8]| {
+            let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+            stream.write_all(bytes).expect("written");
+            let mut said = Vec::new();
+            let _ = stream.read_to_end(&mut said);
+            String::from_utf8_lossy(&said).into_owned()
+        };
+        let request = format!("GET / HTTP/1.1\r\nHost: {at_one}\r\nConnection: close\r\n\r\n");
+        assert!(said(at_one, request.as_bytes()).starts_with("HTTP/1.1 200 "));
+        assert!(!said(at_two, request.as_bytes()).contains("HTTP/1"));
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let status = |authority: String| async move {
+            let stream = TcpStream::connect(at_two).await.expect("a connection");
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
+            tokio::spawn(connection);
+            let request = Request::builder().uri(format!("http://{authority}/")).body(Body::empty()).expect("a request");
+            sender.send_request(request).await.expect("an answer").status().as_u16()
+        };
+        assert_eq!(runtime.block_on(status(at_two.to_string())), 200);
+        assert_eq!(runtime.block_on(status("evil.example".to_owned())), 421);
+        stop.send(()).expect("it is serving");
+        serving.join().expect("no panic").expect("served");
+        assert!(std::net::TcpStream::connect(at_one).is_err() && std::net::TcpStream::connect(at_two).is_err());
     }
 }
