@@ -11,7 +11,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("milepost-judge", &["milepost-record"]),
     (
         "milepost",
-        &["milepost-record", "milepost-collect", "milepost-store", "milepost-judge", "tokio", "reqwest", "axum", "hyper", "hyper-util"],
+        &[
+            "milepost-record",
+            "milepost-collect",
+            "milepost-store",
+            "milepost-judge",
+            "tokio",
+            "reqwest",
+            "axum",
+            "hyper",
+            "hyper-util",
+            "tokio-rustls",
+        ],
     ),
     ("xtask", &[]),
 ];

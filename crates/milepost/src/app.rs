@@ -26,6 +26,7 @@ mod run;
 mod schedule;
 mod scorecard;
 mod serve;
+mod token;
 mod track;
 mod watch;
 
@@ -114,6 +115,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Report(Report::Monthly(of))) => report::of_period(Rhythm::Monthly, &of, &at(&cli.config)?),
         Some(Command::Dashboard(dashboard)) => scorecard::dashboard(&dashboard, &at(&cli.config)?),
         Some(Command::Serve(wishes)) => serve::serve(&wishes, &at(&cli.config)?),
+        Some(Command::Token(what)) => token::token(&what, &at(&cli.config)?),
         Some(Command::Query(query)) => query::query(&query, &at(&cli.config)?),
         Some(Command::Track(wishes)) => track::track(&wishes, &at(&cli.config)?),
         Some(Command::Schedule(wish)) => schedule::schedule(&wish, &at(&cli.config)?),

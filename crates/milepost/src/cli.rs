@@ -34,6 +34,7 @@ Report
   report       Show what happened, as figures, tracker by tracker
   dashboard    Write the scorecard as one HTML file
   serve        Show the scorecard live, in a browser and as a JSON API
+  token        Say who may come in from elsewhere
 
 Automate
   track        Do all that is due: probe, collect, judge, publish
@@ -165,15 +166,19 @@ pub enum Command {
     Report(Report),
     /// Write the scorecard as one HTML file that needs no network
     Dashboard(Dashboard),
-    /// Show the scorecard live, in a browser and as a JSON API, to this machine only
+    /// Show the scorecard live, in a browser and as a JSON API
     ///
-    /// What is recorded is on the page within seconds. The addresses are printed as one line of JSON once it listens. Whoever can
-    /// reach the port can read everything: on a machine with several users, that is all of them.
+    /// What is recorded is on the page within seconds. The addresses are printed as one line of JSON once it listens. On a loopback
+    /// address, whoever is on this machine can read everything, all its users; elsewhere, and with --require-token, whoever has a
+    /// token: see `milepost token`.
     ///
     /// It also takes what OpenTelemetry sends (OTLP), by HTTP and gRPC; `milepost doctor` says what became of it.
     ///
     /// Exit codes: 0 ended by SIGINT or SIGTERM, 2 wrong usage or configuration, 4 Milepost failed.
     Serve(Serve),
+    /// Say who may come in from elsewhere: tokens to read or to write, of which only hashes are kept
+    #[command(subcommand)]
+    Token(Token),
     /// Read the events with SQL
     ///
     /// One statement that reads: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES or DESCRIBE. Without one, the views and their columns.
@@ -756,29 +761,58 @@ pub struct Dashboard {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen: a loopback address and a port; port 0 takes one that is free
-    #[arg(long, value_parser = loopback, default_value = "127.0.0.1:4270", value_name = "ADDRESS")]
+    /// Where to listen: an address and a port; port 0 takes one that is free. Beyond loopback, whoever asks needs a token
+    #[arg(long, value_parser = address, default_value = "127.0.0.1:4270", value_name = "ADDRESS")]
     pub listen: SocketAddr,
     /// Where to take OTLP over HTTP, or off [default: 127.0.0.1:4318]
-    #[arg(long, value_parser = loopback_or_off, value_name = "ADDRESS|off")]
+    #[arg(long, value_parser = address_or_off, value_name = "ADDRESS|off")]
     pub otlp_http: Option<Listen>,
     /// Where to take OTLP over gRPC, or off [default: 127.0.0.1:4317]
-    #[arg(long, value_parser = loopback_or_off, value_name = "ADDRESS|off")]
+    #[arg(long, value_parser = address_or_off, value_name = "ADDRESS|off")]
     pub otlp_grpc: Option<Listen>,
+    /// Ask for a token on a loopback address too
+    #[arg(long)]
+    pub require_token: bool,
+    /// Speak TLS with this certificate, and those that vouch for it: PEM, read again when it is renewed
+    #[arg(long, requires = "tls_key", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate: PEM, not encrypted
+    #[arg(long, requires = "tls_cert", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Do beside it what `milepost track` does, every hour
     #[arg(long)]
     pub track: bool,
 }
 
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+fn address(text: &str) -> Result<SocketAddr, String> {
     let address = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    let address: SocketAddr = address.parse().map_err(|_| "an address and a port, as 127.0.0.1:4270 or [::1]:4270".to_owned())?;
-    if address.ip().is_loopback() {
-        return Ok(address);
-    }
-    Err("whoever reaches the port can read everything, and there are no tokens yet that would keep anybody out: take a loopback \
-         address, as 127.0.0.1:4270 or [::1]:4270"
-        .to_owned())
+    address.parse().map_err(|_| "an address and a port, as 127.0.0.1:4270 or [::1]:4270".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token and print it, this once
+    Add(AddToken),
+    /// Show name, scope and age of all tokens
+    List,
+    /// Take a token away: it is refused from the next request on
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("scope").required(true)))]
+pub struct AddToken {
+    /// What to call it: letters, digits, `.`, `_` and `-`
+    pub name: String,
+    /// It may read what is served
+    #[arg(long, group = "scope")]
+    pub read: bool,
+    /// It may send what is to be recorded
+    #[arg(long, group = "scope")]
+    pub write: bool,
 }
 
 /// Where to listen, if anywhere.
@@ -788,8 +822,8 @@ pub enum Listen {
     At(SocketAddr),
 }
 
-fn loopback_or_off(text: &str) -> Result<Listen, String> {
-    if text == "off" { Ok(Listen::Off) } else { loopback(text).map(Listen::At) }
+fn address_or_off(text: &str) -> Result<Listen, String> {
+    if text == "off" { Ok(Listen::Off) } else { address(text).map(Listen::At) }
 }
 
 #[derive(Debug, Args)]

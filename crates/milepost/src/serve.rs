@@ -13,12 +13,15 @@ mod problem;
 mod renewed;
 mod room;
 mod tls;
+pub(crate) mod tokens;
 mod unstalled;
 
 pub(crate) use self::{
     connections::{Door, Protocol, bind, serve},
     guard::{Guard, May, Who},
     live::{Later, Live, Round, Snapshot},
+    tls::Tls,
+    tokens::Tokens,
 };
 
 use axum::{Router, extract::FromRef, routing::get};

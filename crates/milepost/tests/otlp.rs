@@ -361,6 +361,23 @@ fn chunks(reader: &mut impl BufRead) -> Vec<u8> {
 }
 
 #[test]
+fn where_a_token_is_asked_for_one_that_may_write_is_needed() {
+    let place = Place::new();
+    // Nobody may write: a port that was asked for is an error.
+    let asked = ["serve", "--listen", "127.0.0.1:0", "--require-token", "--otlp-grpc", "off", "--otlp-http", "127.0.0.1:0"];
+    assert_eq!(place.run(&asked).status.code(), Some(2));
+    let read = place.printed(&["token", "add", "reader", "--read"]).trim().to_owned();
+    let write = place.printed(&["token", "add", "writer", "--write"]).trim().to_owned();
+    let server = place.serve_with(|command| _ = command.arg("--require-token"));
+    let body = spans(1, 1).to_string();
+    for (token, status) in [("", 401), (read.as_str(), 403), (write.as_str(), 200)] {
+        let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n");
+        assert_eq!(server.post("/v1/traces", &headers, body.as_bytes()).0, status);
+    }
+    assert_eq!(place.rows("SELECT count(*) AS n FROM operations"), json!([{ "n": 1 }]));
+}
+
+#[test]
 fn a_configuration_that_changes_holds_from_the_next_request_on() {
     let place = Place::new();
     let server = place.serve();

@@ -277,7 +277,7 @@ fn only_this_machine_is_let_in() {
         place.refused(address);
     }
     let said = place.refused("0.0.0.0:4270");
-    assert!(said.contains("can read everything") && said.contains("no tokens yet"), "{said}");
+    assert!(said.contains("whoever has a token") && said.contains("milepost token add NAME --read"), "{said}");
     let server = place.serve(&[]);
     assert!(place.refused(&server.host).contains("takes a port that is free"));
 }

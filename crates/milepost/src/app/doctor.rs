@@ -10,12 +10,14 @@ use crate::{
     cli::Doctor,
     config::{self, Surroundings},
     render::terminal::{fact, width},
+    serve::tokens::{self, Scope},
 };
 use milepost_judge::Verdict;
 use milepost_record::{Spool, Timestamp, recording_is_off};
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::MetadataExt,
     path::Path,
     process::ExitCode,
     time::Duration,
@@ -55,6 +57,7 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
     damage(&mut report, data, doctor.repair)?;
     alerts(&mut report, &place);
     otlp(&mut report, data);
+    who_may_come_in(&mut report, data);
     match judged(&place) {
         Ok(judged) => {
             events(&mut report, &judged)?;
@@ -107,6 +110,23 @@ fn otlp(report: &mut Report, data: &Path) {
             }
         }
         Err(failure) => report.trouble("OTLP", &printable(&failure.to_string())),
+    }
+}
+
+/// How many tokens there are, and whether others can read what is kept of them.
+fn who_may_come_in(report: &mut Report, data: &Path) {
+    let path = data.join(tokens::FILE);
+    let Ok(file) = fs::metadata(&path) else { return };
+    match tokens::read(data) {
+        Ok(all) => {
+            let (reading, writing): (Vec<_>, Vec<_>) = all.iter().partition(|token| token.scope == Scope::Read);
+            report.fact("Tokens", &format!("{} to read, {} to write", reading.len(), writing.len()));
+        }
+        Err(why) => report.trouble("Tokens", &printable(&why)),
+    }
+    if file.mode() & 0o077 != 0 {
+        let path = printable(&path.to_string_lossy());
+        report.trouble("Tokens", &format!("others than its owner may open {path}, as its mode says: `chmod 600` it"));
     }
 }
 

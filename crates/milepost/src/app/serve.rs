@@ -1,4 +1,4 @@
-//! `milepost serve`: the scorecard as it is now, over HTTP, to this machine.
+//! `milepost serve`: the scorecard as it is now, over HTTP, to this machine and to whoever has a token.
 //!
 //! One thread judges, where somebody watches or asks and something has changed; another calls `milepost track`, where that is wished;
 //! and this one hands out what the first has made.
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cli::{self, Format},
     render::html,
-    serve::{self, Door, Guard, Later, Live, May, Protocol, Round, Snapshot, Who, api::NEWEST_MAX},
+    serve::{self, Door, Guard, Later, Live, May, Protocol, Round, Snapshot, Tls, Tokens, Who, api::NEWEST_MAX},
 };
 use axum::body::Bytes;
 use jiff::ZonedDateTime;
@@ -59,9 +59,24 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     let (listener, address) = serve::bind(wishes.listen).map_err(|error| {
         Failure::usage(format!("cannot listen on {}: {error}; `--listen 127.0.0.1:0` takes a port that is free", wishes.listen))
     })?;
+    let may = May::Read;
+    let tokens = Arc::new(Tokens::of(&data, say).map_err(Failure::usage)?);
+    let who = Who::on(address, may, wishes.require_token, &tokens)
+        .map_err(|why| Failure::usage(format!("{why}; `--listen 127.0.0.1:4270` is for this machine alone")))?;
+    let tls = |protocol| {
+        let files = wishes.tls_cert.clone().zip(wishes.tls_key.clone());
+        let tls = files.map(|(certificates, key)| Tls::of(certificates, key, protocol, say)).transpose();
+        tls.map(|tls| tls.map(Arc::new)).map_err(Failure::usage)
+    };
+    let (over_http1, over_http2) = (tls(Protocol::Http1)?, tls(Protocol::Http2)?);
+    let may_send = |address| Who::on(address, May::Take, wishes.require_token, &tokens);
+    let otlp_http = otlp::bind(wishes.otlp_http, "--otlp-http", OTLP_HTTP_PORT, may_send)?;
+    let otlp_grpc = otlp::bind(wishes.otlp_grpc, "--otlp-grpc", OTLP_GRPC_PORT, may_send)?;
     let office = Arc::new(Office::open(config.clone(), &data)?);
-    let over_http = otlp::bind(wishes.otlp_http, "--otlp-http", OTLP_HTTP_PORT)?;
-    let over_grpc = otlp::bind(wishes.otlp_grpc, "--otlp-grpc", OTLP_GRPC_PORT)?;
+    let bound = [Some(address), otlp_http.as_ref().map(|bound| bound.1), otlp_grpc.as_ref().map(|bound| bound.1)];
+    if over_http1.is_none() && bound.into_iter().flatten().any(|address| !address.ip().is_loopback()) {
+        say("without --tls-cert and --tls-key, tokens and all that is shown can be read by whoever is on the way");
+    }
     let live = Arc::new(Live::new());
     let (noting, counts) = (Arc::clone(&live), Arc::clone(&office));
     let noting = start("otlp", move || keep_noted(&noting, &counts))?;
@@ -72,12 +87,13 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         start("track", move || keep_tracking(&live, &config, &stop))
     });
     let tracking = tracking.transpose()?;
-    let at = |bound: &Bound| bound.as_ref().map(|(_, address)| format!("http://{address}"));
+    let scheme = if over_http1.is_some() { "https" } else { "http" };
+    let at = |bound: &Bound| bound.as_ref().map(|(_, address, _)| format!("{scheme}://{address}"));
     let addresses = json!({
-        "dashboard": format!("http://{address}/"),
-        "api": format!("http://{address}/api/v1/"),
-        "otlp_http": at(&over_http),
-        "otlp_grpc": at(&over_grpc),
+        "dashboard": format!("{scheme}://{address}/"),
+        "api": format!("{scheme}://{address}/api/v1/"),
+        "otlp_http": at(&otlp_http),
+        "otlp_grpc": at(&otlp_grpc),
     });
     print(&format!("{addresses}\n"))?;
     let ended = Arc::clone(&live);
@@ -87,14 +103,14 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         }
         ended.end();
     };
-    let door = |(listener, address), may, router, protocol| {
-        let router = Guard::new(may, address, Who::ThisMachine).before(router);
-        Door { listener, router, protocol, tls: None }
+    let door = |(listener, address, who), may, router, protocol| {
+        let tls = if protocol == Protocol::Http1 { over_http1.clone() } else { over_http2.clone() };
+        Door { listener, router: Guard::new(may, address, who).before(router), protocol, tls }
     };
     let (http, grpc) = serve::otlp::routers(Arc::clone(&office.desk));
-    let mut doors = vec![door((listener, address), May::Read, serve::router(Arc::clone(&live)), Protocol::Http1)];
-    doors.extend(over_http.map(|bound| door(bound, May::Take, http, Protocol::Http1)));
-    doors.extend(over_grpc.map(|bound| door(bound, May::Take, grpc, Protocol::Http2)));
+    let mut doors = vec![door((listener, address, who), may, serve::router(Arc::clone(&live)), Protocol::Http1)];
+    doors.extend(otlp_http.map(|bound| door(bound, May::Take, http, Protocol::Http1)));
+    doors.extend(otlp_grpc.map(|bound| door(bound, May::Take, grpc, Protocol::Http2)));
     let served = serve::serve(doors, until_stopped);
     live.end();
     // What it panicked with is said already.

@@ -193,3 +193,49 @@ async fn answer(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::guard::{Guard, May, Who};
+    use axum::{body::Body, http::Request, routing::get};
+    use std::io::{Read, Write};
+    use tokio::sync::oneshot;
+
+    #[test]
+    fn each_port_speaks_its_own_protocol_and_all_end_together() {
+        let door = |protocol| {
+            let (listener, address) = bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+            let router = Router::new().route("/", get(|| async { "here" }));
+            let router = Guard::new(May::Read, address, Who::ThisMachine).before(router);
+            (Door { listener, router, protocol, tls: None }, address)
+        };
+        let ((one, at_one), (two, at_two)) = (door(Protocol::Http1), door(Protocol::Http2));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = std::thread::spawn(move || serve(vec![one, two], async { drop(stopped.await) }));
+        let said = |address, bytes: &[u8]| {
+            let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+            stream.write_all(bytes).expect("written");
+            let mut said = Vec::new();
+            let _ = stream.read_to_end(&mut said);
+            String::from_utf8_lossy(&said).into_owned()
+        };
+        let request = format!("GET / HTTP/1.1\r\nHost: {at_one}\r\nConnection: close\r\n\r\n");
+        assert!(said(at_one, request.as_bytes()).starts_with("HTTP/1.1 200 "));
+        assert!(!said(at_two, request.as_bytes()).contains("HTTP/1"));
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let status = |authority: String| async move {
+            let stream = TcpStream::connect(at_two).await.expect("a connection");
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
+            tokio::spawn(connection);
+            let request = Request::builder().uri(format!("http://{authority}/")).body(Body::empty()).expect("a request");
+            sender.send_request(request).await.expect("an answer").status().as_u16()
+        };
+        assert_eq!(runtime.block_on(status(at_two.to_string())), 200);
+        assert_eq!(runtime.block_on(status("evil.example".to_owned())), 421);
+        stop.send(()).expect("it is serving");
+        serving.join().expect("no panic").expect("served");
+        assert!(std::net::TcpStream::connect(at_one).is_err() && std::net::TcpStream::connect(at_two).is_err());
+    }
+}

@@ -9,8 +9,8 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
-const DESCRIPTION: &str = "How the success criteria of a project stand, as `milepost serve` hands it out on this machine: read only, and \
-                           only to this machine. What is recorded is in the answer of each request that begins after it.";
+const DESCRIPTION: &str = "How the success criteria of a project stand, as `milepost serve` hands it out: read only, to this machine, and \
+                           elsewhere to whoever has a token. What is recorded is in the answer of each request that begins after it.";
 
 /// What is asked for, and what the answer looks like.
 struct Endpoint {
@@ -113,6 +113,10 @@ fn document() -> Value {
             add("404", "There is no such criterion; the nearest name is told.", kind, &problem);
         }
         add("400", "A parameter is wrong.", kind, &problem);
+        add("401", "A token is needed that may read; on a loopback address only where that is wished.", kind, &problem);
+        add("403", "The token is good for something else, or a page of another site asks.", kind, &problem);
+        add("421", "No token is asked for, and Host does not name this machine as a loopback host.", kind, &problem);
+        add("429", "Too many wrong tokens came from this address; Retry-After says how long none is looked at.", kind, &problem);
         add("503", "It cannot be judged now, and why: ask again.", kind, &problem);
         let mut operation = json!({ "operationId": id, "summary": summary, "parameters": parameters, "responses": responses });
         if parameters.is_empty()
@@ -130,6 +134,14 @@ fn document() -> Value {
         "openapi": "3.1.0",
         "info": { "title": "Milepost", "version": "1", "description": DESCRIPTION },
         "paths": paths,
-        "components": { "schemas": generator.take_definitions(true) },
+        // None, or one of them.
+        "security": [{}, { "bearer": [] }, { "basic": [] }],
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer", "description": "A token of `milepost token add NAME --read`." },
+                "basic": { "type": "http", "scheme": "basic", "description": "The same token as the password of any user, for browsers." },
+            },
+        },
     })
 }
