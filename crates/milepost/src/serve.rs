@@ -21,7 +21,7 @@ pub(crate) use self::{
     guard::{Guard, May, Who},
     live::{Beside, Later, Live, OnePage, Round, Snapshot, Tagged},
     tls::Tls,
-    tokens::{Scope, Tokens},
+    tokens::Tokens,
 };
 
 use axum::{Router, extract::FromRef, routing::get};

@@ -286,7 +286,7 @@ fn what_a_sender_does_wrong_is_answered_and_costs_no_memory() {
     let packer = "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n";
     // Eight gigabytes of zeros, and messages of two bytes that would take hundreds each.
     let bomb = packed(&vec![0; 1 << 20]).repeat(8192);
-    let small = packed(&[0x0a, 0x02, 0x12, 0x00].repeat(12 << 20));
+    let small = packed(&[0x0a, 0x02, 0x12, 0x00].repeat(4 << 20));
     let before = server.peak();
     assert_eq!(server.post("/v1/traces", packer, &bomb).0, 413);
     assert_eq!(server.post("/v1/traces", packer, &small).0, 200);
@@ -358,6 +358,65 @@ fn chunks(reader: &mut impl BufRead) -> Vec<u8> {
             return body;
         }
     }
+}
+
+#[test]
+fn where_a_token_is_asked_for_one_that_may_write_is_needed() {
+    let place = Place::new();
+    // Nobody may write: a port that was asked for is an error.
+    let asked = ["serve", "--listen", "127.0.0.1:0", "--require-token", "--otlp-grpc", "off", "--otlp-http", "127.0.0.1:0"];
+    assert_eq!(place.run(&asked).status.code(), Some(2));
+    let read = place.printed(&["token", "add", "reader", "--read"]).trim().to_owned();
+    let write = place.printed(&["token", "add", "writer", "--write"]).trim().to_owned();
+    let server = place.serve_with(|command| _ = command.arg("--require-token"));
+    let body = spans(1, 1).to_string();
+    for (token, status) in [("", 401), (read.as_str(), 403), (write.as_str(), 200)] {
+        let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n");
+        assert_eq!(server.post("/v1/traces", &headers, body.as_bytes()).0, status);
+    }
+    assert_eq!(place.rows("SELECT count(*) AS n FROM operations"), json!([{ "n": 1 }]));
+}
+
+#[test]
+fn a_configuration_that_changes_holds_from_the_next_request_on() {
+    let place = Place::new();
+    let server = place.serve();
+    let failed = |batch: u64| {
+        let mut spans = spans(batch, 1);
+        spans["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["status"] = json!({ "code": 2, "message": "Connection refused" });
+        spans
+    };
+    let configure = |config: &str| fs::write(place.path("milepost.toml"), config).expect("written");
+    assert_eq!(server.json("/v1/traces", &failed(1)).0, 200);
+    configure(&(CONFIG.replace("= \"search\"", "= \"find\"") + "[privacy]\ntexts = [\"error\"]\n"));
+    assert_eq!(server.json("/v1/traces", &failed(2)).0, 200);
+    // One with a mistake changes nothing.
+    configure(&CONFIG.replace("[otlp]", "[otpl]"));
+    assert_eq!(server.json("/v1/traces", &failed(3)).0, 200);
+    configure(CONFIG);
+    let row = |operation: &str, n: u64, texts: u64| json!({ "operation": operation, "n": n, "texts": texts });
+    assert_eq!(
+        place.rows("SELECT operation, count(*) AS n, count(error_text) AS texts FROM operations GROUP BY 1 ORDER BY 1"),
+        json!([row("find", 2, 2), row("search", 1, 0)])
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_sent_back_until_it_can() {
+    let place = Place::new();
+    let server = place.serve();
+    let layout = place.path(".milepost/spool/spool.json");
+    place.printed(&["record", "operation", "--operation", "search", "--outcome", "ok"]);
+    let kept = fs::read_to_string(&layout).expect("a layout");
+    fs::write(&layout, "{\"version\":99,\"id\":\"x\"}").expect("written");
+    let (status, told) = server.json("/v1/traces", &spans(1, 1));
+    assert_eq!((status, &told["code"]), (503, &json!(14)));
+    assert!(!told.to_string().contains("milepost/spool"), "{told}");
+    fs::write(&layout, kept).expect("written");
+    assert_eq!(server.json("/v1/traces", &spans(1, 1)), (200, json!({})));
+    assert_eq!(place.rows("SELECT count(*) AS n FROM operations"), json!([{ "n": 2 }]));
+    server.end();
+    assert!(place.doctor().contains("layout 99"), "{}", place.doctor());
 }
 
 /// Stands before a server: of what comes in it passes on all, and of the first answers it tells the sender that there was none.

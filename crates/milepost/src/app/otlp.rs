@@ -4,7 +4,7 @@ use super::{Failure, Workplace, doctor::several, printable, say, track::kept};
 use crate::{
     cli::Listen,
     serve::{
-        self,
+        self, Who,
         otlp::{Count, Desk, Mapping, OfSignal, Open, Opener, Tally},
     },
 };
@@ -107,24 +107,31 @@ fn opened(config: &Path) -> Result<Open, Failure> {
     Ok(Open { recorder: Recorder::through(spool, door), mapping })
 }
 
-/// Where something listens.
-pub(super) type Bound = Option<(TcpListener, SocketAddr)>;
+/// Where something listens, and to whom.
+pub(super) type Bound = Option<(TcpListener, SocketAddr, Who)>;
 
-/// Binds a port for OTLP. The usual one may be somebody else's, a collector's say; that is told, and it is gone on without.
+/// Binds a port for OTLP. The usual one may be somebody else's, a collector's say, or nobody may write; that is told, and it is gone on
+/// without.
 ///
 /// # Errors
-/// Where the port that was asked for cannot be had.
-pub(super) fn bind(wish: Option<Listen>, option: &str, usual: u16) -> Result<Bound, Failure> {
+/// Where the port that was asked for cannot be had, or nobody may write there.
+pub(super) fn bind(
+    wish: Option<Listen>,
+    option: &str,
+    usual: u16,
+    who: impl Fn(SocketAddr) -> Result<Who, String>,
+) -> Result<Bound, Failure> {
     let address = match wish {
         Some(Listen::Off) => return Ok(None),
         Some(Listen::At(address)) => address,
         None => SocketAddr::from((Ipv4Addr::LOCALHOST, usual)),
     };
-    match serve::bind(address) {
+    let bound = serve::bind(address).map_err(|error| format!("cannot listen on {address} for OTLP: {error}"));
+    match bound.and_then(|(listener, address)| Ok((listener, address, who(address)?))) {
         Ok(bound) => Ok(Some(bound)),
-        Err(error) if wish.is_some() => Err(Failure::usage(format!("cannot listen on {address}: {error}; `{option} off` does without"))),
-        Err(error) => {
-            say(&format!("OTLP is not taken on {address}: {error}; `{option} ADDRESS` takes another, and `{option} off` does without"));
+        Err(why) if wish.is_some() => Err(Failure::usage(format!("{why}; `{option} off` does without"))),
+        Err(why) => {
+            say(&format!("{why}; `{option} ADDRESS` takes another, and `{option} off` does without"));
             Ok(None)
         }
     }

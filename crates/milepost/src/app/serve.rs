@@ -5,7 +5,7 @@
 
 use super::{
     Failure, Workplace,
-    otlp::{self, Office},
+    otlp::{self, Bound, Office},
     print, say,
     schedule::next_round,
     scorecard::{beside, configured, judged, shown, wait},
@@ -13,9 +13,7 @@ use super::{
 };
 use crate::{
     cli::{self, Format},
-    serve::{
-        self, Beside, Guard, Later, Live, May, OnePage, Port, Protocol, Round, Scope, Snapshot, Tagged, Tls, Tokens, Who, api::NEWEST_MAX,
-    },
+    serve::{self, Beside, Guard, Later, Live, May, OnePage, Port, Protocol, Round, Snapshot, Tagged, Tls, Tokens, Who, api::NEWEST_MAX},
 };
 use jiff::ZonedDateTime;
 use milepost_judge::{history::history, plan::plans};
@@ -23,7 +21,6 @@ use milepost_record::{SpoolState, Timestamp};
 use serde_json::json;
 use std::{
     fs,
-    net::SocketAddr,
     os::unix::fs::MetadataExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -63,34 +60,25 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     let (listener, address) = serve::bind(wishes.listen).map_err(|error| {
         Failure::usage(format!("cannot listen on {}: {error}; `--listen 127.0.0.1:0` takes a port that is free", wishes.listen))
     })?;
-    let office = Arc::new(Office::open(config.clone(), &data)?);
-    let over_http = otlp::bind(wishes.otlp_http, "--otlp-http", OTLP_HTTP_PORT)?;
-    let over_grpc = otlp::bind(wishes.otlp_grpc, "--otlp-grpc", OTLP_GRPC_PORT)?;
+    let may = May::Read;
     let tokens = Arc::new(Tokens::of(&data, say).map_err(Failure::usage)?);
-    let (over_http, over_grpc) =
-        if wishes.require_token && wishes.otlp_http.is_none() && wishes.otlp_grpc.is_none() && !tokens.has(Scope::Write) {
-            say("takes no OTLP, as nobody has a token to write: `milepost token add NAME --write` makes one");
-            (None, None)
-        } else {
-            (over_http, over_grpc)
-        };
-    let (otlp_http, otlp_grpc) = (over_http.as_ref().map(|(_, at)| *at), over_grpc.as_ref().map(|(_, at)| *at));
-    if wishes.tls_cert.is_none() && [Some(address), otlp_http, otlp_grpc].iter().flatten().any(|address| !address.ip().is_loopback()) {
-        say("without --tls-cert and --tls-key, tokens and all that is sent and shown can be read by whoever is on the way");
-    }
-    let guarded = |(listener, address), may, router, protocol| {
-        let who = Who::on(address, may, wishes.require_token, &tokens)
-            .map_err(|why| Failure::usage(format!("{why}; a loopback address is for this machine alone")))?;
-        let tls = wishes.tls_cert.clone().zip(wishes.tls_key.clone());
-        let tls = tls.map(|(certificates, key)| Tls::of(certificates, key, protocol, say)).transpose().map_err(Failure::usage)?;
-        Ok::<_, Failure>(Port { listener, router: Guard::new(may, address, who).before(router), protocol, tls: tls.map(Arc::new) })
+    let who = Who::on(address, may, wishes.require_token, &tokens)
+        .map_err(|why| Failure::usage(format!("{why}; `--listen 127.0.0.1:4270` is for this machine alone")))?;
+    let tls = |protocol| {
+        let files = wishes.tls_cert.clone().zip(wishes.tls_key.clone());
+        let tls = files.map(|(certificates, key)| Tls::of(certificates, key, protocol, say)).transpose();
+        tls.map(|tls| tls.map(Arc::new)).map_err(Failure::usage)
     };
-    let live = Arc::new(Live::new());
-    let (http, grpc) = serve::otlp::routers(Arc::clone(&office.desk));
-    let mut ports = vec![guarded((listener, address), May::Read, serve::router(Arc::clone(&live)), Protocol::Http1)?];
-    for (bound, router, protocol) in [(over_http, http, Protocol::Http1), (over_grpc, grpc, Protocol::Http2)] {
-        ports.extend(bound.map(|bound| guarded(bound, May::Write, router, protocol)).transpose()?);
+    let (over_http1, over_http2) = (tls(Protocol::Http1)?, tls(Protocol::Http2)?);
+    let may_send = |address| Who::on(address, May::Write, wishes.require_token, &tokens);
+    let otlp_http = otlp::bind(wishes.otlp_http, "--otlp-http", OTLP_HTTP_PORT, may_send)?;
+    let otlp_grpc = otlp::bind(wishes.otlp_grpc, "--otlp-grpc", OTLP_GRPC_PORT, may_send)?;
+    let office = Arc::new(Office::open(config.clone(), &data)?);
+    let bound = [Some(address), otlp_http.as_ref().map(|bound| bound.1), otlp_grpc.as_ref().map(|bound| bound.1)];
+    if over_http1.is_none() && bound.into_iter().flatten().any(|address| !address.ip().is_loopback()) {
+        say("without --tls-cert and --tls-key, tokens and all that is shown can be read by whoever is on the way");
     }
+    let live = Arc::new(Live::new());
     let (noting, counts) = (Arc::clone(&live), Arc::clone(&office));
     let noting = start("otlp", move || keep_noted(&noting, &counts))?;
     let (judging, at) = (Arc::clone(&live), config.clone());
@@ -100,13 +88,13 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         start("track", move || keep_tracking(&live, &config, &stop))
     });
     let tracking = tracking.transpose()?;
-    let scheme = if wishes.tls_cert.is_some() { "https" } else { "http" };
-    let at = |address: &SocketAddr| format!("{scheme}://{address}");
+    let scheme = if over_http1.is_some() { "https" } else { "http" };
+    let at = |bound: &Bound| bound.as_ref().map(|(_, address, _)| format!("{scheme}://{address}"));
     let addresses = json!({
-        "dashboard": format!("{}/", at(&address)),
-        "api": format!("{}/api/v1/", at(&address)),
-        "otlp_http": otlp_http.as_ref().map(at),
-        "otlp_grpc": otlp_grpc.as_ref().map(at),
+        "dashboard": format!("{scheme}://{address}/"),
+        "api": format!("{scheme}://{address}/api/v1/"),
+        "otlp_http": at(&otlp_http),
+        "otlp_grpc": at(&otlp_grpc),
     });
     print(&format!("{addresses}\n"))?;
     let ended = Arc::clone(&live);
@@ -116,6 +104,14 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         }
         ended.end();
     };
+    let port = |(listener, address, who), may, router, protocol| {
+        let tls = if protocol == Protocol::Http1 { over_http1.clone() } else { over_http2.clone() };
+        Port { listener, router: Guard::new(may, address, who).before(router), protocol, tls }
+    };
+    let (http, grpc) = serve::otlp::routers(Arc::clone(&office.desk));
+    let mut ports = vec![port((listener, address, who), may, serve::router(Arc::clone(&live)), Protocol::Http1)];
+    ports.extend(otlp_http.map(|bound| port(bound, May::Write, http, Protocol::Http1)));
+    ports.extend(otlp_grpc.map(|bound| port(bound, May::Write, grpc, Protocol::Http2)));
     let served = serve::serve(ports, until_stopped);
     live.end();
     // What it panicked with is said already.

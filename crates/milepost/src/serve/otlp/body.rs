@@ -77,7 +77,12 @@ impl Reception {
             });
             done.await.unwrap_or_else(|error| Err(Refusal::Unwritten(error.to_string())))
         };
-        received.await.inspect_err(|refusal| self.desk.refused(signal, refusal))
+        received.await.inspect_err(|refusal| self.refused(signal, refusal))
+    }
+
+    /// Notes that a request was refused.
+    pub(super) fn refused(&self, signal: Signal, refusal: &Refusal) {
+        self.desk.refused(signal, refusal);
     }
 
     async fn arrive(&self, body: Body) -> Result<Arrived, Refusal> {

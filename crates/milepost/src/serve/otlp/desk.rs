@@ -69,6 +69,8 @@ impl Desk {
     pub(super) fn refused(&self, signal: Signal, refusal: &Refusal) {
         let why = match refusal {
             Refusal::Unwritten(why) => why.clone(),
+            // What cannot be read may hold anything, and what is wrong with it quotes it.
+            Refusal::Malformed(_) => "it cannot be decoded".to_owned(),
             refusal => refusal.message(),
         };
         self.note(|tally| tally.refused(signal, why, Timestamp::now()));

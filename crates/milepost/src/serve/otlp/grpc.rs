@@ -66,7 +66,10 @@ async fn export(signal: Signal, State(reception): State<Arc<Reception>>, request
     let packer = match request.headers().get(ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Packer::None,
         Some(b"gzip") => Packer::Gzip,
-        Some(_) => return refused(&Refusal::ContentEncoding),
+        Some(_) => {
+            reception.refused(signal, &Refusal::ContentEncoding);
+            return refused(&Refusal::ContentEncoding);
+        }
     };
     // What stands around the message is no part of OTLP, and has words of its own.
     let mut fault = None;

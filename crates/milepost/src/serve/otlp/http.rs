@@ -27,9 +27,13 @@ async fn nothing_here() -> Response {
 
 async fn export(signal: Signal, State(reception): State<Arc<Reception>>, request: Request) -> Response {
     let headers = request.headers();
+    let refused = |refusal: Refusal, encoding| {
+        reception.refused(signal, &refusal);
+        refusal.response(encoding)
+    };
     // Whoever sends neither is answered in what a person can read.
-    let Some(encoding) = encoding(headers) else { return Refusal::ContentType.response(Encoding::Json) };
-    let Some(is_packed) = is_packed(headers) else { return Refusal::ContentEncoding.response(encoding) };
+    let Some(encoding) = encoding(headers) else { return refused(Refusal::ContentType, Encoding::Json) };
+    let Some(is_packed) = is_packed(headers) else { return refused(Refusal::ContentEncoding, encoding) };
     match reception.receive(signal, encoding, request.into_body(), |bytes| Ok((bytes, is_packed))).await {
         Ok(accepted) => accepted.response(signal, encoding),
         Err(refusal) => refusal.response(encoding),
