@@ -68,13 +68,13 @@ impl Store {
             let of_kind = || events.iter().filter(|event| event.kind() == *kind);
             let day = |event: &Event| event.at.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
             let (Some(first), Some(last)) = (of_kind().map(day).min(), of_kind().map(day).max()) else { continue };
-            let ids: Vec<_> = of_kind().filter_map(|event| event.id.as_deref()).collect();
-            if ids.is_empty() {
-                continue;
-            }
-            let sql = sql::known(*kind, ids.into_iter(), (!any_day).then_some((first, last)));
+            let ids = || of_kind().filter_map(|event| event.id.as_deref());
+            let (Some(least), Some(most)) = (ids().min(), ids().max()) else { continue };
+            let wanted: HashSet<u128> = ids().map(|id| identity(*kind, id)).collect();
+            // All ids of these days and not a list of thousands, which takes longer to understand than to find.
+            let sql = sql::ids(*kind, (least, most), (!any_day).then_some((first, last)));
             for batch in self.run(&sql).await? {
-                there.extend(of_batch(*kind, &batch)?.into_iter().flatten());
+                there.extend(of_batch(*kind, &batch)?.into_iter().flatten().filter(|id| wanted.contains(id)));
             }
         }
         let is_there = |event: &Event| event.id.as_ref().is_some_and(|id| there.contains(&identity(event.kind(), id)));

@@ -23,7 +23,12 @@ use datafusion::{
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Kind, Timestamp, limits};
 use serde_json::{Value, json};
-use std::{fs::File, io::Write, sync::Arc};
+use std::{
+    fs::File,
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 /// How many rows of an export make one row group.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
@@ -109,6 +114,15 @@ impl ParquetRows {
         if fields.len() > COLUMNS_MAX {
             return Err(NotParquet(format!("it has {} columns, and at most {COLUMNS_MAX} are read", fields.len())));
         }
+        // Of a place before the file's beginning, the reader would panic.
+        let columns = || found.metadata().row_groups().iter().flat_map(|group| group.columns());
+        let is_within = |at: i64| at >= 0;
+        if !columns().all(|column| {
+            is_within(column.compressed_size())
+                && [column.dictionary_page_offset(), Some(column.data_page_offset())].into_iter().flatten().all(is_within)
+        }) {
+            return Err(NotParquet("a column of it lies outside of the file".to_owned()));
+        }
         let largest = found.metadata().row_groups().iter().map(|group| group.total_byte_size()).max().unwrap_or_default();
         if largest > ROW_GROUP_BYTES_MAX {
             return Err(NotParquet(format!("a row group of it has {largest} bytes, and at most {ROW_GROUP_BYTES_MAX} are read")));
@@ -146,7 +160,13 @@ impl ParquetRows {
         self.rows
     }
 
+    /// The next batch that has rows. What damage the reader does not expect ends the rows, and not the program.
     fn fill(&mut self) -> Option<Result<(), NotParquet>> {
+        let filled = catch_unwind(AssertUnwindSafe(|| self.next_batch()));
+        filled.unwrap_or_else(|_| Some(Err(NotParquet("it is damaged in a way that its reader does not expect".to_owned()))))
+    }
+
+    fn next_batch(&mut self) -> Option<Result<(), NotParquet>> {
         while self.place.1 >= self.place.0 {
             let columns = self.reader.next()?.and_then(|batch| {
                 self.place = (batch.num_rows(), 0);

@@ -187,11 +187,10 @@ pub(crate) fn of_person(kind: Kind, user: &str) -> String {
     }
 }
 
-/// Those of these ids that a kind has, on some days of UTC or on any.
-pub(crate) fn known<'a>(kind: Kind, ids: impl Iterator<Item = &'a str>, days: Option<(Date, Date)>) -> String {
-    let ids: Vec<_> = ids.map(text).collect();
+/// The ids of a kind between two, on some days of UTC or on any.
+pub(crate) fn ids(kind: Kind, (least, most): (&str, &str), days: Option<(Date, Date)>) -> String {
     let days = days.map_or(String::new(), |(first, last)| format!("day >= DATE '{first}' AND day <= DATE '{last}' AND "));
-    format!("SELECT id FROM {} WHERE {days}id IN ({})", kind.table(), ids.join(", "))
+    format!("SELECT id FROM {} WHERE {days}id >= {} AND id <= {}", kind.table(), text(least), text(most))
 }
 
 pub(crate) fn condition(question: &Question) -> String {
