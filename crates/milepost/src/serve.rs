@@ -13,7 +13,7 @@ mod unstalled;
 
 pub(crate) use self::{
     connections::{bind, serve},
-    live::{Beside, Later, Live, OnePage, Round, Snapshot, Tagged},
+    live::{Beside, Later, Lent, Live, OnePage, Round, Snapshot, Tagged},
 };
 
 use axum::{Router, extract::FromRef, middleware, routing::get};
