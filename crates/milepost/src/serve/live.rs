@@ -155,8 +155,8 @@ pub(crate) struct Standing {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) fault: Option<Fault>,
     pub(super) round: Option<Round>,
-    /// How old the newest scorecard is, where it is handed out though something was recorded since; `None` where it is of now.
-    pub(super) age: Option<Duration>,
+    /// When judging the newest scorecard began, where it is handed out though something was recorded since; `None` where it is of now.
+    pub(super) begun: Option<Instant>,
     /// Whether the server is about to end.
     ends: bool,
 }
@@ -314,8 +314,8 @@ impl Live {
         }
         let mut standing = self.standing.borrow().clone();
         if is_behind {
-            standing.age = standing.snapshot.as_ref().map(|snapshot| snapshot.begun.elapsed());
-            is_late = standing.age.is_none_or(|age| age > PATIENCE);
+            standing.begun = standing.snapshot.as_ref().map(|snapshot| snapshot.begun);
+            is_late = standing.begun.is_none_or(|begun| begun.elapsed() > PATIENCE);
         }
         if is_late {
             let why = format!("judging has been taking longer than {} s", PATIENCE.as_secs());
