@@ -19,7 +19,7 @@ mod unstalled;
 pub(crate) use self::{
     connections::{Port, Protocol, bind, serve},
     guard::{Guard, May, Who},
-    live::{Beside, Later, Live, OnePage, Round, Snapshot, Tagged},
+    live::{Beside, Later, Lent, Live, OnePage, Round, Snapshot, Tagged},
     tls::Tls,
     tokens::Tokens,
 };

@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     cli::{self, Format},
-    serve::{self, Beside, Guard, Later, Live, May, OnePage, Port, Protocol, Round, Snapshot, Tagged, Tls, Tokens, Who, api::NEWEST_MAX},
+    serve::{
+        self, Beside, Guard, Later, Lent, Live, May, OnePage, Port, Protocol, Round, Snapshot, Tagged, Tls, Tokens, Who, api::NEWEST_MAX,
+    },
 };
 use jiff::ZonedDateTime;
 use milepost_judge::{history::history, plan::plans};
@@ -39,8 +41,6 @@ const TRY_AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// Between two judgements passes as long as the one before took, within these limits.
 const REST_MIN: Duration = Duration::from_millis(250);
 const REST_MAX: Duration = Duration::from_secs(1);
-/// Judging is behind once something was recorded during each of so many judgements in a row.
-const BEHIND_AFTER: u32 = 2;
 /// How soon it is seen that a signal has arrived.
 const SIGNAL_SEEN_WITHIN: Duration = Duration::from_millis(100);
 /// How often it is written down what came in by OTLP, where something did.
@@ -180,6 +180,8 @@ struct Tried {
     on: Ground,
     ended: Instant,
     took: Duration,
+    /// How it looked at its end, where something had changed meanwhile.
+    overtaken: Option<Ground>,
     fault: Option<String>,
 }
 
@@ -192,18 +194,24 @@ impl Tried {
 
 /// Judges whenever somebody wants to know and something has changed, until the end.
 fn keep_judged(live: &Live, config: &Path, mut data: PathBuf) {
-    let (mut looked, mut overtaken) = (0, 0_u32);
+    let mut looked = 0;
     let mut last: Option<Tried> = None;
     while let Some(ticket) = live.next(looked, LOOK_EVERY) {
         let mut ground = Ground::of(config, &data);
         if last.as_ref().is_some_and(|last| last.holds(&ground)) {
-            overtaken = 0;
+            live.behind(false);
         } else {
             if let Some(last) = &last {
+                let is_soon = last.ended.elapsed() < REST_MAX;
                 if !live.pause(last.took.clamp(REST_MIN, REST_MAX).saturating_sub(last.ended.elapsed())) {
                     return;
                 }
                 ground = Ground::of(config, &data);
+                let is_behind = is_soon && last.overtaken.as_ref().is_some_and(|then| *then != ground);
+                live.behind(is_behind);
+                if is_behind {
+                    live.looked(ticket);
+                }
             }
             let began = Instant::now();
             let fault = match attempt(|| snapshot(config)) {
@@ -224,10 +232,9 @@ fn keep_judged(live: &Live, config: &Path, mut data: PathBuf) {
                     Some(why)
                 }
             };
-            overtaken = if fault.is_none() && Ground::of(config, &data) != ground { overtaken + 1 } else { 0 };
-            last = Some(Tried { on: ground, ended: Instant::now(), took: began.elapsed(), fault });
+            let overtaken = Some(Ground::of(config, &data)).filter(|then| fault.is_none() && *then != ground);
+            last = Some(Tried { on: ground, ended: Instant::now(), took: began.elapsed(), overtaken, fault });
         }
-        live.behind(overtaken >= BEHIND_AFTER);
         looked = ticket;
         live.looked(ticket);
     }
@@ -268,7 +275,7 @@ fn snapshot(config: &Path) -> Result<(Snapshot, PathBuf), Failure> {
         sql: judged.answers.iter().map(|of_goals| of_goals.iter().map(|answer| answer.sql.clone()).collect()).collect(),
         plans: later(planned),
         beside: Arc::new(later(all)),
-        lent: None,
+        lent: Lent::default(),
         page: OnePage::default(),
         evidence: evidence.collect(),
         history: later(told),

@@ -22,7 +22,7 @@ use milepost_record::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// The version of these formats.
 const VERSION: u32 = 1;
@@ -126,18 +126,18 @@ type Named = Result<Path<String>, PathRejection>;
 
 pub(super) async fn overview(State(live): State<Arc<Live>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    let Standing { snapshot, fault, round, age, .. } = live.now().await;
+    let Standing { snapshot, fault, round, begun, .. } = live.now().await;
     let scorecard = snapshot.as_ref().map(|snapshot| &snapshot.scorecard);
     answered(
         &headers,
-        age,
+        begun,
         &Overview {
             version: VERSION,
             project: scorecard.map(|scorecard| scorecard.project.clone()),
             generated_at: scorecard.map(|scorecard| scorecard.generated_at),
             verdict: scorecard.map(|scorecard| scorecard.verdict),
             fault,
-            is_behind: age.is_some(),
+            is_behind: begun.is_some(),
             track: round,
         },
     )
@@ -145,8 +145,8 @@ pub(super) async fn overview(State(live): State<Arc<Live>>, RawQuery(query): Raw
 
 pub(super) async fn scorecard(State(live): State<Arc<Live>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    let (snapshot, age) = of_now(&live).await?;
-    Ok(tagged(&headers, JSON, age, snapshot.json.clone()))
+    let (snapshot, begun) = of_now(&live).await?;
+    Ok(tagged(&headers, JSON, begun, snapshot.json.clone()))
 }
 
 pub(super) async fn criterion(
@@ -156,12 +156,12 @@ pub(super) async fn criterion(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    let (snapshot, age) = of_now(&live).await?;
+    let (snapshot, begun) = of_now(&live).await?;
     let (place, criterion) = found(&snapshot, name)?;
     let plans = snapshot.plans.get().await.map_err(unavailable)?;
     answered(
         &headers,
-        age,
+        begun,
         &OneCriterion {
             version: VERSION,
             generated_at: snapshot.scorecard.generated_at,
@@ -180,7 +180,7 @@ pub(super) async fn series(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
-    let (snapshot, age) = of_now(&live).await?;
+    let (snapshot, begun) = of_now(&live).await?;
     let (_, criterion) = found(&snapshot, name)?;
     let parts = criterion.parts.iter().map(|part| &part.judgement);
     let judgements: Vec<&Judgement> = if criterion.parts.is_empty() { vec![&criterion.judgement] } else { parts.collect() };
@@ -192,7 +192,7 @@ pub(super) async fn series(
     };
     answered(
         &headers,
-        age,
+        begun,
         &Series {
             version: VERSION,
             generated_at: snapshot.scorecard.generated_at,
@@ -209,7 +209,7 @@ pub(super) async fn evidence(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let limit = Query::read(query.as_deref(), &["limit"])?.limit()?;
-    let (snapshot, age) = of_now(&live).await?;
+    let (snapshot, begun) = of_now(&live).await?;
     let (place, criterion) = found(&snapshot, name)?;
     let (Some(newest), Some(sql)) = (snapshot.evidence.get(place), snapshot.sql.get(place)) else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the scorecard lacks a criterion of the configuration"));
@@ -221,7 +221,7 @@ pub(super) async fn evidence(
     };
     answered(
         &headers,
-        age,
+        begun,
         &Evidence {
             version: VERSION,
             generated_at: snapshot.scorecard.generated_at,
@@ -233,24 +233,24 @@ pub(super) async fn evidence(
 
 pub(super) async fn history(State(live): State<Arc<Live>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     let query = Query::read(query.as_deref(), &["criterion"])?;
-    let (snapshot, age) = of_now(&live).await?;
+    let (snapshot, begun) = of_now(&live).await?;
     let history = snapshot.history.get().await.map_err(unavailable)?;
-    let Some(typed) = query.of("criterion") else { return answered(&headers, age, history.as_ref()) };
+    let Some(typed) = query.of("criterion") else { return answered(&headers, begun, history.as_ref()) };
     let names: Vec<&str> = history.criteria.iter().map(|criterion| criterion.criterion.as_str()).collect();
     let criteria: Vec<CriterionHistory> = history.criteria.iter().skip(place(typed, &names)?).take(1).cloned().collect();
-    answered(&headers, age, &History { criteria, ..history.as_ref().clone() })
+    answered(&headers, begun, &History { criteria, ..history.as_ref().clone() })
 }
 
 pub(super) async fn openapi(headers: HeaderMap) -> Response {
     tagged(&headers, JSON, None, Tagged::new(openapi::text().to_owned()))
 }
 
-/// What is shown where it is of now, or of late while judging is behind, with its age then; else why there is nothing.
-async fn of_now(live: &Live) -> Result<(Arc<Snapshot>, Option<Duration>), Problem> {
+/// What is shown where it is of now, or of late while judging is behind, with when judging it began then; else why there is nothing.
+async fn of_now(live: &Live) -> Result<(Arc<Snapshot>, Option<Instant>), Problem> {
     let standing = live.now().await;
     match (standing.fault, standing.snapshot) {
         (Some(fault), _) => Err(unavailable(format!("since {}, nothing can be judged: {}", fault.since, fault.why))),
-        (None, Some(snapshot)) => Ok((snapshot, standing.age)),
+        (None, Some(snapshot)) => Ok((snapshot, standing.begun)),
         (None, None) => Err(unavailable("nothing is judged yet; ask again".to_owned())),
     }
 }
@@ -310,14 +310,15 @@ impl Query {
     }
 }
 
-fn answered(headers: &HeaderMap, age: Option<Duration>, value: &impl Serialize) -> Result<Response, Problem> {
+fn answered(headers: &HeaderMap, begun: Option<Instant>, value: &impl Serialize) -> Result<Response, Problem> {
     let text = serde_json::to_string_pretty(value);
     let text = text.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok(tagged(headers, JSON, age, Tagged::new(text + "\n")))
+    Ok(tagged(headers, JSON, begun, Tagged::new(text + "\n")))
 }
 
-/// An answer with its tag and its age where it is not of now, or none where the one who asks has that content already.
-pub(super) fn tagged(headers: &HeaderMap, kind: &'static str, age: Option<Duration>, Tagged { content, tag }: Tagged) -> Response {
+/// An answer with its tag, and where it is not of now with how long ago judging it began; or none where the one who asks has that
+/// content already.
+pub(super) fn tagged(headers: &HeaderMap, kind: &'static str, begun: Option<Instant>, Tagged { content, tag }: Tagged) -> Response {
     let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|tags| tags.split(','));
     let is_there = given.map(|given| given.trim().trim_start_matches("W/")).any(|given| tag.to_str().is_ok_and(|tag| tag == given));
     let mut response = if is_there {
@@ -326,9 +327,9 @@ pub(super) fn tagged(headers: &HeaderMap, kind: &'static str, age: Option<Durati
         ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], content).into_response()
     };
     response.headers_mut().insert(header::ETAG, tag);
-    if let Some(age) = age {
+    if let Some(begun) = begun {
         // Whole seconds, and never fewer than it is.
-        response.headers_mut().insert(header::AGE, HeaderValue::from(age.as_secs() + 1));
+        response.headers_mut().insert(header::AGE, HeaderValue::from(begun.elapsed().as_secs() + 1));
     }
     response
 }

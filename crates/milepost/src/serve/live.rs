@@ -2,8 +2,8 @@
 //!
 //! One thread judges, in `app/serve.rs`. It sleeps until somebody asks or watches. Who asks draws a ticket and waits until the thread
 //! has looked once more, so that what was recorded before a request is in its answer; however many ask at once, it looks and judges
-//! once for all of them. Where something was recorded during each of the last judgements, nobody waits, as nobody would ever have the
-//! last event: the newest scorecard is handed out at once, with its age.
+//! once for all of them. Where something was recorded during a judgement and again right after it, nobody waits, as nobody would ever
+//! have the last event: the newest scorecard is handed out at once, with its age.
 
 use crate::render::html::{CriterionDetail, Notice, Shown};
 use axum::{body::Bytes, http::HeaderValue};
@@ -60,11 +60,13 @@ pub(crate) struct Beside {
     pub(crate) as_of: Timestamp,
 }
 
-/// What stands beside an earlier scorecard, and when judging that began.
-#[derive(Clone)]
+/// What there is beside earlier scorecards.
+#[derive(Clone, Default)]
 pub(crate) struct Lent {
-    beside: Arc<Later<Beside>>,
-    begun: Instant,
+    /// The newest that was made, and when judging its scorecard began.
+    made: Option<(Arc<Beside>, Instant)>,
+    /// What is being made.
+    making: Option<(Arc<Later<Beside>>, Instant)>,
 }
 
 /// A scorecard, and what is asked about it. All that was recorded before it was generated is in it.
@@ -82,7 +84,7 @@ pub(crate) struct Snapshot {
     pub(crate) plans: Later<Vec<Vec<Plan>>>,
     pub(crate) beside: Arc<Later<Beside>>,
     /// What the page shows in its place, for as long as judging is behind.
-    pub(crate) lent: Option<Lent>,
+    pub(crate) lent: Lent,
     /// The page that was asked for last, with the notices on it.
     pub(crate) page: OnePage,
     /// For each criterion, the newest events behind each of its questions.
@@ -99,22 +101,28 @@ impl Snapshot {
         Shown { scorecard: &self.scorecard, details: &beside.details, panels: Some(&beside.panels) }
     }
 
-    /// What the page shows beside it: its own, but for an earlier one's while judging is behind.
+    /// What the page shows beside it: its own; while judging is behind what there is, and where that is old, the next is begun.
     pub(super) async fn beside(&self, is_behind: bool) -> Result<Arc<Beside>, String> {
-        match &self.lent {
-            Some(lent) if is_behind => lent.beside.get().await,
-            _ => self.beside.get().await,
+        if !is_behind {
+            return self.beside.get().await;
         }
+        let Lent { made, making } = self.lends();
+        let next = making.map_or_else(|| Arc::clone(&self.beside), |(making, _)| making);
+        let Some((beside, begun)) = made.filter(|(_, begun)| begun.elapsed() < PATIENCE) else { return next.get().await };
+        if begun.elapsed() >= BESIDE_AT_LEAST_EVERY {
+            tokio::spawn(async move { next.get().await });
+        }
+        Ok(beside)
     }
 
-    /// What the next one may show beside it, as long as judging is behind: what is there and young, else what is being made.
-    fn lends(&self) -> Option<Lent> {
-        let is_young = |lent: &Lent| lent.begun.elapsed() < BESIDE_AT_LEAST_EVERY;
-        let own = Lent { beside: Arc::clone(&self.beside), begun: self.begun };
-        if self.beside.made.initialized() {
-            return Some(own).filter(is_young);
-        }
-        self.lent.clone().filter(is_young).or_else(|| self.beside.is_asked_for.load(Ordering::Relaxed).then_some(own))
+    /// What there is beside it and earlier ones.
+    fn lends(&self) -> Lent {
+        let own = (Arc::clone(&self.beside), self.begun);
+        let making = self.lent.making.clone().or_else(|| self.beside.is_asked_for.load(Ordering::Relaxed).then_some(own));
+        let now_made = [Some(&self.beside).zip(Some(self.begun)), making.as_ref().map(|(beside, begun)| (beside, *begun))];
+        let now_made = now_made.into_iter().flatten().find_map(|(beside, begun)| Some((beside.made()?, begun)));
+        let making = making.filter(|(making, _)| !making.made.initialized());
+        Lent { made: now_made.or_else(|| self.lent.made.clone()), making }
     }
 }
 
@@ -147,8 +155,8 @@ pub(crate) struct Standing {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) fault: Option<Fault>,
     pub(super) round: Option<Round>,
-    /// How old the newest scorecard is, where it is handed out though something was recorded since; `None` where it is of now.
-    pub(super) age: Option<Duration>,
+    /// When judging the newest scorecard began, where it is handed out though something was recorded since; `None` where it is of now.
+    pub(super) begun: Option<Instant>,
     /// Whether the server is about to end.
     ends: bool,
 }
@@ -163,6 +171,11 @@ pub(crate) struct Later<T> {
 impl<T: Send + Sync + 'static> Later<T> {
     pub(crate) fn new(make: impl Fn() -> Result<T, String> + Send + Sync + 'static) -> Self {
         Self { made: OnceCell::new(), is_asked_for: AtomicBool::new(false), make: Arc::new(make) }
+    }
+
+    /// What was made already.
+    fn made(&self) -> Option<Arc<T>> {
+        self.made.get()?.as_ref().ok().cloned()
     }
 
     pub(super) async fn get(&self) -> Result<Arc<T>, String> {
@@ -180,7 +193,7 @@ impl<T: Send + Sync + 'static> Later<T> {
 struct Wanted {
     /// The newest ticket.
     ticket: u64,
-    /// Whether something was recorded during each of the last judgements.
+    /// Whether something was recorded during the last judgement and again right after it.
     is_behind: bool,
     ends: bool,
 }
@@ -245,7 +258,7 @@ impl Live {
         self.looked.send_replace(ticket);
     }
 
-    /// Says whether something was recorded during each of the last judgements, so that who asks is answered with the newest scorecard.
+    /// Says whether something was recorded during the last judgement and again right after it: who asks has the newest scorecard then.
     pub(crate) fn behind(&self, is_behind: bool) {
         self.wanted().is_behind = is_behind;
     }
@@ -256,7 +269,7 @@ impl Live {
             if let Some(before) = standing.snapshot.as_ref().filter(|before| says_the_same(&before.scorecard, &snapshot.scorecard)) {
                 snapshot.changed = before.changed;
             }
-            snapshot.lent = standing.snapshot.as_ref().and_then(|before| before.lends());
+            snapshot.lent = standing.snapshot.as_ref().map(|before| before.lends()).unwrap_or_default();
             standing.snapshot = Some(Arc::new(snapshot));
             standing.fault = None;
         });
@@ -287,7 +300,7 @@ impl Live {
 
     /// What is shown at this moment, by somebody who has looked after this was called; while judging is behind, what was judged last.
     pub(super) async fn now(&self) -> Standing {
-        let (ticket, is_behind) = {
+        let (ticket, mut is_behind) = {
             let mut wanted = self.wanted();
             wanted.ticket += 1;
             (wanted.ticket, wanted.is_behind)
@@ -297,11 +310,12 @@ impl Live {
         let mut is_late = false;
         if !is_behind {
             is_late = timeout(PATIENCE, looked.wait_for(|looked| *looked >= ticket)).await.is_err();
+            is_behind = self.wanted().is_behind;
         }
         let mut standing = self.standing.borrow().clone();
         if is_behind {
-            standing.age = standing.snapshot.as_ref().map(|snapshot| snapshot.begun.elapsed());
-            is_late = standing.age.is_none_or(|age| age > PATIENCE);
+            standing.begun = standing.snapshot.as_ref().map(|snapshot| snapshot.begun);
+            is_late = standing.begun.is_none_or(|begun| begun.elapsed() > PATIENCE);
         }
         if is_late {
             let why = format!("judging has been taking longer than {} s", PATIENCE.as_secs());

@@ -40,7 +40,7 @@ pub(super) async fn page(State(live): State<Arc<Live>>, headers: HeaderMap) -> R
         Err(problem) => return problem.into_response(),
     };
     let status = if standing.fault.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let mut response = api::tagged(&headers, "text/html; charset=utf-8", standing.age, page);
+    let mut response = api::tagged(&headers, "text/html; charset=utf-8", standing.begun, page);
     if status != StatusCode::OK && response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
@@ -55,7 +55,7 @@ async fn written(standing: &Standing) -> Result<Tagged, Problem> {
     let Some(snapshot) = standing.snapshot.clone() else {
         return html::not_judged(&notices).map(Tagged::new).map_err(|error| failed(error.to_string()));
     };
-    let is_behind = standing.age.is_some();
+    let is_behind = standing.begun.is_some();
     let mut kept = snapshot.page.lock().await;
     let beside = snapshot.beside(is_behind).await.map_err(api::unavailable)?;
     if is_behind {
