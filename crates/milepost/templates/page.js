@@ -35,12 +35,20 @@
   let cursor;
   let read;
 
-  // The days of a chart from left to right, each with its place (0 to 1). A row of its table is a week, or a day.
+  // The days of a chart from left to right, each with its place (0 to 1). A row of its table is a month, a week of days, or a day.
   function points(chart) {
     if (known.has(chart)) return known.get(chart);
     const table = document.getElementById(chart.getAttribute("aria-details"));
     const found = [];
     const add = (at, words) => found.push({ at, words: `${days.format(at)}: ${words}` });
+    let first = chart.dataset.first ? Date.parse(chart.dataset.first) : undefined;
+    for (const month of all("tr[data-from]", table ?? chart)) {
+      const [when, told] = [...month.cells].map((cell) => cell.textContent.trim());
+      const [range, n] = told.split(", ");
+      const from = Date.parse(month.dataset.from);
+      first ??= from;
+      found.push({ at: from + (month.dataset.span / 2) * DAY_MS, words: `${when}: ${range}${table.dataset.unit}, ${n}` });
+    }
     for (const week of all("tr[data-monday]", table ?? chart)) {
       const counts = week.dataset.n.split(" ");
       all("td", week).forEach((cell, weekday) => {
@@ -49,7 +57,7 @@
         if (value) add(Date.parse(week.dataset.monday) + weekday * DAY_MS, `${amount}, n\u00a0${counts[weekday]}`);
       });
     }
-    const first = chart.dataset.first ? Date.parse(chart.dataset.first) : found[0]?.at;
+    first ??= found[0]?.at;
     const rows = chart.dataset.days?.split(" ") ?? [];
     for (const [index, after] of rows.entries()) {
       const row = table.tBodies[0].rows[index];

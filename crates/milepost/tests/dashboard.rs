@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 mod criterion_pages;
 #[path = "dashboard/pages.rs"]
 mod pages;
+#[path = "dashboard/seen.rs"]
+mod seen;
 
 /// What only a criterion that is met may carry.
 const GREEN: &str = r#"data-verdict="met""#;

@@ -22,6 +22,10 @@ const PLOT: i32 = 196;
 const TOP: i32 = 16;
 /// No more dates than this stand below it, and of those with a year.
 const DATES_MAX: [usize; 2] = [5, 4];
+/// Days that are told singly: the newest six weeks.
+const DAYS_TOLD: i32 = 42;
+/// So far back, weeks are told.
+const QUARTER: i32 = 92;
 /// No more marks of one kind than this: the newest.
 const MARKS_MAX: usize = 12;
 
@@ -60,6 +64,8 @@ pub(crate) struct Chart {
     /// The id of the table with the same numbers.
     pub(crate) table: String,
     pub(crate) is_sampled: bool,
+    /// Whether what is old is told by week and by month.
+    pub(crate) is_thinned: bool,
     /// What there is to see, in a sentence or two.
     pub(crate) summary: String,
     pub(crate) keys: Vec<Key>,
@@ -122,6 +128,8 @@ struct View {
 impl Chart {
     /// The chart of a goal; `None` where there is no point to draw.
     pub(crate) fn new(id: &str, about: &str, judgement: &Judgement, growth: &GoalGrowth, meanwhile: &Meanwhile<'_>) -> Option<Self> {
+        let all = growth.points.len();
+        let growth = &told(growth);
         let view = View::of(judgement, growth, meanwhile.of)?;
         let last = growth.points.last()?;
         let unit = &judgement.unit;
@@ -144,6 +152,7 @@ impl Chart {
             },
             table: format!("{id}-growth"),
             is_sampled: growth.is_sampled,
+            is_thinned: growth.points.len() < all,
             summary,
             keys: keys(judgement, growth, meanwhile, &view, &drawn),
             lines: lines(growth, judgement.successes.is_some()),
@@ -175,6 +184,32 @@ impl Chart {
             dots: drawn.dots,
         })
     }
+}
+
+/// What is told of a goal: of what lies more than six weeks before the newest point each week, and beyond a quarter each month, keeps its
+/// last point, or of readings the lowest and the highest, and whatever happened.
+fn told(growth: &GoalGrowth) -> GoalGrowth {
+    let newest = growth.points.last().map(|point| point.date);
+    let begin_of = |point: &Point| match newest.map_or(0, |newest| days_between(point.date, newest)) {
+        ago if ago > QUARTER => point.date.first_of_month(),
+        ago if ago > DAYS_TOLD => point.date.saturating_sub(i32::from(point.date.weekday().to_monday_zero_offset()).days()),
+        _ => point.date,
+    };
+    let kept = |of: &[Point]| {
+        let reading = |(_, point): &(usize, &Point)| point.estimate.unwrap_or(f64::INFINITY);
+        let in_order = || of.iter().enumerate();
+        let ends = if growth.is_sampled {
+            [of.len().checked_sub(1), None]
+        } else {
+            let lowest = in_order().min_by(|a, b| reading(a).total_cmp(&reading(b)));
+            let highest = in_order().max_by(|a, b| reading(a).total_cmp(&reading(b)));
+            [lowest.map(|(place, _)| place), highest.map(|(place, _)| place)]
+        };
+        let happened = |point: &Point| point.begins || growth.falls.contains(&point.date) || growth.proven == Some(point.date);
+        in_order().filter(|(place, point)| ends.contains(&Some(*place)) || happened(point)).map(|(_, point)| *point).collect::<Vec<_>>()
+    };
+    let points = growth.points.chunk_by(|a, b| begin_of(a) == begin_of(b)).flat_map(kept).collect();
+    GoalGrowth { points, falls: growth.falls.clone(), ..*growth }
 }
 
 impl View {

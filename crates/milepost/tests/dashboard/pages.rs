@@ -2,14 +2,16 @@
 //!
 //! The criteria are those of a preset, judged without any event; what is then filled in is made up.
 
-use super::{HOSTILE, at, criterion_pages::details, group, scorecard};
+use super::{HOSTILE, at, criterion_pages::details, group, scorecard, seen::full};
 use jiff::{ToSpan, civil::date};
 use milepost::{
     config::{Config, Preset},
     render::html::{Shown, dashboard},
 };
 use milepost_judge::{
-    Criteria, Exclusion, Misses, Scorecard, Tier, Verdict, conjunction, judge,
+    Criteria, Exclusion, Misses, Scorecard, Tier, Verdict, conjunction,
+    growth::Point,
+    judge,
     misses::Share,
     panels,
     plan::plans,
@@ -29,11 +31,36 @@ fn writes_pages() {
         for (detail, plans) in details.iter_mut().zip(&plans) {
             detail.plans.clone_from(plans);
         }
-        // Where nothing was seen, panels say what feeds them; what they show else is held by `panels.rs` and `panels_people.rs`.
-        let panels = panels(&criteria(), &[], scorecard.generated_at);
+        // Where nothing was seen, panels say what feeds them.
+        let panels = match name {
+            "empty" => panels(&criteria(), &[], scorecard.generated_at),
+            "hostile" => full(&criteria(), scorecard.generated_at, |name| format!("{name}{HOSTILE}{}", "o".repeat(10_240))),
+            _ => full(&criteria(), scorecard.generated_at, str::to_owned),
+        };
         let page = dashboard(Shown { scorecard: &scorecard, details: &details, panels: Some(&panels) }).expect("a page");
         fs::write(Path::new(&folder).join(format!("{name}.html")), page).expect("cannot write a page");
     }
+}
+
+/// A year, with as many points in every chart as there can be: the growth of each goal, trends, and a history.
+#[test]
+fn a_year_of_days_has_a_limit() {
+    let scorecard = year();
+    let mut details = details(&scorecard);
+    for growth in details.iter_mut().flat_map(|detail| detail.growth.goals.iter_mut()).flatten() {
+        growth.points = (0..120)
+            .map(|day: i32| Point {
+                date: date(2026, 11, 24) - (3 * (119 - day)).days(),
+                begins: day == 0,
+                n: 20 * (day as u64 + 1),
+                interval: [Some(200.0 + f64::from(day * 37 % 101)), Some(900.0 - f64::from(day))],
+                estimate: Some(400.0 + f64::from(day * 53 % 97)),
+            })
+            .collect();
+    }
+    let panels = full(&criteria(), scorecard.generated_at, str::to_owned);
+    let page = dashboard(Shown { scorecard: &scorecard, details: &details, panels: Some(&panels) }).expect("a page");
+    assert!(page.len() < 500_000, "{} bytes", page.len());
 }
 
 fn criteria() -> Criteria {

@@ -12,12 +12,13 @@ use askama::Template;
 use jiff::{ToSpan, civil::Date};
 use milepost_judge::scorecard::{CriterionResult, GroupResult, Judgement, PartResult, TrendPoint};
 use milepost_record::Timestamp;
-use std::collections::BTreeMap;
 
 /// Of a criterion's groups, this many are listed, those that hurt most first; the page says how many are not.
 pub const GROUPS_SHOWN_MAX: usize = 50;
 /// A statement beyond this many characters is cut; `milepost explain` shows all of it.
 const SQL_CHARS_MAX: usize = 6000;
+/// So many weeks are told day by day: a quarter.
+const WEEKS_MAX: i32 = 13;
 /// A value of an event beyond this many characters is cut.
 const VALUE_CHARS_MAX: usize = 80;
 
@@ -131,10 +132,25 @@ struct DayView {
     weeks: Vec<Week>,
 }
 
-/// A row of the calendar: a week from Monday to Sunday, or several weeks without events.
+/// A row of the calendar: a week from Monday to Sunday, a month that is told whole, or several weeks without events.
 enum Week {
-    Days { monday: Date, from: String, days: Vec<String>, n: String },
-    Nothing { weeks: i32 },
+    Days {
+        monday: Date,
+        from: String,
+        days: Vec<String>,
+        n: String,
+    },
+    /// Its first day with events, how many days later its last one is, and from where to where its days lie.
+    Month {
+        first: Date,
+        span: i32,
+        days: String,
+        range: String,
+        n: String,
+    },
+    Nothing {
+        weeks: i32,
+    },
 }
 
 impl Row {
@@ -263,30 +279,49 @@ impl DayView {
     }
 }
 
-/// The trend as a calendar, in which a whole quarter is thirteen rows.
+/// The trend as a calendar, in which a whole quarter is thirteen rows. What lies before the newest [`WEEKS_MAX`] is told month by month.
 fn weeks(trend: &[TrendPoint]) -> Vec<Week> {
     let monday_of = |date: Date| date.saturating_sub(i32::from(date.weekday().to_monday_zero_offset()).days());
-    let mut by_week: BTreeMap<Date, [(String, u64); 7]> = BTreeMap::new();
-    for day in trend {
-        let value = day.value.map_or_else(|| "∞".to_owned(), milepost_judge::digits);
-        let days = by_week.entry(monday_of(day.date)).or_default();
-        if let Some(cell) = days.get_mut(usize::from(day.date.weekday().to_monday_zero_offset().unsigned_abs())) {
-            *cell = (value, day.n);
-        }
-    }
-    let mut weeks = Vec::new();
-    let mut before: Option<Date> = None;
-    for (monday, days) in by_week {
+    let Some(newest) = trend.last().map(|day| monday_of(day.date)) else { return Vec::new() };
+    let old = trend.partition_point(|day| chart::days_between(monday_of(day.date), newest) >= 7 * WEEKS_MAX);
+    let (old, recent) = trend.split_at(old);
+    let months = old.chunk_by(|a, b| a.date.first_of_month() == b.date.first_of_month());
+    let mut weeks: Vec<Week> = months.filter_map(month).collect();
+    let mut before = old.last().map(|day| monday_of(day.date));
+    for week in recent.chunk_by(|a, b| monday_of(a.date) == monday_of(b.date)) {
+        let Some(monday) = week.first().map(|day| monday_of(day.date)) else { continue };
         let skipped = before.map_or(0, |before| chart::days_between(before, monday) / 7 - 1);
         if skipped > 0 {
             weeks.push(Week::Nothing { weeks: skipped });
         }
+        before = Some(monday);
+        let mut days: [(String, u64); 7] = Default::default();
+        for day in week {
+            if let Some(cell) = days.get_mut(usize::from(day.date.weekday().to_monday_zero_offset().unsigned_abs())) {
+                *cell = (day.value.map_or_else(|| "∞".to_owned(), milepost_judge::digits), day.n);
+            }
+        }
         let n = days.each_ref().map(|(_, n)| n.to_string()).join(" ");
         let days = days.into_iter().map(|(value, _)| value).collect();
         weeks.push(Week::Days { monday, from: words::day(monday), days, n });
-        before = Some(monday);
     }
     weeks
+}
+
+/// The days of one month.
+fn month(days: &[TrendPoint]) -> Option<Week> {
+    let (first, last) = (days.first()?.date, days.last()?.date);
+    let told = if first == last { words::day(first) } else { format!("{} to {}", words::day(first), words::day(last)) };
+    let span = chart::days_between(first, last);
+    Some(Week::Month { first, span, days: told, range: range(days), n: words::count(days.iter().map(|day| day.n).sum()) })
+}
+
+/// The lowest and the highest of days; what no finite number describes is beyond all others.
+fn range(days: &[TrendPoint]) -> String {
+    let values = || days.iter().map(|day| day.value.unwrap_or(f64::INFINITY));
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let told = |value: f64| if value.is_finite() { milepost_judge::digits(value) } else { "∞".to_owned() };
+    if low < high { format!("{} to {}", told(low), told(high)) } else { told(high) }
 }
 
 impl SourceView {

@@ -11,7 +11,7 @@ use crate::render::{
     words::{self, capital, count},
 };
 use askama::Template;
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use milepost_judge::{
     Metric, Panels,
     improvement::{Course, CourseDay, Estimate},
@@ -23,6 +23,8 @@ use milepost_judge::{
 const POINTS: &str = "points";
 /// How many days the table of the course lists: the newest.
 const DAYS_MAX: usize = 92;
+/// Days that are told singly in the table, which says what is known up to each.
+const DAYS_TOLD: i32 = 42;
 
 #[derive(Template)]
 #[template(path = "panel/learning.html", whitespace = "minimize")]
@@ -144,8 +146,15 @@ fn table(course: &Course) -> Option<Table> {
     };
     let row = |day: &CourseDay| vec![words::day(day.date), shown(day.with, "%"), shown(day.without, "%"), shown(day.difference, POINTS)];
     let headings = [("Up to", false), ("With learning", true), ("Without", true), ("Difference", true)];
-    let caption = "All labelled interactions up to each day, the newest first";
-    Table::new("learning-course", caption, &headings, course.days.iter().rev().map(row), DAYS_MAX)
+    let caption = "All labelled interactions up to each day, the newest first; beyond six weeks, up to the end of each week";
+    let newest = course.days.last().map(|day| day.date);
+    let monday = |date: Date| date.saturating_sub(i32::from(date.weekday().to_monday_zero_offset()).days());
+    let is_told = |(place, day): &(usize, &CourseDay)| {
+        let is_new = newest.is_some_and(|newest| days_between(day.date, newest) <= DAYS_TOLD);
+        is_new || course.days.get(place + 1).is_none_or(|next| monday(next.date) != monday(day.date))
+    };
+    let told: Vec<_> = course.days.iter().enumerate().filter(is_told).map(|(_, day)| day).collect();
+    Table::new("learning-course", caption, &headings, told.into_iter().rev().map(row), DAYS_MAX)
 }
 
 /// Where a day lies between the first and the last.

@@ -46,7 +46,7 @@ impl Figures {
     ext = "html",
     source = r#"<div class="scroll" role="group" tabindex="0" aria-label="{{ caption }}"><table class="p-table" id="{{ id }}"><caption>{{ caption }}</caption><thead><tr>
 {%- for (heading, is_number) in headings %}<th scope="col"{% if *is_number +%} class="n"{% endif %}>{{ heading }}{% endfor %}<tbody>
-{%- for row in rows %}<tr>{% for (cell, is_number) in row %}{% if loop.first %}<th scope="row"><bdi>{{ cell }}</bdi>{% else if *is_number %}<td class="n">{{ cell }}{% else %}<td><bdi>{{ cell }}</bdi>{% endif %}{% endfor %}
+{%- for row in rows %}<tr>{% for (cell, is_number) in row %}{% if loop.first %}<th scope="row"><bdi>{{ cell }}</bdi>{% else if *is_number %}<td>{{ cell }}{% else %}<td class="t"><bdi>{{ cell }}</bdi>{% endif %}{% endfor %}
 {%- endfor %}</table>{% if more > 0 %}<p class="soft">and {{ more }} more</p>{% endif %}</div>"#
 )]
 pub(super) struct Table {
