@@ -53,15 +53,16 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         "every door ends in the spool, and few other files may write to disk",
     ),
     (
-        &["SaveMode", ".append(SEGMENTS", "lake.append(", ".optimize()", ".vacuum()", "filesystem_check("],
+        &["SaveMode", ".append(SEGMENTS", "lake.append(", ".optimize()", ".vacuum()", "filesystem_check(", "rewrite_day(", ".sweep("],
         "crates/milepost-store/src",
         &[
             "crates/milepost-store/src/check.rs",
             "crates/milepost-store/src/claim.rs",
             "crates/milepost-store/src/compact.rs",
+            "crates/milepost-store/src/forget.rs",
             "crates/milepost-store/src/lake.rs",
         ],
-        "only compaction writes the tables of events, a claim that of claims, and a repair takes out what is damaged",
+        "only compaction writes the tables of events, a claim that of claims, a repair takes out what is damaged, and forgetting a person",
     ),
     (
         &[

@@ -70,6 +70,41 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Reads the identity of a data folder, and makes none.
+    ///
+    /// # Errors
+    /// Where `identity.json` is there and cannot be read.
+    pub fn find(data: &Path) -> Result<Option<Self>, SpoolError> {
+        if data.join("identity.json").exists() { Self::open(data).map(Some) } else { Ok(None) }
+    }
+
+    /// A mark that stands for a word about somebody who was forgotten: 32 hexadecimal digits of HMAC-SHA256 under this machine's key.
+    /// Who has the key and the word recognises it, and nobody else can tell what it stands for.
+    #[must_use]
+    pub fn mark(&self, word: &str) -> String {
+        self.keyed(&["forgotten", word], 16)
+    }
+
+    /// A mark that stands for the key: machines that have it in common have the same.
+    #[must_use]
+    pub fn key_mark(&self) -> String {
+        self.keyed(&["key"], 8)
+    }
+
+    /// Hexadecimal digits of HMAC-SHA256 of words, none of which can be a name that [`Self::pseudonym`] is given.
+    fn keyed(&self, words: &[&str], bytes: usize) -> String {
+        let mut digits = String::new();
+        // HMAC takes keys of any length, so this never fails.
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()) {
+            for word in words {
+                mac.update(b"\0milepost\0");
+                mac.update(word.as_bytes());
+            }
+            digits.extend(mac.finalize().into_bytes().get(..bytes).map(hexadecimal));
+        }
+        digits
+    }
+
     /// The random name of this machine.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -317,6 +317,33 @@ impl Spool {
         Ok(folder)
     }
 
+    /// Removes every segment, and gives the spool a new random id. Nothing is removed, and none returned, while a long-lived writer
+    /// is at its segment, as it would go on in a file that nobody can find.
+    ///
+    /// # Errors
+    /// Where the operating system refused: then the next call goes on.
+    pub fn clear(self) -> Result<Option<Self>, SpoolError> {
+        let sealing = self.seal_lock(true)?;
+        let mut locked = Vec::new();
+        for path in self.open_segments()? {
+            let file = open_segment(&path).map_err(failed("open", &path))?;
+            if path.ends_with(SHARED) {
+                file.lock().map_err(failed("lock", &path))?;
+            } else if file.try_lock().is_err() {
+                return Ok(None);
+            }
+            locked.push(file);
+        }
+        let is_kept = |name: &str| ["spool.json", "seal.lock", "sequence"].contains(&name);
+        for name in self.names()?.into_iter().filter(|name| !is_kept(name)) {
+            let path = self.folder.join(name);
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+        sync_folder(&self.folder)?;
+        drop((locked, sealing));
+        self.renew().map(Some)
+    }
+
     /// Gives the spool a new random id: where the store knows other segments by its id and their numbers, as after a backup
     /// was restored.
     ///

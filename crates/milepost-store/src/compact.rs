@@ -15,6 +15,7 @@ use crate::{
     identity::{Identities, identity},
     lake::{CLAIMS, Lake, SEGMENTS, holds, select},
     tables,
+    tombstones::Tombstones,
 };
 use datafusion::{
     arrow::{
@@ -37,7 +38,7 @@ use std::{
 /// How much of the spool is taken in at once, in bytes: it has to fit into memory several times.
 const BATCH_BYTES: u64 = 64 * 1024 * 1024;
 /// How many events make one batch of rows.
-const ROWS: usize = 8192;
+pub(crate) const ROWS: usize = 8192;
 
 /// How the store is looked after.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +60,8 @@ pub struct Compacted {
     pub events: u64,
     /// How many were there already.
     pub repeated: u64,
+    /// How many are of somebody who was forgotten, and were left out.
+    pub forgotten: u64,
     /// How many lines were no events, and were set aside.
     pub unreadable: u64,
     /// How many events were removed because they are older than what is kept.
@@ -81,6 +84,7 @@ struct Taken {
     bytes: u64,
     events: Vec<Event>,
     unreadable: Vec<Unreadable>,
+    forgotten: u64,
 }
 
 /// Takes everything that was recorded up to now into the tables. `now` is the moment of receipt against which events of the
@@ -95,14 +99,30 @@ pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Com
         return Ok(done);
     }
     let (lake, _locked) = Lake::lock(data, upkeep.removed_kept)?;
+    let mut tombstones = Tombstones::of(data, &lake)?;
+    let damage = take_all(data, &lake, &mut tombstones, now, &mut done).await?;
+    if !upkeep.taking_in_only {
+        look_after(&lake, upkeep, &mut done).await?;
+    }
+    damage.map_or(Ok(done), |damage| Err(StoreError::Damaged(damage)))
+}
+
+/// Seals the spool, and takes in its sealed segments up to the first that is damaged; returns what is wrong with that one.
+pub(crate) async fn take_all(
+    data: &Path,
+    lake: &Lake,
+    tombstones: &mut Tombstones,
+    now: Timestamp,
+    done: &mut Compacted,
+) -> Result<Option<String>, StoreError> {
     let mut spool = Spool::open(data)?;
     spool.seal()?;
-    let damage = loop {
+    loop {
         let (sealed, damage) = whole(spool.segments()?)?;
         if sealed.is_empty() {
-            break damage;
+            return Ok(damage);
         }
-        let claims = Claims::of(&lake, spool.id()).await?;
+        let claims = Claims::of(lake, spool.id()).await?;
         let (mut known, foreign): (Vec<_>, Vec<_>) = sealed.into_iter().partition(|s| !claims.are_foreign_to(s.sequence, &s.digest));
         if !foreign.is_empty() {
             // Those that the store knows go in under the id that it knows them by; then the others get a new one.
@@ -119,13 +139,9 @@ pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Com
             bytes += segment.file.bytes();
             first || bytes <= BATCH_BYTES
         };
-        let batch: Vec<_> = known.into_iter().take_while(fits).map(|segment| Taken::read(segment, now)).collect();
-        take_in(&lake, &spool, claims.upto, &batch, now, &mut done).await?;
-    };
-    if !upkeep.taking_in_only {
-        look_after(&lake, upkeep, &mut done).await?;
+        let batch: Vec<_> = known.into_iter().take_while(fits).map(|segment| Taken::read(segment, now, tombstones)).collect();
+        take_in(lake, &spool, claims.upto, &batch, now, done).await?;
     }
-    damage.map_or(Ok(done), |damage| Err(StoreError::Damaged(damage)))
 }
 
 /// The sealed segments before the first that is damaged, and what is wrong with that one: numbers are taken in in order.
@@ -142,11 +158,13 @@ fn whole(segments: Vec<Segment>) -> Result<(Vec<Sealed>, Option<String>), StoreE
 }
 
 impl Taken {
-    fn read(Sealed { sequence, digest, file }: Sealed, now: Timestamp) -> Self {
-        let mut taken = Self { sequence, digest, bytes: file.bytes(), events: Vec::new(), unreadable: Vec::new() };
+    fn read(Sealed { sequence, digest, file }: Sealed, now: Timestamp, tombstones: &mut Tombstones) -> Self {
+        let mut taken = Self { sequence, digest, bytes: file.bytes(), events: Vec::new(), unreadable: Vec::new(), forgotten: 0 };
         for event in file.events(now) {
             match event {
+                Ok(event) if tombstones.cover(&event) => taken.forgotten += 1,
                 Ok(event) => taken.events.push(event),
+                Err(unreadable) if tombstones.name(&unreadable.text) => taken.forgotten += 1,
                 Err(unreadable) => taken.unreadable.push(unreadable),
             }
         }
@@ -236,6 +254,7 @@ async fn take_in(
         spool.retire(taken.sequence, &taken.unreadable)?;
         done.segments += 1;
         done.unreadable += taken.unreadable.len() as u64;
+        done.forgotten += taken.forgotten;
         crash_point("retired");
     }
     Ok(())
@@ -290,7 +309,7 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
 
 /// Where a test may have this process killed: `MILEPOST_CRASH_AT` names the point, as a crash at each commit boundary cannot be
 /// hit by chance. Compiled into builds with debug assertions only.
-fn crash_point(name: &str) {
+pub(crate) fn crash_point(name: &str) {
     #[cfg(debug_assertions)]
     if std::env::var_os("MILEPOST_CRASH_AT").is_some_and(|at| at == name) {
         std::process::abort();

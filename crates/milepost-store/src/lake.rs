@@ -13,7 +13,7 @@
 //! What is written names the spool and the sequence number that it came from as Delta's application transaction, in the same
 //! commit: so a table holds a segment whole or not at all, and says which ones it holds.
 
-use crate::{StoreError, tables::DAY, tables::PERSONAL};
+use crate::{StoreError, digests::files, tables::DAY, tables::PERSONAL};
 use datafusion::{
     arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch},
     parquet::{basic::Compression, file::properties::WriterProperties},
@@ -23,7 +23,7 @@ use deltalake_core::{
     DeltaTable, DeltaTableBuilder, DeltaTableError,
     kernel::{Transaction, transaction::CommitProperties},
     operations::{optimize::OptimizeType, vacuum::VacuumMode, write::SchemaMode},
-    protocol::SaveMode,
+    protocol::{SaveMode, checkpoints},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -204,6 +204,47 @@ impl Lake {
         Ok(true)
     }
 
+    /// Writes a day of a table anew, with these rows and no others. The commit tells the day, and nothing of the rows.
+    pub(crate) async fn rewrite_day(&self, name: &str, table: DeltaTable, day: &str, rows: Vec<RecordBatch>) -> Result<(), StoreError> {
+        let predicate = format!("{DAY} = DATE '{day}'");
+        if rows.is_empty() {
+            return table.delete().with_predicate(predicate).with_writer_properties(compressed()).await.map(|_| ()).map_err(in_table(name));
+        }
+        let written = table.write(rows).with_save_mode(SaveMode::Overwrite).with_replace_where(predicate);
+        let written = written.with_schema_mode(SchemaMode::Merge).with_writer_properties(compressed());
+        written.await.map(|_| ()).map_err(in_table(name))
+    }
+
+    /// Leaves of a table its newest version and nothing else: neither files that no other version needs, nor what the log says of
+    /// older versions, nor what a writer that was killed left. Who reads an older version at this moment is told that it is gone.
+    pub(crate) async fn sweep(&self, name: &str) -> Result<(), StoreError> {
+        let Some(table) = self.open(name).await? else { return Ok(()) };
+        let current = table.snapshot().map_err(in_table(name))?.version();
+        checkpoints::create_checkpoint(&table, None).await.map_err(in_table(name))?;
+        let needed = files(name, &table)?;
+        let (folder, log) = (self.folder.join(name), self.folder.join(name).join("_delta_log"));
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).map_err(failed("list", &folder))? {
+                let path = entry.map_err(failed("list", &folder))?.path();
+                let within = path.strip_prefix(&self.folder).unwrap_or(&path).to_string_lossy().into_owned();
+                let is_old = if folder == log {
+                    let version = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.get(..20)?.parse::<u64>().ok());
+                    version.map_or(within.ends_with(".tmp"), |version| version < current)
+                } else {
+                    !needed.contains(&within)
+                };
+                if path.is_dir() {
+                    folders.push(path);
+                } else if is_old {
+                    remove(&path)?;
+                }
+            }
+            sync(&folder)?;
+        }
+        Ok(())
+    }
+
     /// Removes the rows of the days before one; returns how many they were.
     pub(crate) async fn remove_days_before(&self, name: &str, table: DeltaTable, day: jiff::civil::Date) -> Result<u64, StoreError> {
         let older = format!("{DAY} < DATE '{day}'");
@@ -256,6 +297,11 @@ pub(crate) async fn select(table: &DeltaTable, sql: &str) -> Result<Vec<RecordBa
 
 /// Snappy, which costs a little disk: where a file is small, making ready for Zstandard took longer than reading it.
 fn compressed() -> WriterProperties {
+    // So that a test can search the bytes of a file for what must not be in it. Compiled into builds with debug assertions only.
+    #[cfg(debug_assertions)]
+    if std::env::var_os("MILEPOST_PLAIN_FILES").is_some() {
+        return WriterProperties::builder().set_compression(Compression::UNCOMPRESSED).set_dictionary_enabled(false).build();
+    }
     WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS)).build()
 }
 
@@ -265,6 +311,14 @@ pub(crate) fn in_table(table: &str) -> impl FnOnce(DeltaTableError) -> StoreErro
 
 pub(crate) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
     move |source| StoreError::Io { action, path: path.to_owned(), source }
+}
+
+/// Removes a file, unless it is gone already.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Puts a folder's list of files on the disk.

@@ -9,6 +9,7 @@ use crate::{
     query::{self, QueryError, QueryLimits, Table},
     rows::Row,
     sql, tables,
+    tombstones::Tombstones,
     views::{self, View},
 };
 use datafusion::{
@@ -163,7 +164,8 @@ impl Store {
             (Some(lake), Some(spool)) if segments.iter().any(|s| s.sequence().is_some()) => Claims::of(lake, spool.id()).await?,
             _ => Claims::default(),
         };
-        let mut live = Live::read(segments, &stored, &claims, now)?;
+        let mut tombstones = lake.as_ref().map_or(Ok(Tombstones::default()), |lake| Tombstones::of(data, lake))?;
+        let mut live = Live::read(segments, &stored, &claims, &mut tombstones, now)?;
         for (kind, of_kind) in &stored {
             live.leave_out(*kind, &of_kind.table).await?;
         }
@@ -540,7 +542,13 @@ struct Live {
 }
 
 impl Live {
-    fn read(segments: Vec<Segment>, stored: &BTreeMap<Kind, Stored>, claims: &Claims, now: Timestamp) -> Result<Self, StoreError> {
+    fn read(
+        segments: Vec<Segment>,
+        stored: &BTreeMap<Kind, Stored>,
+        claims: &Claims,
+        tombstones: &mut Tombstones,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let mut live = Self::default();
         let mut waiting: BTreeMap<Kind, Vec<Event>> = BTreeMap::new();
         for segment in segments {
@@ -562,6 +570,9 @@ impl Live {
                         continue;
                     }
                 };
+                if tombstones.cover(&event) {
+                    continue;
+                }
                 let kind = event.kind();
                 if sequence.is_some() && stored.get(&kind).is_some_and(|stored| stored.held >= sequence) {
                     continue;

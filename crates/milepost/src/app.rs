@@ -13,6 +13,7 @@ mod exclude;
 mod explain;
 mod export;
 mod files;
+mod forget;
 mod history;
 mod import;
 mod init;
@@ -124,6 +125,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Track(wishes)) => track::track(&wishes, &at(&cli.config)?),
         Some(Command::Schedule(wish)) => schedule::schedule(&wish, &at(&cli.config)?),
         Some(Command::Export(export)) => export::export(&export, &at(&cli.config)?),
+        Some(Command::Forget(wish)) => forget::forget(&wish, &at(&cli.config)?),
         Some(Command::Doctor(doctor)) => doctor::doctor(&doctor, cli.config.as_deref()),
         Some(Command::Schema(schema)) => {
             let schema = match schema.of {

@@ -44,6 +44,7 @@ Automate
 Data
   query        Read the events with SQL
   export       Write events as JSON lines or Parquet
+  forget       Erase what is of one person, or everything
   doctor       Check configuration, data and clock; say what nothing feeds
   schema       Print the JSON Schema of a format
   completions  Print completions for a shell
@@ -208,6 +209,15 @@ pub enum Command {
     Schedule(Schedule),
     /// Write events as JSON lines or Parquet, each once
     Export(Export),
+    /// Erase what is of one person, or everything
+    ///
+    /// What carries the person's pseudonym leaves the tables with all their older versions, the spool, what was set aside and the
+    /// reports, and so do the person's sessions and the labels of the person's interactions. It does not come back with a backup of
+    /// the spool, and machines that share the tables and the key erase their copies at the next `milepost track`. What happens later is
+    /// counted again. Verdicts are judged anew from what is left. There is no way back.
+    ///
+    /// Exit codes: 0 erased, 2 wrong usage or configuration, 4 Milepost failed: then the next `milepost track` goes on.
+    Forget(Forget),
     /// Check configuration, data and clock, and say which criteria nothing feeds
     ///
     /// Every sealed file is compared with the digest that it was written with.
@@ -1059,6 +1069,20 @@ pub struct Export {
     /// output]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("whom").required(true).args(["user", "all"])))]
+pub struct Forget {
+    /// The person, by name or by pseudonym
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Everybody: all events, tables, reports and the key; the configuration stays
+    #[arg(long)]
+    pub all: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

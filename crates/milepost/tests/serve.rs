@@ -339,6 +339,15 @@ fn stream(data: &Path, is_over: &AtomicBool) -> u64 {
     n
 }
 
+/// Ends what goes on beside a test, also where that fails.
+struct EndsWithIt<'a>(&'a AtomicBool);
+
+impl Drop for EndsWithIt<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn under_a_stream_of_events_who_asks_has_the_newest_judgement_at_once_and_is_told_its_age() {
     let place = Place::new();
@@ -347,6 +356,7 @@ fn under_a_stream_of_events_who_asks_has_the_newest_judgement_at_once_and_is_tol
     let is_over = AtomicBool::new(false);
     let streamed = thread::scope(|scope| {
         let streaming = scope.spawn(|| stream(&place.path(".milepost"), &is_over));
+        let ends = EndsWithIt(&is_over);
         until(|| server.get("/api/v1/scorecard").header("age").is_some());
         // A configuration that nobody has written to the end yet holds the next judgement up.
         let held = place.path("held");
@@ -377,7 +387,7 @@ fn under_a_stream_of_events_who_asks_has_the_newest_judgement_at_once_and_is_tol
         fs::rename(place.path("new.toml"), place.path("milepost.toml")).expect("renamed");
         config.write_all(CONFIG.as_bytes()).expect("read");
         drop(config);
-        is_over.store(true, Ordering::Relaxed);
+        drop(ends);
         streaming.join().expect("it recorded")
     });
     let mut answer = server.get("/api/v1/scorecard");

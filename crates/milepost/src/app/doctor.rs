@@ -4,7 +4,7 @@ use super::{
     Failure, Workplace, otlp, print, printable,
     scorecard::{Judged, judged, wait},
     set_aside::SET_ASIDE,
-    track::{Alerts, still_waiting},
+    track::{Alerts, pending, still_waiting},
 };
 use crate::{
     cli::Doctor,
@@ -55,6 +55,7 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
         spool(&mut report, data)?;
     }
     damage(&mut report, data, doctor.repair)?;
+    forgotten(&mut report, data);
     alerts(&mut report, &place);
     otlp(&mut report, data);
     who_may_come_in(&mut report, data);
@@ -86,6 +87,24 @@ fn damage(report: &mut Report, data: &Path, repair: bool) -> Result<(), Failure>
         report.fact("Set aside", &format!("{}: {}", data.join("set-aside").display(), several(kept as u64, "file", "files")));
     }
     Ok(())
+}
+
+/// Who was forgotten, and may still be found here.
+fn forgotten(report: &mut Report, data: &Path) {
+    match pending(data) {
+        Ok((new, foreign)) => {
+            if new > 0 {
+                let people = several(new as u64, "person", "people");
+                report.trouble("Forgotten", &format!("{people} whose events may still lie here: `milepost track` erases them"));
+            }
+            if foreign > 0 {
+                let people = several(foreign as u64, "person was", "people were");
+                let why = "under another machine's key, so copies here are not recognised; see docs/forget.md";
+                report.fact("Forgotten", &format!("{people} forgotten {why}"));
+            }
+        }
+        Err(failure) => report.trouble("Forgotten", &printable(&failure.to_string())),
+    }
 }
 
 /// What waits to be told.

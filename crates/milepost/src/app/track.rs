@@ -7,8 +7,14 @@ mod journal;
 pub(super) mod kept;
 mod reports;
 mod retention;
+mod tombstones;
 
-pub(super) use self::{alerts::Alerts, journal::Journal};
+pub(super) use self::{
+    alerts::Alerts,
+    journal::Journal,
+    reports::{family, made as reports_in},
+    tombstones::{apply, patiently, pending},
+};
 use self::{common::Turn, journal::LastRound};
 use super::{
     Failure, Workplace,
@@ -236,6 +242,7 @@ impl Round<'_> {
         let turn = self.turn(desk.as_ref());
         let common = desk.as_ref().filter(|_| turn.is_ours());
         let mut recorded = Vec::new();
+        self.attempt("what was forgotten is not erased here", |round| round.bury(wishes));
         let past = self.attempt("the criteria are not recorded", |round| round.define(common, &turn, &mut recorded));
         let mut compacted = self.attempt("the data are not compacted", |round| round.compact(past.as_deref(), turn.is_ours()));
         let judged = self.attempt("nothing is judged", |round| judged(round.workplace));
@@ -455,6 +462,16 @@ impl Round<'_> {
         if let Some(waiting) = still_waiting(alerts.waiting()) {
             self.tell("Alerts", &waiting);
         }
+    }
+
+    /// Erases here what was forgotten on another machine, or what a call that was killed left.
+    fn bury(&mut self, wishes: &cli::Track) -> Result<(), Failure> {
+        if pending(self.data)?.0 == 0 {
+            return Ok(());
+        }
+        let applied = apply(self.data, &self.output(wishes), self.now)?;
+        self.tell("Forgotten", &applied.to_string());
+        Ok(())
     }
 
     fn conclude(&mut self, recorded: &[Event], compacted: Option<Compacted>, page: Option<&Path>) {

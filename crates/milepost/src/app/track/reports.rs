@@ -144,6 +144,36 @@ fn keep_both(output: &Path, judged: Timestamp, json: &[u8], page: &[u8]) -> Resu
     Err(Failure::internal(format!("cannot find a name that is free: even {} is there already", last.display())))
 }
 
+/// The files that were published in the output folder, each kind in its folder, by names that are ours.
+pub(in super::super) fn made(output: &Path) -> Vec<PathBuf> {
+    let of = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let named = |path: &PathBuf, is_ours: &dyn Fn(&str) -> bool| path.file_name().and_then(|name| name.to_str()).is_some_and(is_ours);
+    let rhythms = ["daily_", "weekly_", "monthly_"];
+    let mut made: Vec<_> =
+        of(output.to_owned()).filter(|path| named(path, &|name| name == "latest.json" || name == "latest.html")).collect();
+    for series in [&METRICS, &DASHBOARDS] {
+        made.extend(of(output.join(series.folder)).filter(|path| named(path, &|name| series.time(name).is_some())));
+    }
+    made.extend(of(output.join("reports")).filter(|path| named(path, &|name| rhythms.iter().any(|rhythm| name.starts_with(rhythm)))));
+    made
+}
+
+/// Whether a published file is a page of the dashboard.
+pub(super) fn is_page(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name == "latest.html" || DASHBOARDS.time(name).is_some())
+}
+
+/// A published file and those that say the same in other formats.
+pub(in super::super) fn family(path: &Path) -> Vec<PathBuf> {
+    let mut family: Vec<_> = ["json", "html", "md"].iter().map(|suffix| path.with_extension(suffix)).collect();
+    let time = path.file_name().and_then(|name| name.to_str()).and_then(|name| METRICS.time(name).or_else(|| DASHBOARDS.time(name)));
+    if let (Some(time), Some(output)) = (time, path.parent().and_then(Path::parent)) {
+        family.extend([&METRICS, &DASHBOARDS].map(|series| output.join(series.folder).join(series.name(time))));
+    }
+    family
+}
+
 /// Removes what need not be kept.
 ///
 /// # Errors
