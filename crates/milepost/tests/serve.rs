@@ -465,11 +465,15 @@ fn the_page_is_that_of_the_file_and_allowed_nothing_but_its_own_script() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let file = String::from_utf8(place.run(&["dashboard", "--output", "-"]).stdout).expect("UTF-8");
     let main = |page: &str| page.split_once("<main").and_then(|(_, rest)| rest.split_once("</main>")).expect("a main part").0.to_owned();
-    // Ages, and statements, which name the span up to now.
+    // Ages, statements, which name the span up to now, and the minute up to which something is drawn.
     let without = |page: &str, [begin, end]: [&str; 2]| {
         page.split(begin).map(|part| part.split_once(end).map_or(part, |(_, rest)| rest)).collect::<String>()
     };
-    let timeless = |page: &str| without(&without(&main(page), ["<time", "</time>"]), ["<pre", "</pre>"]);
+    let minutes = |page: &str| {
+        let of = |part: &str| part.get(..part.len().saturating_sub(5)).unwrap_or_default().to_owned();
+        page.split(" UTC").map(of).collect::<Vec<_>>().join(" UTC")
+    };
+    let timeless = |page: &str| minutes(&without(&without(&main(page), ["<time", "</time>"]), ["<pre", "</pre>"]));
     assert_eq!(timeless(&page.body), timeless(&file));
     assert!(page.body.contains("Coverage/50% &#60;b&#62;") && !page.body.contains("<b>Cov"), "names are escaped");
     let policy = page.header("content-security-policy").expect("a policy");
