@@ -6,6 +6,7 @@ mod connections;
 mod events;
 mod guard;
 mod live;
+mod metrics;
 pub mod openapi;
 pub(crate) mod otlp;
 mod page;
@@ -53,6 +54,7 @@ pub(crate) fn router(live: Arc<Live>) -> Router {
         .route("/api/v1/evidence/{criterion}", get(api::evidence))
         .route("/api/v1/history", get(api::history))
         .route("/api/v1/openapi.json", get(api::openapi))
+        .route("/metrics", get(metrics::metrics))
         .fallback(problem::nothing_here)
         .with_state(served)
 }

@@ -4,6 +4,7 @@
 use milepost_record::{Event, Operation, Outcome, Recorder, Timestamp};
 use serde_json::Value;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
@@ -454,6 +455,122 @@ fn the_api_says_what_the_commands_say() {
     assert_eq!((&overview["verdict"], &overview["fault"]), (&scorecard["verdict"], &Value::Null));
     let committed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../schemas/openapi.json");
     assert_eq!(server.get("/api/v1/openapi.json").body, fs::read_to_string(committed).expect("the committed description"));
+}
+
+type Labels = BTreeMap<String, String>;
+
+/// The samples of a text in the format of OpenMetrics 1.0, of which nothing but gauges is taken.
+fn open_metrics(text: &str) -> Vec<(String, Labels, f64)> {
+    let (mut samples, mut families, mut family, mut before) = (Vec::new(), BTreeSet::new(), "", "");
+    for line in text.strip_suffix("# EOF\n").expect("an end").lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let [what, name, says] = comment.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            match what {
+                "HELP" => {
+                    assert!(families.insert(name) && !says.is_empty() && before != "HELP", "{line}");
+                    family = name;
+                }
+                "TYPE" => assert_eq!((before, name, says), ("HELP", family, "gauge"), "{line}"),
+                "UNIT" => assert!(before == "TYPE" && name == family && name.ends_with(&format!("_{says}")), "{line}"),
+                _ => panic!("{line}"),
+            }
+            before = what;
+            continue;
+        }
+        assert_ne!(before, "HELP", "{line}");
+        before = "sample";
+        let (labels, value) = line.strip_prefix(family).expect("of its family").rsplit_once(' ').expect("a value");
+        let value: f64 = value.parse().expect("a number");
+        let sample = (family.to_owned(), labels_of(labels), value);
+        assert!(value.is_finite() && samples.iter().all(|(name, labels, _)| (name, labels) != (&sample.0, &sample.1)), "{line}");
+        samples.push(sample);
+    }
+    samples
+}
+
+fn labels_of(text: &str) -> Labels {
+    let mut labels = Labels::new();
+    let Some(mut rest) = text.strip_prefix('{') else {
+        assert_eq!(text, "");
+        return labels;
+    };
+    loop {
+        let (name, after) = rest.split_once("=\"").expect("a label");
+        assert!(!name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{text}");
+        let (mut value, mut chars) = (String::new(), after.chars());
+        loop {
+            match chars.next().expect("an end of the value") {
+                '"' => break,
+                '\\' => value.push(match chars.next() {
+                    Some('n') => '\n',
+                    Some(c @ ('"' | '\\')) => c,
+                    other => panic!("{other:?}: {text}"),
+                }),
+                c => value.push(c),
+            }
+        }
+        assert_eq!(labels.insert(name.to_owned(), value), None, "{text}");
+        match chars.as_str() {
+            "}" => return labels,
+            more => rest = more.strip_prefix(',').expect("another label"),
+        }
+    }
+}
+
+#[test]
+fn prometheus_reads_the_verdicts_of_the_api_and_nothing_of_what_is_not_known() {
+    let place = Place::new();
+    place.configure(&CONFIG.replace("Coverage/50% <b>", "Coverage \\\"50%\\\" \\\\ <b>"));
+    place.record();
+    let server = place.serve(&[]);
+    let read = || {
+        let answer = server.get("/metrics");
+        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{answer:?}");
+        open_metrics(&answer.body)
+    };
+    let figures = |samples: &[(String, Labels, f64)], criterion: &str| -> BTreeMap<String, f64> {
+        let of = samples.iter().filter(|(_, labels, _)| labels.contains_key("goal") && labels["criterion"] == criterion);
+        of.map(|(name, _, value)| (name.trim_start_matches("milepost_").to_owned(), *value)).collect()
+    };
+    let coverage = "Coverage \"50%\" \\ <b>";
+    for verdict in ["no_data", "met"] {
+        let (samples, scorecard) = (read(), server.get("/api/v1/scorecard").json());
+        let holds = |name: &str, label: &str, of: &str| -> Vec<String> {
+            let states = samples.iter().filter(|(family, labels, _)| family == name && labels[label] == of);
+            let (ones, others): (Vec<_>, Vec<_>) = states.partition(|(_, _, value)| *value == 1.0);
+            assert!(others.len() == 4 && others.iter().all(|(_, _, value)| *value == 0.0), "{samples:?}");
+            ones.iter().map(|(_, labels, _)| labels["verdict"].clone()).collect()
+        };
+        assert_eq!(scorecard["criteria"][1]["verdict"], verdict);
+        for criterion in scorecard["criteria"].as_array().expect("criteria") {
+            let name = criterion["name"].as_str().expect("a name");
+            assert_eq!(holds("milepost_verdict", "criterion", name), [criterion["verdict"].as_str().expect("a word")]);
+        }
+        for (tier, result) in scorecard["tiers"].as_object().expect("tiers") {
+            assert_eq!(holds("milepost_tier_verdict", "tier", tier), [result["verdict"].as_str().expect("a word")]);
+        }
+        let search = figures(&samples, "Search is fast");
+        assert_eq!((search["events"], search["target_seconds"]), (1.0, 0.5), "{search:?}");
+        assert_eq!(search.get("estimate_seconds").copied(), scorecard["criteria"][0]["estimate"].as_f64().map(|ms| ms / 1e3));
+        assert_eq!(search["events_needed"], scorecard["criteria"][0]["at_least_more"].as_f64().expect("a number"));
+        let shown = figures(&samples, coverage);
+        if verdict == "no_data" {
+            let known: Vec<&str> = shown.keys().map(String::as_str).filter(|name| *name != "events_needed").collect();
+            assert_eq!((known, shown["events"]), (vec!["events", "target_ratio"], 0.0));
+            let output = place.run(&["record", "measurement", "--name", "coverage.statements", "--value", "80", "--unit", "%"]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        } else {
+            assert_eq!((shown["estimate_ratio"], shown["events"]), (0.8, 1.0), "{shown:?}");
+            assert!(shown["newest_event_timestamp_seconds"] > 1.7e9, "{shown:?}");
+        }
+        assert!(samples.iter().all(|(name, _, _)| name != "milepost_track_round_success"), "no round was called");
+    }
+    assert_eq!(server.get("/metrics?name=milepost").status, 400);
+    place.configure("[project\n");
+    let answer = server.get("/metrics");
+    assert_eq!(answer.status, 503);
+    assert!(answer.detail().contains("nothing can be judged"), "{answer:?}");
 }
 
 #[test]

@@ -247,7 +247,10 @@ pub(super) async fn openapi(headers: HeaderMap) -> Response {
 
 /// What is shown where it is of now, or of late while judging is behind, with when judging it began then; else why there is nothing.
 async fn of_now(live: &Live) -> Result<(Arc<Snapshot>, Option<Instant>), Problem> {
-    let standing = live.now().await;
+    judged(live.now().await)
+}
+
+pub(super) fn judged(standing: Standing) -> Result<(Arc<Snapshot>, Option<Instant>), Problem> {
     match (standing.fault, standing.snapshot) {
         (Some(fault), _) => Err(unavailable(format!("since {}, nothing can be judged: {}", fault.since, fault.why))),
         (None, Some(snapshot)) => Ok((snapshot, standing.begun)),
@@ -279,10 +282,10 @@ fn place(typed: &str, names: &[&str]) -> Result<usize, Problem> {
 }
 
 /// What was asked for after the question mark.
-struct Query(BTreeMap<String, String>);
+pub(super) struct Query(BTreeMap<String, String>);
 
 impl Query {
-    fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+    pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
         let mut read = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let wrong = |why| Err(Problem::new(StatusCode::BAD_REQUEST, format!("the parameter `{name}` {why}")));
