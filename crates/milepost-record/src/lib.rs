@@ -76,6 +76,7 @@
 
 mod door;
 mod event;
+mod fields;
 mod files;
 pub mod limits;
 mod question;
@@ -89,6 +90,7 @@ mod timestamp;
 
 pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recording_is_off};
 pub use event::*;
+pub use fields::{FieldUse, Fields};
 pub use files::SpoolError;
 pub use question::*;
 pub use recorder::{Recorder, Running};

@@ -7,6 +7,7 @@
 mod answer;
 mod check;
 mod claim;
+mod columns_read;
 mod compact;
 mod digests;
 mod events;

@@ -2,6 +2,7 @@
 
 use crate::{
     answer::{self, Columns},
+    columns_read,
     compact::{Claims, no_claims},
     events::events,
     identity::{Identities, of_batch},
@@ -344,6 +345,15 @@ impl Store {
     pub async fn plan(&self, question: &Question) -> Result<String, StoreError> {
         let plan = self.engine.sql(&self.sql(question, question.limit().as_slice())).await?.create_physical_plan().await?;
         Ok(datafusion::physical_plan::displayable(plan.as_ref()).indent(true).to_string())
+    }
+
+    /// For each kind of event the columns that the engine reads to answer a question, by its own plan.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn columns_read(&self, question: &Question) -> Result<BTreeMap<Kind, BTreeSet<String>>, StoreError> {
+        let plan = self.engine.sql(&self.sql(question, question.limit().as_slice())).await?.into_optimized_plan()?;
+        columns_read::of(&plan)
     }
 
     /// The newest events that count for a question, at most `limit`: for each the columns that have a value.

@@ -428,6 +428,7 @@ fn explain_shows_all_that_a_verdict_rests_on() {
         "103 operations, 3 not within the limit",
         "95% confidence:",
         "Without failures",
+        "operations: at, dry_run, duration_us, outcome; origin (filter)",
         "SELECT ",
         "duration_us < 500000",
         "Newest events",
@@ -438,6 +439,7 @@ fn explain_shows_all_that_a_verdict_rests_on() {
     let json: Value = serde_json::from_str(&place.ok(&["explain", "Response time", "--json"])).expect("JSON");
     assert_eq!(json["criterion"]["n"], 103);
     assert!(json["sources"][0]["sql"].as_str().is_some_and(|sql| sql.contains("FROM operations")));
+    assert_eq!(json["sources"][0]["needs"]["operation"]["origin"], "filter");
     assert_eq!(json["sources"][0]["newest_events"].as_array().map(Vec::len), Some(5));
     let unknown = place.run(&["explain", "Latency"]);
     assert_eq!(code(&unknown), Some(2));

@@ -6,11 +6,15 @@ use super::{
 };
 use crate::{
     cli::Explain,
-    render::{self, terminal},
+    render::{
+        self,
+        terminal::{self, Source},
+    },
 };
 use milepost_judge::{Scorecard, plan::plans};
-use serde_json::json;
-use std::process::ExitCode;
+use milepost_record::{FieldUse, Fields};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, process::ExitCode};
 
 pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
@@ -29,10 +33,15 @@ pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCo
         return print(&terminal::explain(criterion, &sources, terminal::width()));
     }
     let row = |row: &Vec<(String, String)>| row.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>();
-    let sources: Vec<_> = sources
-        .iter()
-        .map(|source| json!({ "sql": source.sql, "newest_events": source.newest.iter().map(row).collect::<Vec<_>>() }))
-        .collect();
+    let needs = |fields: &Fields| -> serde_json::Map<_, _> {
+        let of_kind = |fields: &BTreeMap<String, FieldUse>| fields.iter().map(|(name, why)| (name.clone(), json!(why.name()))).collect();
+        fields.iter().map(|(kind, fields)| (kind.name().to_owned(), Value::Object(of_kind(fields)))).collect()
+    };
+    let source = |source: &Source| {
+        let newest: Vec<_> = source.newest.iter().map(row).collect();
+        json!({ "needs": needs(&source.fields), "sql": source.sql, "newest_events": newest })
+    };
+    let sources: Vec<_> = sources.iter().map(source).collect();
     let value = json!({ "schema_version": scorecard.schema_version, "criterion": criterion, "sources": sources });
     let text = serde_json::to_string_pretty(&value).map_err(|error| Failure::internal(error.to_string()))?;
     print(&(text + "\n"))

@@ -176,7 +176,7 @@ pub(super) async fn sources_of(
                 newest
             }
         };
-        sources.push(Source { sql: answer.sql.clone(), newest });
+        sources.push(Source { sql: answer.sql.clone(), fields: question.fields(), newest });
     }
     Ok(sources)
 }

@@ -2,6 +2,7 @@
 
 use super::{
     chart::{amount, sign},
+    fields,
     words::{self, Advice, word},
 };
 use anstyle::{AnsiColor, Style};
@@ -9,6 +10,7 @@ use milepost_judge::{
     Scorecard, Tier, Verdict,
     scorecard::{CriterionResult, GroupResult, Judgement, PartResult, Severity},
 };
+use milepost_record::Fields;
 use std::fmt::Write;
 use textwrap::core::display_width;
 
@@ -127,6 +129,8 @@ pub(super) fn style(judgement: &Judgement) -> Style {
 pub struct Source {
     /// The SQL that was asked.
     pub sql: String,
+    /// The fields of events that it reads.
+    pub fields: Fields,
     /// The newest events that count: for each the columns that have a value, in order.
     pub newest: Vec<Vec<(String, String)>>,
 }
@@ -180,6 +184,10 @@ fn explain_part(text: &mut String, width: usize, part: &PartResult, source: Opti
         }
     }
     let Some(source) = source else { return };
+    line(text, &format!("\n{:INDENT$}{bold}Needs{bold:#}", ""));
+    for (kind, names) in &source.fields {
+        wrapped(text, width, INDENT * 2, INDENT * 4, &format!("{}: {}", kind.table(), printable(&fields::fields(names))));
+    }
     line(text, &format!("\n{:INDENT$}{bold}SQL{bold:#}", ""));
     for sql in source.sql.lines() {
         line(text, &format!("{:1$}{sql}", "", INDENT * 2));

@@ -43,7 +43,7 @@ fn source(metric: &str) -> Source {
         column("text", "what was said"),
         column("attributes", "{who: me}"),
     ];
-    Source { sql: format!("SELECT '{metric}'\nFROM operations"), newest: vec![event] }
+    Source { sql: format!("SELECT '{metric}'\nFROM operations"), newest: vec![event], ..Source::default() }
 }
 
 /// What there is to see of each criterion that has events.
