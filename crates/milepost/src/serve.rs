@@ -1,5 +1,5 @@
-//! HTTP for the live dashboard: what is shown, to whom, and within which limits. It judges nothing itself: `app/serve.rs` puts what
-//! there is to show into [`Live`], and is woken where somebody wants it.
+//! HTTP: what is shown and what is taken in, from whom, and within which limits. It judges nothing itself: `app/serve.rs` puts what there
+//! is to show into [`Live`], and is woken where somebody wants it. What OpenTelemetry sends is [`otlp`]'s.
 
 pub mod api;
 mod connections;

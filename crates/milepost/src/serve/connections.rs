@@ -203,13 +203,13 @@ mod tests {
 
     #[test]
     fn each_port_speaks_its_own_protocol_and_all_end_together() {
-        let door = |protocol| {
+        let port = |protocol| {
             let (listener, address) = bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
             let router = Router::new().route("/", get(|| async { "here" }));
             let router = Guard::new(May::Read, address, Who::ThisMachine).before(router);
             (Port { listener, router, protocol, tls: None }, address)
         };
-        let ((one, at_one), (two, at_two)) = (door(Protocol::Http1), door(Protocol::Http2));
+        let ((one, at_one), (two, at_two)) = (port(Protocol::Http1), port(Protocol::Http2));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = std::thread::spawn(move || serve(vec![one, two], async { drop(stopped.await) }));
         let said = |address, bytes: &[u8]| {
