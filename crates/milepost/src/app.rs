@@ -39,7 +39,7 @@ pub(crate) use self::explain::find as find_criterion;
 use crate::{
     cli::{Cli, Collect, Command, Report, RunAlone, SchemaOf},
     config::{self, Config, ConfigError, Surroundings},
-    render::terminal::printable,
+    render::terminal::{harmless, printable},
 };
 use clap::{CommandFactory, Parser};
 use milepost_collect::{
@@ -52,7 +52,7 @@ use milepost_store::StoreError;
 use std::{
     ffi::OsString,
     fmt,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -69,8 +69,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Where the message cannot be printed either, the exit code is all that is left.
-            let _ = error.print();
+            // What was typed may be what a script was given, and stands in the message.
+            let said = error.render().to_string();
+            let steers = harmless(&said);
+            if error.use_stderr() && steers != said {
+                let _ = io::stderr().lock().write_all(steers.as_bytes());
+            } else {
+                // Where the message cannot be printed either, the exit code is all that is left.
+                let _ = error.print();
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -151,17 +158,20 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Prints to standard output; styles are taken out where it is no terminal.
+/// Prints to standard output; styles are taken out where it is no terminal, and all else that would steer it where it is one.
 fn print(text: &str) -> Result<ExitCode, Failure> {
+    let text = if io::stdout().is_terminal() { harmless(text) } else { text.into() };
     let mut out = anstream::AutoStream::auto(io::stdout().lock());
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says something about what happens, on standard error.
+/// Says something about what happens, on standard error. It has no styles, and may name files and quote errors: a log is read on a
+/// terminal too.
 fn say(text: &str) {
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
     // There is nowhere else to say that it could not be said.
-    let _ = writeln!(anstream::AutoStream::auto(io::stderr().lock()), "milepost: {text}");
+    let _ = writeln!(io::stderr().lock(), "milepost: {}", lines.join("\n"));
 }
 
 /// Why a command did not do what it was asked to do.

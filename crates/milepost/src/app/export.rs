@@ -1,11 +1,14 @@
 //! `milepost export`: events as JSON lines or as Parquet, each once, as they were recorded.
 
 use super::{Failure, Workplace, files, printable, say, scorecard::wait};
-use crate::cli::{Export, ExportFormat};
+use crate::{
+    cli::{Export, ExportFormat},
+    render::terminal::harmless,
+};
 use milepost_record::{Identity, Kind, SpoolError, Timestamp, is_pseudonym};
 use milepost_store::{Selection, Store, StoreError};
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     path::Path,
     process::ExitCode,
 };
@@ -18,10 +21,10 @@ pub(super) fn export(export: &Export, workplace: &Workplace) -> Result<ExitCode,
     let (events, unreadable) = wait(async {
         let store = Store::open(data, Timestamp::now()).await?;
         let events = match (export.format, output) {
-            (ExportFormat::Jsonl, None) => lines(&store, &selection, io::stdout().lock()).await?,
+            (ExportFormat::Jsonl, None) => lines(&store, &selection, io::stdout().lock(), io::stdout().is_terminal()).await?,
             (ExportFormat::Jsonl, Some(path)) => {
                 let mut file = files::unfinished(path).map_err(|error| failed(path, &error))?;
-                let events = lines(&store, &selection, file.as_mut()).await?;
+                let events = lines(&store, &selection, file.as_mut(), false).await?;
                 file.keep().map_err(|error| failed(path, &error))?;
                 events
             }
@@ -52,13 +55,14 @@ fn pseudonym(name: &str, data: &Path) -> Result<String, Failure> {
     Ok(Identity::open(data)?.pseudonym(name))
 }
 
-async fn lines(store: &Store, selection: &Selection, output: impl Write) -> Result<u64, Failure> {
+async fn lines(store: &Store, selection: &Selection, output: impl Write, for_terminal: bool) -> Result<u64, Failure> {
     let mut out = BufWriter::new(output);
     let mut events = 0;
     store
         .for_each_event::<Failure>(selection, |event| {
             let line = event.to_json().map_err(SpoolError::from)?;
             events += 1;
+            let line = if for_terminal { harmless(&line) } else { line.into() };
             writeln!(out, "{line}").map_err(Failure::Output)
         })
         .await?;

@@ -11,7 +11,7 @@ use milepost_judge::{
     scorecard::{CriterionResult, GroupResult, Judgement, PartResult, Severity},
 };
 use milepost_record::Fields;
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 use textwrap::core::display_width;
 
 /// The narrowest and the widest that text is laid out for.
@@ -247,7 +247,41 @@ pub(super) fn line(text: &mut String, line: &str) {
 
 /// Whether a character steers a terminal: beside control characters, those that change the direction of what follows.
 pub(crate) fn steers(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control() || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// All that goes to a terminal, whoever made it: what would steer it is made visible, but for line feeds, tabs and styles (SGR of ECMA-48).
+/// Within JSON, what takes the place of a character means that character.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| steers(c) && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(steers) {
+        let (before, from) = rest.split_at(at);
+        shown.push_str(before);
+        let styled = leading_style(from);
+        shown.push_str(styled);
+        rest = from.get(styled.len()..).unwrap_or_default();
+        let mut characters = rest.chars();
+        if let (true, Some(character)) = (styled.is_empty(), characters.next()) {
+            // All of them have four digits. Writing to a String cannot fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+            rest = characters.as_str();
+        }
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// The style that a text begins with; nothing where it does not.
+fn leading_style(text: &str) -> &str {
+    let Some(parameters) = text.strip_prefix("\u{1b}[") else { return "" };
+    let end = parameters.find(|c: char| !(c.is_ascii_digit() || c == ';'));
+    let end = end.filter(|end| parameters.get(*end..).is_some_and(|rest| rest.starts_with('m')));
+    end.and_then(|end| text.get(..end + 3)).unwrap_or_default()
 }
 
 /// Text from outside, with what would steer a terminal made visible.
@@ -257,4 +291,32 @@ pub(crate) fn printable(text: &str) -> String {
         if steers(character) { shown.extend(character.escape_unicode()) } else { shown.push(character) }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_goes_to_a_terminal_only_styles_steer_it() {
+        for same in ["", "plain\n\ttext é 漢字\n", "\u{1b}[1m\u{1b}[38;5;208mbold\u{1b}[0m\u{1b}[m\n"] {
+            assert_eq!(harmless(same), same);
+        }
+        for (steers, shown) in [
+            ("\u{1b}]0;title\u{7}", "\\u001b]0;title\\u0007"),
+            ("\u{1b}[2J\u{1b}[1m\u{1b}[6n", "\\u001b[2J\u{1b}[1m\\u001b[6n"),
+            ("\u{9b}2J\u{9d}8;;x\u{9c}\r\u{8}\u{7f}", "\\u009b2J\\u009d8;;x\\u009c\\u000d\\u0008\\u007f"),
+            ("a\u{202e}b\u{2066}c\u{61c}d\u{200f}", "a\\u202eb\\u2066c\\u061cd\\u200f"),
+            ("\u{1b}", "\\u001b"),
+            ("\u{1b}[", "\\u001b["),
+            ("\u{1b}[1", "\\u001b[1"),
+            ("\u{1b}[1\u{1b}[1m", "\\u001b[1\u{1b}[1m"),
+            ("\u{1b}[?25lm", "\\u001b[?25lm"),
+        ] {
+            assert_eq!(harmless(steers), shown);
+        }
+        let value = "\u{9b}31m\u{202e}\u{7f}\"\\ \n";
+        let json = serde_json::to_string(&serde_json::json!([value])).expect("JSON");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&harmless(&json)).expect("JSON"), [value]);
+    }
 }
