@@ -60,18 +60,45 @@ fn row(text: &mut String, criterion: &CriterionResult) {
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
-/// Names are strangers' text: nothing in them may begin a cell, a link, an image or HTML.
+/// Names are strangers' text: nothing in them may begin a cell, a link, an image or HTML. Addresses become links, and names after an `@`
+/// mentions, also where they are escaped, since GitHub and others look for both in what is shown: a space of no width keeps them apart.
 pub(super) fn escaped(text: &str) -> String {
+    const APART: &str = "&#8203;";
     let mut escaped = String::new();
-    for character in words::plain(text, 500).chars() {
+    let text = words::plain(text, 500);
+    for (at, character) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
         match character {
+            ':' if rest.starts_with("://") => escaped.extend([":", APART]),
+            '@' => escaped.extend(["@", APART]),
+            'w' | 'W' if rest.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www.")) => escaped.extend([&rest[..1], APART]),
             '\u{a0}' => escaped.push(' '),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '!' | '#' | '~' | '@' => escaped.extend(['\\', character]),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '!' | '#' | '~' => escaped.extend(['\\', character]),
             _ => escaped.push(character),
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_name_begins_neither_markup_nor_a_link_nor_a_mention() {
+        for (name, shown) in [
+            ("a|b", "a\\|b"),
+            ("[x](y) ![z]", "\\[x\\](y) \\!\\[z\\]"),
+            ("<b>&", "&lt;b&gt;&amp;"),
+            ("https://e.example", "https:&#8203;//e.example"),
+            ("a WWW.e.example", "a W&#8203;WW.e.example"),
+            ("@org/team, a@e.example", "@&#8203;org/team, a@&#8203;e.example"),
+            ("12:30 w w.w é", "12:30 w w.w é"),
+        ] {
+            assert_eq!(escaped(name), shown);
+        }
+    }
 }
