@@ -157,16 +157,15 @@ pub fn json(headings: &[Heading], rows: &[Vec<Value>]) -> String {
     format!("[{shown}{}]\n", if rows.is_empty() { "" } else { "\n" })
 }
 
-/// Comma-separated values (RFC 4180) under a header. Text that a spreadsheet would take for a formula begins with a `'`, and what
-/// has no value is empty, without quotes. For a terminal, what would steer it is made visible.
+/// Comma-separated values (RFC 4180) under a header. Text that a spreadsheet would take for a formula begins with a `'`, also after what it
+/// may take for the end of a field, and what has no value is empty, without quotes. For a terminal, what would steer it is made visible.
 #[must_use]
 pub fn csv(headings: &[Heading], rows: &[Vec<Value>], for_terminal: bool) -> String {
     let field = |text: Option<String>, of: Content| {
         let Some(text) = text else { return String::new() };
-        let formula = of == Content::Text && text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let text = if of == Content::Text { without_formulas(&text) } else { text };
         let text = if for_terminal { printable(&text) } else { text };
-        let text = if formula { format!("'{text}") } else { text };
-        if text.is_empty() || text.contains([',', '"', '\r', '\n']) || text.trim() != text {
+        if text.is_empty() || text.contains([',', ';', '\t', '"', '\r', '\n']) || text.trim() != text {
             format!("\"{}\"", text.replace('"', "\"\""))
         } else {
             text
@@ -178,6 +177,20 @@ pub fn csv(headings: &[Heading], rows: &[Vec<Value>], for_terminal: bool) -> Str
         let fields: Vec<_> = headings.iter().zip(row).map(|(heading, value)| field(text(value), heading.of)).collect();
         shown.push_str(&fields.join(","));
         shown.push_str("\r\n");
+    }
+    shown
+}
+
+/// Where the decimal point is a comma, spreadsheets divide lines by semicolons, and quotes that begin later in a line do not count.
+fn without_formulas(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut begins = true;
+    for character in text.chars() {
+        if begins && matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠') {
+            shown.push('\'');
+        }
+        shown.push(character);
+        begins = matches!(character, ';' | '\t');
     }
     shown
 }
@@ -290,10 +303,13 @@ mod tests {
             ["a,\"b\"\nc", 0],
             ["", 0],
             [null, 0],
+            ["a;=1+1\t@b", 0],
+            ["＝1", 0],
+            ["\n=1", 0],
             ["\u{1b}[31m", 0]
         ]));
-        let expected = "'=text,n\r\n'=cmd|' /C calc'!A0,-1\r\n'+1,1.5\r\n'-1,-inf\r\n'@a,\r\n'\tb,0\r\n\"'\rc\",0\r\n\
-                        \"a,\"\"b\"\"\nc\",0\r\n\"\",0\r\n,0\r\n\u{1b}[31m,0\r\n";
+        let expected = "'=text,n\r\n'=cmd|' /C calc'!A0,-1\r\n'+1,1.5\r\n'-1,-inf\r\n'@a,\r\n\"'\tb\",0\r\n\"'\rc\",0\r\n\
+                        \"a,\"\"b\"\"\nc\",0\r\n\"\",0\r\n,0\r\n\"a;'=1+1\t'@b\",0\r\n'＝1,0\r\n\"'\n=1\",0\r\n\u{1b}[31m,0\r\n";
         assert_eq!(csv(&headings, &rows, false), expected);
         assert!(csv(&headings, &rows, true).ends_with("\\u{1b}[31m,0\r\n"));
     }
