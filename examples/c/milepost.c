@@ -74,15 +74,25 @@ static int read_small(int folder, const char *name, char *text, size_t size) {
     return 1;
 }
 
+/* Whether no other account can put files into a folder, in the place of ours: it is ours or root's, and not everybody's to write. */
+static int is_ours(int folder) {
+    struct stat there;
+    if (fstat(folder, &there) < 0) return 0;
+    errno = EPERM;
+    return (there.st_uid == geteuid() || there.st_uid == 0 || geteuid() == 0) && !(there.st_mode & S_IWOTH);
+}
+
 /* Opens DATA/spool and reads this machine's name. Whatever is missing is made; of several that do so at once, the first wins. */
 static int open_spool(const char *data, char host[64]) {
     char text[4096], content[256], random[65], spool_id[33];
     if (mkdir(data, 0700) < 0 && errno != EEXIST) return cannot("make the data folder", -1);
     int folder = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC), there;
     if (folder < 0) return cannot("open the data folder", -1);
+    if (!is_ours(folder)) return cannot("trust the data folder", folder);
     if (mkdirat(folder, "spool", 0700) < 0 && errno != EEXIST) return cannot("make the spool", folder);
     int spool = openat(folder, "spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (spool < 0) return cannot("open the spool", folder);
+    if (!is_ours(spool)) return close(spool), errno = EPERM, cannot("trust the spool", folder);
     while ((there = read_small(spool, "spool.json", text, sizeof text)) == 0) {
         int lock = openat(spool, "seal.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         if (lock < 0) { there = cannot("make seal.lock", -1); break; }

@@ -4,7 +4,7 @@ use crate::Invalid;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -49,6 +49,29 @@ pub(crate) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io
     move |source| SpoolError::Io { action, path: path.to_owned(), source }
 }
 
+/// Whether a folder is one into which no other account puts files of its own, in the place of ours: it belongs to this account or to
+/// root, and not everybody may write to it. For root, it may be anybody's; one that is not there yet is fine.
+///
+/// # Errors
+/// Where it is not, with what to do; and where it cannot be looked at.
+pub fn check_folder(folder: &Path) -> Result<(), SpoolError> {
+    let metadata = match fs::metadata(folder) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("look at", folder)(error)),
+    };
+    let wrong = open_to_others(metadata.uid(), metadata.mode(), nix::unistd::geteuid().as_raw());
+    wrong.map_or(Ok(()), |what| Err(SpoolError::Layout { path: folder.to_owned(), what }))
+}
+
+fn open_to_others(uid: u32, mode: u32, ours: u32) -> Option<String> {
+    if uid != ours && uid != 0 && ours != 0 {
+        return Some(format!("this folder belongs to another account, whose id is {uid}: name a folder of your own"));
+    }
+    let why = "everybody may write to this folder, and so put files in the place of yours: chmod o-w, or name a folder below it";
+    (mode & 0o002 != 0).then(|| why.to_owned())
+}
+
 /// Makes a file that only its owner may read; with `must_be_new`, fails where there is one.
 pub(crate) fn new_file(path: &Path, must_be_new: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -89,4 +112,25 @@ pub(crate) fn read_small(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(64 * 1024).read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::open_to_others;
+
+    #[test]
+    fn a_folder_of_another_account_or_of_everybody_is_not_ours() {
+        for (uid, mode, ours, is_ours) in [
+            (1000, 0o40_700, 1000, true),
+            (1000, 0o40_775, 1000, true),
+            (0, 0o40_755, 1000, true),
+            (1000, 0o40_700, 0, true),
+            (1001, 0o40_755, 1000, false),
+            (1000, 0o40_777, 1000, false),
+            (0, 0o41_777, 1000, false),
+            (1000, 0o40_702, 0, false),
+        ] {
+            assert_eq!(open_to_others(uid, mode, ours).is_none(), is_ours, "{uid} {mode:o} {ours}");
+        }
+    }
 }

@@ -91,7 +91,7 @@ mod timestamp;
 pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recording_is_off};
 pub use event::*;
 pub use fields::{FieldUse, Fields};
-pub use files::SpoolError;
+pub use files::{SpoolError, check_folder};
 pub use question::*;
 pub use recorder::{Recorder, Running};
 pub use segment::{Line, Manifest, Segment, Unreadable};

@@ -15,7 +15,7 @@
 
 use crate::{
     Event, Timestamp,
-    files::{SpoolError, create_once, failed, new_file, replace, sync_folder},
+    files::{SpoolError, check_folder, create_once, failed, new_file, replace, sync_folder},
     limits,
     segment::{Manifest, Segment, Unreadable, crc32c},
 };
@@ -29,6 +29,8 @@ use std::{
 
 /// The version of the spool's layout on disk.
 const LAYOUT_VERSION: u32 = 1;
+/// The longest id of a spool; those that are made have 32 digits.
+const ID_BYTES_MAX: usize = 64;
 const SHARED: &str = "shared.jsonl";
 const OWN_PREFIX: &str = "own-";
 /// The folder beside the spool that keeps lines which are no event.
@@ -60,9 +62,11 @@ impl Spool {
     /// Opens the spool of a data folder and makes both where they are missing, readable by their owner only.
     ///
     /// # Errors
-    /// Where the folder cannot be made or read, or a newer Milepost laid it out.
+    /// Where the folder cannot be made or read, another account may have put files into it, or a newer Milepost laid it out.
     pub fn open(data: &Path) -> Result<Self, SpoolError> {
         let folder = data.join("spool");
+        check_folder(data)?;
+        check_folder(&folder)?;
         if !folder.is_dir() {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
             // A file is on the disk only where the folders that lead to it are. One that may be entered but not read cannot be
@@ -86,6 +90,11 @@ impl Spool {
                 path,
                 what: format!("the spool has layout {}, and this Milepost knows {LAYOUT_VERSION}: use a newer Milepost", layout.version),
             });
+        }
+        // It becomes a part of names of files.
+        if layout.id.is_empty() || layout.id.len() > ID_BYTES_MAX || !layout.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            let what = "its id is none that Milepost makes: restore it from a backup, or move the folder away".to_owned();
+            return Err(SpoolError::Layout { path, what });
         }
         Ok(Self { folder, id: layout.id })
     }

@@ -47,7 +47,7 @@ use milepost_collect::{
     error_category::{Rule, RuleError, Rules},
 };
 use milepost_judge::Rhythm;
-use milepost_record::{Door, Identity, Spool, SpoolError, recording_is_off};
+use milepost_record::{Door, Identity, Spool, SpoolError, check_folder, recording_is_off};
 use milepost_store::StoreError;
 use std::{
     ffi::OsString,
@@ -265,11 +265,13 @@ impl Workplace {
         self.config.path.is_some()
     }
 
-    /// The data folder.
+    /// The data folder, into which no other account puts files.
     fn data(&self) -> Result<&Path, Failure> {
         let nothing =
             || Failure::usage("nothing is configured here, so there is no place for data: run `milepost init`, or set MILEPOST_DATA");
-        self.data.as_deref().ok_or_else(nothing)
+        let data = self.data.as_deref().ok_or_else(nothing)?;
+        check_folder(data)?;
+        Ok(data)
     }
 
     /// The spool, and the rules for what comes in.

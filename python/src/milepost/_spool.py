@@ -50,6 +50,18 @@ def _millisecond(ms: int) -> str:
     return f"{digits[:8]}-{digits[8:]}-7"
 
 
+def _check_folder(folder: str) -> None:
+    """Refuses a folder into which another account may put files in the place of ours."""
+    try:
+        there = os.stat(folder)
+    except FileNotFoundError:
+        return
+    if os.geteuid() != 0 and there.st_uid not in (0, os.geteuid()):
+        raise SpoolError(f"{folder}: this folder belongs to another account, whose id is {there.st_uid}: name a folder of your own")
+    if there.st_mode & 0o002:
+        raise SpoolError(f"{folder}: everybody may write to this folder: chmod o-w, or name a folder below it")
+
+
 def _create_once(path: str, content: bytes) -> None:
     """Makes a file with this content unless there is one, and never one with a part of it."""
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
@@ -157,6 +169,8 @@ class Spool:
 
     def __init__(self, data: str) -> None:
         self.folder = os.path.join(data, "spool")
+        for folder in data, self.folder:
+            _check_folder(folder)
         if not os.path.isdir(self.folder):
             os.makedirs(data, mode=0o700, exist_ok=True)
             os.makedirs(self.folder, mode=0o700, exist_ok=True)

@@ -49,6 +49,10 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
         report.trouble("Data", "no folder: run `milepost init`, or set MILEPOST_DATA");
         return report.finish();
     };
+    if let Err(failure) = place.data() {
+        report.trouble("Data", &printable(&failure.to_string()));
+        return report.finish();
+    }
     if !data.join("spool").is_dir() {
         report.fact("Data", &format!("{}: nothing is recorded yet", data.display()));
     } else {
