@@ -1,7 +1,7 @@
 //! Which lines of the crates their tests run, those of the programs that tests start included. `rustc` itself puts counters into them;
 //! what they counted is read by `bench/src/bin/coverage.rs`, so neither LLVM's tools nor a nightly compiler are needed.
 
-use crate::{Done, bench::own_workspace, cargo, have, milepost, output, own, root, run, target};
+use crate::{Done, bench::own_workspace, cargo, have, milepost, output, own, root, run, shown_path, target};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -63,7 +63,7 @@ fn try_on_what_is_known(wrapper: &Path, folder: &Path, profiles: &Path) -> Done 
         let measured = lcov.lines().find_map(|line| Some(if line.strip_prefix(&prefix)? == "0" { " // never" } else { " // runs" }));
         if marked != measured {
             return Err(format!(
-                "coverage is measured wrongly: {}:{line} is `{}`, not `{text}`",
+                "coverage is measured wrongly: {}:{line} should be `{}`: {text}",
                 source.display(),
                 measured.unwrap_or("no code")
             ));
