@@ -2,7 +2,7 @@
 //! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, have, output, own, page, root, run, target, test::python};
+use crate::{Done, cargo, coverage, have, output, own, page, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -12,9 +12,11 @@ use std::{
 pub(crate) fn bench(which: &[&str]) -> Done {
     let wanted = |name: &str| which.is_empty() || which.contains(&name);
     if let Some(unknown) =
-        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos"].contains(name))
+        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos", "coverage"].contains(name))
     {
-        return Err(format!("there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash and chaos"));
+        return Err(format!(
+            "there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash, chaos and coverage"
+        ));
     }
     if wanted("run") {
         wrapper()?;
@@ -41,6 +43,9 @@ pub(crate) fn bench(which: &[&str]) -> Done {
     if wanted("chaos") {
         println!("\nTwo minutes of SIGKILL: writers, compaction, track and readers at once");
         run(cargo().args(["test", "--workspace", "--test", "chaos"]).env("MILEPOST_CHAOS_SECONDS", "120"))?;
+    }
+    if wanted("coverage") {
+        coverage::bench()?;
     }
     Ok(())
 }
@@ -101,7 +106,7 @@ fn recorder() -> Done {
 }
 
 /// A program of `bench/`, which is a workspace of its own.
-fn own_workspace(program: &str) -> Command {
+pub(crate) fn own_workspace(program: &str) -> Command {
     let mut command = cargo();
     command.args(["run", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--bin", program, "--target-dir"]);
     command.arg(target().join("bench"));

@@ -207,8 +207,9 @@ impl Columns {
             let tells = meaning(kind, name).ok_or_else(no_name)?;
             let place = columns.iter().position(|found| found == column);
             let place = place.ok_or_else(|| Unsuitable::NoColumn { column: column.clone(), found: found() })?;
-            if this.places.insert(tells, place).is_some() {
-                return Err(Unsuitable::Twice { name: tells.name(), columns: [column.clone(), column.clone()] });
+            if let Some(other) = this.places.insert(tells, place) {
+                let other = columns.get(other).cloned().unwrap_or_default();
+                return Err(Unsuitable::Twice { name: tells.name(), columns: [other, column.clone()] });
             }
             this.take_unit(tells, name);
         }
