@@ -97,6 +97,10 @@ impl Tally {
         total
     }
 
+    pub fn faults(&self) -> u64 {
+        self.total().faults
+    }
+
     pub fn lost(&self) -> u64 {
         self.total().lost
     }
