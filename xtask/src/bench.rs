@@ -7,17 +7,24 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-pub(crate) fn bench(which: &[&str]) -> Done {
-    let wanted = |name: &str| which.is_empty() || which.contains(&name);
-    if let Some(unknown) =
-        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos", "coverage"].contains(name))
-    {
-        return Err(format!(
-            "there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash, chaos and coverage"
-        ));
+/// What can be asked for.
+const BENCHES: [&str; 9] = ["run", "record", "judge", "simulate", "store", "page", "crash", "faults", "coverage"];
+/// Those of them that go on for as long as is said, and for how long where nothing is.
+const LASTING: [(&str, Duration); 1] = [("faults", Duration::from_secs(120))];
+
+pub(crate) fn bench(words: &[&str]) -> Done {
+    let (which, given) = match words {
+        [name, "--for", lasting] if LASTING.iter().any(|(lasts, _)| lasts == name) => (&words[..1], Some(duration(lasting)?)),
+        _ => (words, None),
+    };
+    if let Some(unknown) = which.iter().find(|name| !BENCHES.contains(name)) {
+        return Err(format!("there is no benchmark `{unknown}`; there are {}", BENCHES.join(", ")));
     }
+    let wanted = |name: &str| which.is_empty() || which.contains(&name);
+    let lasting = |name: &str| LASTING.iter().find(|(lasts, _)| *lasts == name).map_or(Duration::ZERO, |(_, by_default)| given.unwrap_or(*by_default));
     if wanted("run") {
         wrapper()?;
     }
@@ -40,14 +47,44 @@ pub(crate) fn bench(which: &[&str]) -> Done {
         println!("\nA minute of SIGKILL: eight processes record while sealing runs in a loop");
         run(cargo().args(["test", "--workspace", "--test", "crash"]).env("MILEPOST_CRASH_SECONDS", "60"))?;
     }
-    if wanted("chaos") {
-        println!("\nTwo minutes of SIGKILL: writers, compaction, track and readers at once");
-        run(cargo().args(["test", "--workspace", "--test", "chaos"]).env("MILEPOST_CHAOS_SECONDS", "120"))?;
+    if wanted("faults") {
+        faults(lasting("faults"))?;
     }
     if wanted("coverage") {
         coverage::bench()?;
     }
     Ok(())
+}
+
+/// A duration such as `90s`, `10m` or `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        _ => 0,
+    };
+    let number = text.get(..text.len().saturating_sub(1)).and_then(|number| number.parse::<u64>().ok());
+    match number.and_then(|number| number.checked_mul(unit)) {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("`{text}` is no duration: write 90s, 10m or 1h")),
+    }
+}
+
+/// Faults at every place there is: see `docs/faults.md`.
+fn faults(lasting: Duration) -> Done {
+    println!("\nFaults for {} s: see docs/faults.md", lasting.as_secs());
+    for (program, what) in [("strace", "no system call fails"), ("faketime", "no clock jumps")] {
+        if !have(program, program) {
+            println!("there is no {program}: {what}");
+        }
+    }
+    let table = target().join("bench/faults.md");
+    fs::create_dir_all(target().join("bench")).map_err(|error| format!("cannot make {}: {error}", target().join("bench").display()))?;
+    let seconds = lasting.as_secs().to_string();
+    let mut harness = cargo();
+    harness.args(["test", "--workspace", "--test", "faults"]).env("MILEPOST_FAULTS_SECONDS", seconds).env("MILEPOST_FAULTS_TABLE", table);
+    run(&mut harness)
 }
 
 pub(crate) fn released() -> Result<PathBuf, String> {

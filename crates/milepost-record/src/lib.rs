@@ -74,6 +74,7 @@
 //!    72 fast searches on two days prove a P95; until then it is *not proven*, with how many more are needed. Tests of yours that call the
 //!    product are no use of it: give their recorder [`Origin::Test`] by [`Recorder::with_origin`].
 
+mod ahead;
 mod door;
 mod event;
 mod fields;

@@ -171,7 +171,7 @@ impl Segment {
                 Err(invalid) => Err(self.unreadable(offset, invalid.to_string(), text)),
                 Ok(event) if event.at > ahead => {
                     let reason = format!("it says that it happened at {}, which is in the future", event.at);
-                    Err(self.unreadable(offset, reason, text))
+                    Err(Unreadable { ahead: Some(event.at), ..self.unreadable(offset, reason, text) })
                 }
                 Ok(event) => Ok(event),
             }
@@ -179,7 +179,7 @@ impl Segment {
     }
 
     fn unreadable(&self, offset: u64, reason: String, text: String) -> Unreadable {
-        Unreadable { segment: self.path.clone(), offset, reason, text }
+        Unreadable { segment: self.path.clone(), offset, reason, text, ahead: None }
     }
 }
 
@@ -205,6 +205,9 @@ pub struct Unreadable {
     pub reason: String,
     /// The line, as far as it can be shown.
     pub text: String,
+    /// It is an event that is yet to come, at this moment.
+    #[serde(skip)]
+    pub ahead: Option<Timestamp>,
 }
 
 /// CRC32C of a file's bytes, as eight hexadecimal digits.

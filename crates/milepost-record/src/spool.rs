@@ -34,7 +34,7 @@ const ID_BYTES_MAX: usize = 64;
 const SHARED: &str = "shared.jsonl";
 const OWN_PREFIX: &str = "own-";
 /// The folder beside the spool that keeps lines which are no event.
-const SET_ASIDE: &str = "set-aside";
+pub(crate) const SET_ASIDE: &str = "set-aside";
 
 /// What an acknowledged event has reached when the call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,7 +318,7 @@ impl Spool {
     }
 
     /// The folder of what is no event, or is damaged.
-    fn set_aside(&self) -> Result<PathBuf, SpoolError> {
+    pub(crate) fn set_aside(&self) -> Result<PathBuf, SpoolError> {
         let folder = self.folder.with_file_name(SET_ASIDE);
         if !folder.is_dir() {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;

@@ -2,12 +2,14 @@
 
 use crate::{
     StoreError,
-    digests::{Digest, Digests, files},
-    lake::{CLAIMS, Lake, SEGMENTS, failed, in_table},
+    digests::{Digests, files},
+    lake::{CLAIMS, Lake, SEGMENTS, failed, in_table, remove},
+    log,
 };
 use milepost_record::{Kind, Spool};
 use std::{
-    fs::{self, DirBuilder},
+    collections::BTreeSet,
+    fs::{self, DirBuilder, File},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -23,7 +25,7 @@ pub struct Finding {
     pub repaired: Option<String>,
 }
 
-/// Compares every sealed segment of the spool with its manifest, and every data file of the store with its digest.
+/// Compares every sealed segment of the spool with its manifest, and every data file and log of the store with its digest.
 ///
 /// # Errors
 /// Where the spool, or the store's own files, cannot be read.
@@ -35,6 +37,12 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
     if let Some(lake) = Lake::find(data)? {
         let mut digests = Digests::read(&lake)?;
         for name in tables() {
+            let log = log::damaged(&lake, name, &digests)?;
+            if !log.is_empty() {
+                // What such a log says of data files is nothing to go by.
+                findings.extend(log.into_iter().map(|(path, what)| Finding { path, what, repaired: None }));
+                continue;
+            }
             match lake.open(name).await {
                 Ok(None) => {}
                 Ok(Some(table)) => {
@@ -57,7 +65,7 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
 }
 
 /// Repairs what [`check`] finds, as far as that goes: a damaged segment is accepted as it is, so that what can be read of it
-/// counts; a damaged data file leaves its table. Both are kept in `set-aside` of the data folder.
+/// counts; a damaged file of a log is replaced by its copy; a damaged data file leaves its table. All are kept in `set-aside` of the data folder.
 ///
 /// # Errors
 /// As [`check`], and where somebody else is writing the store.
@@ -71,11 +79,12 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
             findings.push(finding);
         }
     }
-    let found = check(data).await?;
-    if found.is_empty() {
+    if check(data).await?.is_empty() {
         return Ok(findings);
     }
     let (lake, _locked) = Lake::lock(data, None)?;
+    findings.extend(repair_logs(data, &lake)?);
+    let found = check(data).await?;
     for mut finding in found {
         let Some(name) = tables().find(|name| finding.path.starts_with(lake.folder().join(name))) else {
             findings.push(finding);
@@ -86,14 +95,20 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
         {
             let rows = rows_of(name, &table, &lake, &finding.path)?;
             let kept = set_aside(data, &lake, &finding.path)?;
+            remove(&finding.path)?;
             table.filesystem_check().await.map_err(in_table(name))?;
             let where_to = kept.map_or("it was gone already".to_owned(), |path| format!("it is kept as {}", path.display()));
             finding.repaired = Some(format!("it left the table, and {rows} events with it; {where_to}"));
         }
         findings.push(finding);
     }
-    let touched = tables().collect();
-    Digests::settle(&lake, &touched).await?;
+    let mut readable = BTreeSet::new();
+    for name in tables() {
+        if lake.open(name).await.is_ok() {
+            readable.insert(name);
+        }
+    }
+    Digests::settle(&lake, &readable).await?;
     Ok(findings)
 }
 
@@ -115,20 +130,23 @@ fn damaged_segments(spool: &Spool) -> Result<Vec<(u64, Finding)>, StoreError> {
 fn damage(lake: &Lake, digests: &Digests, file: &str) -> Result<Option<Finding>, StoreError> {
     let path = lake.folder().join(file);
     let Some(written) = digests.files.get(file) else { return Ok(None) };
-    let what = if path.exists() {
-        let found = Digest::of(&path, false)?;
-        if found == *written {
-            return Ok(None);
+    Ok(written.differs(&path)?.map(|what| Finding { path, what, repaired: None }))
+}
+
+/// Puts the copies of damaged log files in their places. What cannot be repaired this way is left as it is.
+fn repair_logs(data: &Path, lake: &Lake) -> Result<Vec<Finding>, StoreError> {
+    let digests = Digests::read(lake)?;
+    let mut findings = Vec::new();
+    for name in tables() {
+        for (path, what) in log::damaged(lake, name, &digests)? {
+            let kept = set_aside(data, lake, &path)?;
+            if log::restore(lake, &path, &digests)? {
+                let kept = kept.map_or(String::new(), |kept| format!("; the damaged one is kept as {}", kept.display()));
+                findings.push(Finding { path, what, repaired: Some(format!("no event is lost, as a copy took its place{kept}")) });
+            }
         }
-        if found.bytes == written.bytes {
-            format!("its CRC32C is {} and was {} when it was written", found.crc32c, written.crc32c)
-        } else {
-            format!("it has {} bytes and was written with {}", found.bytes, written.bytes)
-        }
-    } else {
-        "it is gone".to_owned()
-    };
-    Ok(Some(Finding { path, what, repaired: None }))
+    }
+    Ok(findings)
 }
 
 fn rows_of(name: &str, table: &deltalake_core::DeltaTable, lake: &Lake, path: &Path) -> Result<usize, StoreError> {
@@ -138,7 +156,7 @@ fn rows_of(name: &str, table: &deltalake_core::DeltaTable, lake: &Lake, path: &P
     Ok(found.unwrap_or(0))
 }
 
-/// Moves a damaged data file out of its table. Returns where it is; none where it is gone.
+/// Keeps a copy of a damaged file, which may lie on another disk. Returns where it is; none where the file is gone.
 fn set_aside(data: &Path, lake: &Lake, path: &Path) -> Result<Option<PathBuf>, StoreError> {
     if !path.exists() {
         return Ok(None);
@@ -147,6 +165,7 @@ fn set_aside(data: &Path, lake: &Lake, path: &Path) -> Result<Option<PathBuf>, S
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
     let name = path.strip_prefix(lake.folder()).unwrap_or(path).to_string_lossy().replace('/', "-");
     let kept = folder.join(name);
-    fs::rename(path, &kept).map_err(failed("move", path))?;
+    fs::copy(path, &kept).map_err(failed("copy", path))?;
+    File::open(&kept).and_then(|file| file.sync_all()).map_err(failed("flush", &kept))?;
     Ok(Some(kept))
 }

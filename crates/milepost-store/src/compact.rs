@@ -64,6 +64,8 @@ pub struct Compacted {
     pub forgotten: u64,
     /// How many lines were no events, and were set aside.
     pub unreadable: u64,
+    /// How many events are yet to come by this machine's clock, and wait until then.
+    pub postponed: u64,
     /// How many events were removed because they are older than what is kept.
     pub removed: u64,
     /// Whether the spool got a new id, because the store knows other segments by the old one.
@@ -84,6 +86,7 @@ struct Taken {
     bytes: u64,
     events: Vec<Event>,
     unreadable: Vec<Unreadable>,
+    ahead: Vec<Unreadable>,
     forgotten: u64,
 }
 
@@ -116,6 +119,7 @@ pub(crate) async fn take_all(
     done: &mut Compacted,
 ) -> Result<Option<String>, StoreError> {
     let mut spool = Spool::open(data)?;
+    spool.resume(now)?;
     spool.seal()?;
     loop {
         let (sealed, damage) = whole(spool.segments()?)?;
@@ -159,12 +163,14 @@ fn whole(segments: Vec<Segment>) -> Result<(Vec<Sealed>, Option<String>), StoreE
 
 impl Taken {
     fn read(Sealed { sequence, digest, file }: Sealed, now: Timestamp, tombstones: &mut Tombstones) -> Self {
-        let mut taken = Self { sequence, digest, bytes: file.bytes(), events: Vec::new(), unreadable: Vec::new(), forgotten: 0 };
+        let mut taken =
+            Self { sequence, digest, bytes: file.bytes(), events: Vec::new(), unreadable: Vec::new(), ahead: Vec::new(), forgotten: 0 };
         for event in file.events(now) {
             match event {
                 Ok(event) if tombstones.cover(&event) => taken.forgotten += 1,
                 Ok(event) => taken.events.push(event),
                 Err(unreadable) if tombstones.name(&unreadable.text) => taken.forgotten += 1,
+                Err(unreadable) if unreadable.ahead.is_some() => taken.ahead.push(unreadable),
                 Err(unreadable) => taken.unreadable.push(unreadable),
             }
         }
@@ -212,6 +218,10 @@ async fn take_in(
 ) -> Result<(), StoreError> {
     let Some(last) = batch.last().map(|taken| taken.sequence) else { return Ok(()) };
     let new: Vec<_> = batch.iter().filter(|taken| claimed < Some(taken.sequence)).collect();
+    for taken in &new {
+        spool.postpone(taken.sequence, &taken.ahead)?;
+        done.postponed += taken.ahead.len() as u64;
+    }
     let mut touched = BTreeSet::new();
     if !new.is_empty() {
         let table = lake.open(SEGMENTS).await?;

@@ -1,8 +1,9 @@
-//! Digests of the data files: so that a flipped bit is found, and not counted.
+//! Digests of the data files and logs: so that a flipped bit is found, and not counted.
 
 use crate::{
     StoreError,
     lake::{Lake, failed, in_table, sync},
+    log,
 };
 use deltalake_core::DeltaTable;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ const TIMES_DIFFER: Duration = Duration::from_secs(2);
 pub(crate) struct Digests {
     version: u32,
     pub(crate) files: BTreeMap<String, Digest>,
+    /// The same of the files of Delta's logs.
+    #[serde(default)]
+    pub(crate) log: BTreeMap<String, Digest>,
 }
 
 /// Length and CRC32C of a file.
@@ -38,7 +42,7 @@ impl Digests {
         let path = lake.folder().join(FILE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { version: VERSION, files: BTreeMap::new() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { version: VERSION, ..Self::default() }),
             Err(error) => return Err(failed("read", &path)(error)),
         };
         let digests: Self = serde_json::from_str(&text).map_err(|error| StoreError::Layout {
@@ -81,6 +85,7 @@ impl Digests {
                 }
             }
             folders.insert(log);
+            log::settle(lake, name, &mut digests)?;
             folders.iter().try_for_each(|folder| sync(folder))?;
         }
         sync(lake.folder())?;
@@ -89,6 +94,21 @@ impl Digests {
 }
 
 impl Digest {
+    /// What is wrong with a file, if it is not the one that this was made of.
+    pub(crate) fn differs(&self, path: &Path) -> Result<Option<String>, StoreError> {
+        if !path.exists() {
+            return Ok(Some("it is gone".to_owned()));
+        }
+        let found = Self::of(path, false)?;
+        Ok((found != *self).then(|| {
+            if found.bytes == self.bytes {
+                format!("its CRC32C is {} and was {} when it was written", found.crc32c, self.crc32c)
+            } else {
+                format!("it has {} bytes and was written with {}", found.bytes, self.bytes)
+            }
+        }))
+    }
+
     /// Of a file as it is, which is put on the disk first where that is wanted.
     pub(crate) fn of(path: &Path, on_disk: bool) -> Result<Self, StoreError> {
         let mut file = File::open(path).map_err(failed("open", path))?;

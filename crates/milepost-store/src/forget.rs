@@ -142,10 +142,12 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
     }
     Digests::settle(&lake, &touched).await?;
     crash_point("rewritten");
-    for name in touched {
+    for name in &touched {
         lake.sweep(name).await?;
         crash_point("swept");
     }
+    // The logs are other ones now.
+    Digests::settle(&lake, &touched).await?;
     erased.waiting = spooled(data, now)?.iter().filter(|event| tombstones.cover(event)).count() as u64;
     damage.map_or(Ok(erased), |damage| Err(StoreError::Damaged(damage)))
 }

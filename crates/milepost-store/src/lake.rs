@@ -3,7 +3,8 @@
 //! ```text
 //! DATA/store/store.json        version of this layout
 //! DATA/store/compact.lock      held by whoever writes the tables
-//! DATA/store/digests.json      length and CRC32C of each data file
+//! DATA/store/digests.json      length and CRC32C of each data file and each file of a log
+//! DATA/store/copies/           the logs again: see `log.rs`
 //! DATA/store/operations/       a Delta table; others can read it as it is
 //! ```
 //!
@@ -13,7 +14,7 @@
 //! What is written names the spool and the sequence number that it came from as Delta's application transaction, in the same
 //! commit: so a table holds a segment whole or not at all, and says which ones it holds.
 
-use crate::{StoreError, digests::files, tables::DAY, tables::PERSONAL};
+use crate::{StoreError, digests::files, log, tables::DAY, tables::PERSONAL};
 use datafusion::{
     arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch},
     parquet::{basic::Compression, file::properties::WriterProperties},
@@ -218,6 +219,7 @@ impl Lake {
     /// Leaves of a table its newest version and nothing else: neither files that no other version needs, nor what the log says of
     /// older versions, nor what a writer that was killed left. Who reads an older version at this moment is told that it is gone.
     pub(crate) async fn sweep(&self, name: &str) -> Result<(), StoreError> {
+        log::forget(self, name)?;
         let Some(table) = self.open(name).await? else { return Ok(()) };
         let current = table.snapshot().map_err(in_table(name))?.version();
         checkpoints::create_checkpoint(&table, None).await.map_err(in_table(name))?;

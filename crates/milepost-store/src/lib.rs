@@ -14,6 +14,7 @@ mod events;
 mod forget;
 mod identity;
 mod lake;
+mod log;
 mod parquet_file;
 mod people;
 mod query;

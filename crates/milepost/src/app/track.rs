@@ -487,6 +487,9 @@ impl Round<'_> {
             if compacted.unreadable > 0 {
                 done += &format!("; {} set aside", several(compacted.unreadable, "line that is no event", "lines that are no events"));
             }
+            if compacted.postponed > 0 {
+                done += &format!("; {} until the time that it says", several(compacted.postponed, "waits", "wait"));
+            }
             if compacted.removed > 0 {
                 done += &format!("; {} of days removed that nothing needs", several(compacted.removed, "event", "events"));
             }

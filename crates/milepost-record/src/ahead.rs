@@ -1,0 +1,92 @@
+//! Events that say that they happen later than now: a clock was wrong, be it the one that wrote or the one that reads. They are not
+//! counted yet, and not lost either: when their segment goes, they wait until their time has come.
+//!
+//! ```text
+//! set-aside/SPOOL-SEQUENCE.MICROSECONDS.ahead     events as they were written; the first is due at these microseconds since 1970
+//! ```
+
+use crate::{
+    Durability, Event, Spool, Timestamp,
+    files::{SpoolError, failed, replace, sync_folder},
+    limits,
+    segment::Unreadable,
+};
+use std::{fs, io, path::Path};
+
+const AHEAD: &str = "ahead";
+
+impl Spool {
+    /// Keeps the events of a segment that are yet to come, before the segment is claimed. Doing it twice does no harm.
+    ///
+    /// # Errors
+    /// Where the operating system refused.
+    pub fn postpone(&self, sequence: u64, lines: &[Unreadable]) -> Result<(), SpoolError> {
+        let mut events = Vec::new();
+        for line in lines.iter().filter(|line| line.ahead.is_some()) {
+            let mut event = Event::from_json(&line.text)?;
+            // So that it counts once, however often it comes back.
+            event.id.get_or_insert_with(|| format!("{}-{sequence}-{}", self.id(), line.offset));
+            events.push(event);
+        }
+        self.keep(&format!("{}-{sequence:020}", self.id()), &events)
+    }
+
+    fn keep(&self, stem: &str, events: &[Event]) -> Result<(), SpoolError> {
+        let Some(first) = events.iter().map(|event| event.at).min() else { return Ok(()) };
+        let folder = self.set_aside()?;
+        let mut lines = String::new();
+        for event in events {
+            lines.push_str(&event.to_json()?);
+            lines.push('\n');
+        }
+        replace(&folder.join(format!("{stem}.{}.{AHEAD}", first.as_microseconds())), lines.as_bytes())?;
+        sync_folder(&folder)
+    }
+
+    /// Appends what waited and is due by now; returns how many events that are.
+    ///
+    /// # Errors
+    /// Where the operating system refused: then the next call goes on, and each event counts once, by its id.
+    pub fn resume(&self, now: Timestamp) -> Result<u64, SpoolError> {
+        let folder = self.folder().with_file_name(crate::spool::SET_ASIDE);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries.map_err(failed("list", &folder))?,
+        };
+        let ahead = now.saturating_add(limits::AHEAD_MAX);
+        let mut resumed = 0;
+        for entry in entries {
+            let path = entry.map_err(failed("list", &folder))?.path();
+            let Some((stem, first)) = waiting(&path) else { continue };
+            if first <= ahead.as_microseconds() {
+                resumed += self.resume_file(&path, stem, ahead)?;
+            }
+        }
+        Ok(resumed)
+    }
+
+    fn resume_file(&self, path: &Path, stem: &str, ahead: Timestamp) -> Result<u64, SpoolError> {
+        let bytes = fs::read(path).map_err(failed("read", path))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let (events, broken): (Vec<_>, Vec<_>) = text.lines().map(Event::from_json).partition(Result::is_ok);
+        let (due, rest): (Vec<_>, Vec<_>) = events.into_iter().flatten().partition(|event| event.at <= ahead);
+        self.keep(stem, &rest)?;
+        for (index, event) in due.iter().enumerate() {
+            let durability = if index + 1 == due.len() { Durability::OnDisk } else { Durability::Written };
+            self.append(event, durability)?;
+        }
+        if broken.is_empty() {
+            fs::remove_file(path).map_err(failed("remove", path))?;
+        } else {
+            fs::rename(path, path.with_extension("damaged")).map_err(failed("rename", path))?;
+        }
+        Ok(due.len() as u64)
+    }
+}
+
+/// Of a file of events that wait, the beginning of its name and when the first is due.
+fn waiting(path: &Path) -> Option<(&str, i64)> {
+    let name = path.file_name()?.to_str()?.strip_suffix(AHEAD)?.strip_suffix('.')?;
+    let (stem, first) = name.rsplit_once('.')?;
+    Some((stem, first.parse().ok()?))
+}
