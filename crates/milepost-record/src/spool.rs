@@ -30,7 +30,7 @@ use std::{
 /// The version of the spool's layout on disk.
 const LAYOUT_VERSION: u32 = 1;
 const SHARED: &str = "shared.jsonl";
-const OWN_PREFIX: &str = "own-";
+pub(crate) const OWN_PREFIX: &str = "own-";
 /// The folder beside the spool that keeps lines which are no event.
 const SET_ASIDE: &str = "set-aside";
 
