@@ -96,6 +96,8 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
             "crates/milepost/src/app/otlp.rs",
             "crates/milepost/src/serve/connections.rs",
             "crates/milepost/src/serve/otlp/grpc.rs",
+            // Answers whom `connections.rs` has no place for.
+            "crates/milepost/src/serve/turned_away.rs",
         ],
         "alerts alone connect to something, and `serve` alone listens",
     ),

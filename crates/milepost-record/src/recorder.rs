@@ -145,6 +145,20 @@ impl Recorder {
         guard.insert(segment).append(&event, durability)
     }
 
+    /// Ends the segment that is being written, so that compaction can take it in: the next event begins another.
+    ///
+    /// # Errors
+    /// Where it cannot be sealed: then it is written on.
+    pub fn seal(&self) -> Result<(), SpoolError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let mut guard = open.segment.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segment) = guard.as_ref().filter(|segment| segment.is_of_this_process()) {
+            open.spool.seal_own(segment)?;
+            *guard = None;
+        }
+        Ok(())
+    }
+
     /// Times a piece of work and records it as an operation: `Ok` is a success, `Err` and a panic are failures. What goes
     /// wrong with recording is counted by [`Recorder::lost`] and otherwise ignored.
     ///

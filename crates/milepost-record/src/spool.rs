@@ -32,7 +32,7 @@ const LAYOUT_VERSION: u32 = 1;
 /// The longest id of a spool; those that are made have 32 digits.
 const ID_BYTES_MAX: usize = 64;
 const SHARED: &str = "shared.jsonl";
-const OWN_PREFIX: &str = "own-";
+pub(crate) const OWN_PREFIX: &str = "own-";
 /// The folder beside the spool that keeps lines which are no event.
 pub(crate) const SET_ASIDE: &str = "set-aside";
 

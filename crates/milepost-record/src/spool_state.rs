@@ -1,6 +1,9 @@
 //! Whether a spool has taken in something since somebody looked last, without reading any of it.
 
-use crate::files::{SpoolError, failed};
+use crate::{
+    files::{SpoolError, failed},
+    spool::OWN_PREFIX,
+};
 use std::{collections::BTreeMap, ffi::OsString, fs, io, os::unix::fs::MetadataExt, path::Path};
 
 /// What the segments of a spool look like from outside. An event that is acknowledged makes another of it, as its segment grows. Two
@@ -37,5 +40,22 @@ impl SpoolState {
             segments.insert(name, (file.ino(), file.len(), file.mtime(), file.mtime_nsec()));
         }
         Ok(Self { segments })
+    }
+
+    /// How many bytes all segments have.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.segments.values().map(|(_, bytes, ..)| bytes).sum()
+    }
+
+    /// How many of them compaction can take in now, once this process has sealed its own: others that live write on in theirs.
+    #[must_use]
+    pub fn bytes_at_hand(&self) -> u64 {
+        let ours = format!("{OWN_PREFIX}{}-", std::process::id());
+        let is_at_hand = |name: &OsString| {
+            let name = name.to_string_lossy();
+            !name.starts_with(OWN_PREFIX) || name.starts_with(&ours)
+        };
+        self.segments.iter().filter(|(name, _)| is_at_hand(name)).map(|(_, (_, bytes, ..))| bytes).sum()
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod api;
 mod connections;
+mod counted;
 mod events;
 mod guard;
 mod live;
@@ -15,10 +16,12 @@ mod renewed;
 mod room;
 mod tls;
 pub(crate) mod tokens;
+mod turned_away;
 mod unstalled;
 
 pub(crate) use self::{
     connections::{Port, Protocol, bind, serve},
+    counted::Counted,
     guard::{Guard, May, Who},
     live::{Beside, Later, Lent, Live, OnePage, Round, Snapshot, Tagged},
     tls::Tls,
@@ -32,6 +35,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 struct Served {
     live: Arc<Live>,
+    counted: Arc<Counted>,
 }
 
 impl FromRef<Served> for Arc<Live> {
@@ -40,9 +44,15 @@ impl FromRef<Served> for Arc<Live> {
     }
 }
 
+impl FromRef<Served> for Arc<Counted> {
+    fn from_ref(served: &Served) -> Self {
+        Self::clone(&served.counted)
+    }
+}
+
 /// The dashboard and its API.
-pub(crate) fn router(live: Arc<Live>) -> Router {
-    let served = Served { live };
+pub(crate) fn router(live: Arc<Live>, counted: Arc<Counted>) -> Router {
+    let served = Served { live, counted };
     Router::new()
         .route("/", get(page::page))
         .route("/events", get(events::events))

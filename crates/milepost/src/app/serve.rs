@@ -3,8 +3,11 @@
 //! One thread judges, where somebody watches or asks and something has changed; another calls `milepost track`, where that is wished;
 //! and this one hands out what the first has made.
 
+mod taking_in;
+
 use super::{
     Failure, Workplace,
+    doctor::several,
     otlp::{self, Bound, Office},
     print, say,
     schedule::next_round,
@@ -14,7 +17,8 @@ use super::{
 use crate::{
     cli::{self, Format},
     serve::{
-        self, Beside, Guard, Later, Lent, Live, May, OnePage, Port, Protocol, Round, Snapshot, Tagged, Tls, Tokens, Who, api::NEWEST_MAX,
+        self, Beside, Counted, Guard, Later, Lent, Live, May, OnePage, Port, Protocol, Round, Snapshot, Tagged, Tls, Tokens, Who,
+        api::NEWEST_MAX,
     },
 };
 use jiff::ZonedDateTime;
@@ -45,6 +49,8 @@ const REST_MAX: Duration = Duration::from_secs(1);
 const SIGNAL_SEEN_WITHIN: Duration = Duration::from_millis(100);
 /// How often it is written down what came in by OTLP, where something did.
 const NOTE_EVERY: Duration = Duration::from_secs(2);
+/// How often it is said that connections found no place, where some did.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// The usual ports of OTLP.
 const OTLP_HTTP_PORT: u16 = 4318;
 const OTLP_GRPC_PORT: u16 = 4317;
@@ -79,8 +85,11 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
         say("without --tls-cert and --tls-key, tokens and all that is shown can be read by whoever is on the way");
     }
     let live = Arc::new(Live::new());
-    let (noting, counts) = (Arc::clone(&live), Arc::clone(&office));
-    let noting = start("otlp", move || keep_noted(&noting, &counts))?;
+    let counted = Arc::new(Counted::new(Arc::clone(&office.desk)));
+    let (noting, counts, turned_away) = (Arc::clone(&live), Arc::clone(&office), Arc::clone(&counted));
+    let noting = start("otlp", move || keep_noted(&noting, &counts, &turned_away))?;
+    let (taking_in, at, of) = (Arc::clone(&live), config.clone(), Arc::clone(&office));
+    let taking_in = start("tables", move || taking_in::keep_small(&taking_in, &at, &of))?;
     let (judging, at) = (Arc::clone(&live), config.clone());
     start("judge", move || keep_judged(&judging, &at, data))?;
     let tracking = wishes.track.then(|| {
@@ -106,16 +115,17 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     };
     let port = |(listener, address, who), may, router, protocol| {
         let tls = if protocol == Protocol::Http1 { over_http1.clone() } else { over_http2.clone() };
-        Port { listener, router: Guard::new(may, address, who).before(router), protocol, tls }
+        Port { listener, router: Guard::new(may, address, who).counting(&counted).before(router), protocol, tls }
     };
     let (http, grpc) = serve::otlp::routers(Arc::clone(&office.desk));
-    let mut ports = vec![port((listener, address, who), may, serve::router(Arc::clone(&live)), Protocol::Http1)];
+    let mut ports = vec![port((listener, address, who), may, serve::router(Arc::clone(&live), Arc::clone(&counted)), Protocol::Http1)];
     ports.extend(otlp_http.map(|bound| port(bound, May::Write, http, Protocol::Http1)));
     ports.extend(otlp_grpc.map(|bound| port(bound, May::Write, grpc, Protocol::Http2)));
-    let served = serve::serve(ports, until_stopped);
+    let served = serve::serve(ports, &counted, until_stopped);
     live.end();
-    // What it panicked with is said already.
+    // What they panicked with is said already. What is being taken in would be taken in anew.
     let _ = noting.join();
+    let _ = taking_in.join();
     if let Err(failure) = office.note() {
         say(&failure.to_string());
     }
@@ -135,9 +145,9 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     thread.map_err(|error| Failure::internal(format!("cannot start a thread: {error}")))
 }
 
-/// Writes down what came in by OTLP, every now and then and at the end.
-fn keep_noted(live: &Live, office: &Office) {
-    let mut last = None;
+/// Writes down what came in by OTLP, every now and then and at the end, and says how many were turned away.
+fn keep_noted(live: &Live, office: &Office, counted: &Counted) {
+    let (mut last, mut said) = (None, (0, None::<Instant>));
     loop {
         let goes_on = live.pause(NOTE_EVERY);
         let fault = office.note().err().map(|failure| failure.to_string());
@@ -145,6 +155,11 @@ fn keep_noted(live: &Live, office: &Office) {
             say(why);
         }
         last = fault;
+        let refused = counted.connections();
+        if refused > said.0 && said.1.is_none_or(|at| at.elapsed() >= TELL_EVERY || !goes_on) {
+            say(&format!("{} closed, as there was no place for more", several(refused - said.0, "connection was", "connections were")));
+            said = (refused, Some(Instant::now()));
+        }
         if !goes_on {
             return;
         }

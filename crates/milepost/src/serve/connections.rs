@@ -5,8 +5,10 @@
 //! through is for `guard::Guard`, which is put before its router. A handler calls `spawn_blocking` for what takes time.
 
 use super::{
+    counted::Counted,
     room::{Client, Room},
     tls::Tls,
+    turned_away::Doorman,
     unstalled::{Begun, Unstalled},
 };
 use axum::{Router, extract::Request};
@@ -99,21 +101,23 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)>
 ///
 /// # Errors
 /// Where the system refuses what it takes.
-pub(crate) fn serve(ports: Vec<Port>, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub(crate) fn serve(ports: Vec<Port>, counted: &Arc<Counted>, stop: impl Future<Output = ()>) -> io::Result<()> {
     // One thread is enough for what is handed out as it is, and the query engine keeps its own.
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(THREADS_MAX).build()?;
-    let served = runtime.block_on(keep(ports, stop));
+    let served = runtime.block_on(keep(ports, counted, stop));
     // Whoever is still at something is left behind.
     runtime.shutdown_background();
     served
 }
 
-async fn keep(ports: Vec<Port>, stop: impl Future<Output = ()>) -> io::Result<()> {
+async fn keep(ports: Vec<Port>, counted: &Arc<Counted>, stop: impl Future<Output = ()>) -> io::Result<()> {
     let (room, ending) = (Arc::new(Room::default()), Arc::new(GracefulShutdown::new()));
+    let doorman = Arc::new(Doorman::new());
     let mut accepting = JoinSet::new();
     for Port { listener, router, protocol, tls } in ports {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (room, ending) = (Arc::clone(&room), Arc::clone(&ending));
+        let (counted, doorman) = (Arc::clone(counted), Arc::clone(&doorman));
         accepting.spawn(async move {
             loop {
                 let Ok((stream, address)) = listener.accept().await else {
@@ -121,7 +125,14 @@ async fn keep(ports: Vec<Port>, stop: impl Future<Output = ()>) -> io::Result<()
                     continue;
                 };
                 let client = Client::from(address.ip());
-                let Some(place) = room.place(client) else { continue };
+                let Some(place) = room.place(client) else {
+                    counted.no_place();
+                    // Whoever speaks something else hears from its end that there is none.
+                    if protocol == Protocol::Http1 && tls.is_none() {
+                        doorman.tells(stream);
+                    }
+                    continue;
+                };
                 let (router, tls, watcher) = (router.clone(), tls.clone(), ending.watcher());
                 tokio::spawn(async move {
                     converse(stream, client, router, protocol, tls, watcher).await;
@@ -196,7 +207,10 @@ async fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::guard::{Guard, May, Who};
+    use crate::serve::{
+        guard::{Guard, May, Who},
+        otlp::{Desk, Tally},
+    };
     use axum::{body::Body, http::Request, routing::get};
     use std::io::{Read, Write};
     use tokio::sync::oneshot;
@@ -210,8 +224,9 @@ mod tests {
             (Port { listener, router, protocol, tls: None }, address)
         };
         let ((one, at_one), (two, at_two)) = (port(Protocol::Http1), port(Protocol::Http2));
+        let counted = Arc::new(Counted::new(Arc::new(Desk::off("NOTHING", Tally::default()))));
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = std::thread::spawn(move || serve(vec![one, two], async { drop(stopped.await) }));
+        let serving = std::thread::spawn(move || serve(vec![one, two], &counted, async { drop(stopped.await) }));
         let said = |address, bytes: &[u8]| {
             let mut stream = std::net::TcpStream::connect(address).expect("a connection");
             stream.write_all(bytes).expect("written");

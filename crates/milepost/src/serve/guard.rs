@@ -1,6 +1,7 @@
 //! What holds for every request: who may ask, how, and what no answer lacks.
 
 use super::{
+    counted::Counted,
     page,
     problem::Problem,
     room::Client,
@@ -83,12 +84,18 @@ pub(crate) struct Guard {
     may: May,
     address: SocketAddr,
     who: Who,
+    counted: Option<Arc<Counted>>,
 }
 
 impl Guard {
     /// For a server that listens on `address`.
     pub(crate) const fn new(may: May, address: SocketAddr, who: Who) -> Self {
-        Self { may, address, who }
+        Self { may, address, who, counted: None }
+    }
+
+    /// Counts what is refused.
+    pub(crate) fn counting(self, counted: &Arc<Counted>) -> Self {
+        Self { counted: Some(Arc::clone(counted)), ..self }
     }
 
     /// All that `router` answers, and that it has no answer to, goes by this guard.
@@ -182,6 +189,9 @@ async fn guard(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
         Some(refusal) => refusal,
         None => next.run(request).await,
     };
+    if let Some(counted) = &guard.counted {
+        counted.answered(response.status());
+    }
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));

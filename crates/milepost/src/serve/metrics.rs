@@ -3,6 +3,7 @@
 
 use super::{
     api::{self, Query},
+    counted::{Counted, Counters},
     live::{Live, Round},
     problem::Problem,
 };
@@ -36,20 +37,28 @@ const LABEL_CHARS_MAX: usize = 200;
 const CRITERIA_MAX: usize = crate::config::CRITERIA_MAX;
 const GOALS_MAX: usize = crate::config::PARTS_MAX;
 
-pub(super) async fn metrics(State(live): State<Arc<Live>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn metrics(
+    State(live): State<Arc<Live>>,
+    State(counted): State<Arc<Counted>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     Query::read(query.as_deref(), &[])?;
     let standing = live.now().await;
     let round = standing.round.clone();
     let (snapshot, begun) = api::judged(standing)?;
-    let text = text(&snapshot.scorecard, round.as_ref());
+    let text = text(&snapshot.scorecard, round.as_ref(), Some(&counted));
     let text = text.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(api::tagged(&headers, OPEN_METRICS, begun, super::Tagged::new(text)))
 }
 
 /// A scorecard in the text format of OpenMetrics 1.0.
-fn text(scorecard: &Scorecard, round: Option<&Round>) -> Result<String, fmt::Error> {
+fn text(scorecard: &Scorecard, round: Option<&Round>, counted: Option<&Arc<Counted>>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Families::of(scorecard, round)));
+    if let Some(counted) = counted {
+        registry.register_collector(Box::new(Counters(Arc::clone(counted))));
+    }
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
@@ -228,7 +237,7 @@ mod tests {
     }
 
     fn written(criteria: Vec<CriterionResult>) -> String {
-        text(&scorecard(criteria), None).expect("text")
+        text(&scorecard(criteria), None, None).expect("text")
     }
 
     /// The samples of one name, each without it.
@@ -290,7 +299,7 @@ mod tests {
         let parts = vec![part(first), part(known(Verdict::Met, 2.0, "s"))];
         let both = CriterionResult { parts, ..criterion("a", Judgement { n: 9, ..Judgement::nothing() }) };
         let round = Round { began: at("2026-11-24T21:00:00Z"), went_well: false, said: String::new() };
-        let text = text(&scorecard(vec![both]), Some(&round)).expect("text");
+        let text = text(&scorecard(vec![both]), Some(&round), None).expect("text");
         let goal = |n: u8, value: &str| format!("{{criterion=\"a\",goal=\"{n}\",metric=\"m\"}} {value}");
         assert_eq!(of(&text, "milepost_estimate_seconds"), [goal(1, "0.3"), goal(2, "2.0")]);
         assert_eq!(of(&text, "milepost_lower_bound_seconds"), [""; 0]);

@@ -26,14 +26,17 @@ impl Problem {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
         Self { kind: "about:blank", title, status: status.as_u16(), detail: detail.into() }
     }
+
+    pub(super) fn text(&self) -> String {
+        // A struct of texts and a number has a JSON.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // A struct of texts and a number has a JSON.
-        let text = serde_json::to_string_pretty(&self).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], text + "\n").into_response();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], self.text()).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
         }

@@ -33,7 +33,7 @@ use std::{
 const JOB: &str = "track";
 /// How long a slot is: an hour, in microseconds.
 const SLOT_US: i64 = 3_600_000_000;
-/// How long another machine that writes the tables is waited for.
+/// How long somebody else who writes the tables is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -157,12 +157,12 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Does something with the tables; where another machine is writing them, a little later.
+    /// Does something with the tables; where somebody else is writing them, another machine or `milepost serve` here, a little later.
     pub(super) fn patiently<T>(&self, work: impl Fn() -> Result<Result<T, StoreError>, Failure>) -> Result<T, Failure> {
         let began = Instant::now();
         loop {
             match work()? {
-                Err(StoreError::Busy) if shared(self.data).is_some() && began.elapsed() < PATIENCE && self.stop.signal().is_none() => {
+                Err(StoreError::Busy) if began.elapsed() < PATIENCE && self.stop.signal().is_none() => {
                     thread::sleep(AGAIN);
                 }
                 done => return Ok(done?),

@@ -82,6 +82,8 @@ pub(super) enum Refusal {
     Slow,
     /// There is too much on its way.
     Busy,
+    /// It comes in faster than it can be stored.
+    Full,
     /// It could not be written down, and what the system said of it.
     Unwritten(String),
 }
@@ -97,6 +99,7 @@ impl Refusal {
             Self::Malformed(what) => format!("this cannot be decoded: {what}"),
             Self::Slow => "the request took too long to arrive".to_owned(),
             Self::Busy => "too much is on its way already; come again later".to_owned(),
+            Self::Full => "more came in than could be stored so far; come again later".to_owned(),
             Self::Unwritten(_) => "it could not be written to the disk of the receiver; `milepost doctor` there says why".to_owned(),
         }
     }
@@ -108,7 +111,7 @@ impl Refusal {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Full => StatusCode::TOO_MANY_REQUESTS,
             Self::Unwritten(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -121,13 +124,13 @@ impl Refusal {
             Self::ContentType | Self::ContentEncoding => Code::Unimplemented,
             Self::TooLarge(_) | Self::Malformed(_) => Code::InvalidArgument,
             Self::Slow => Code::DeadlineExceeded,
-            Self::Busy => Code::ResourceExhausted,
+            Self::Busy | Self::Full => Code::ResourceExhausted,
             Self::Unwritten(_) => Code::Unavailable,
         }
     }
 
     const fn may_come_again(&self) -> bool {
-        matches!(self, Self::Busy | Self::Unwritten(_))
+        matches!(self, Self::Busy | Self::Full | Self::Unwritten(_))
     }
 
     pub(super) fn response(&self, encoding: Encoding) -> Response {

@@ -64,7 +64,10 @@ impl Reception {
         unframe: impl FnOnce(Bytes) -> Result<(Bytes, bool), Refusal>,
     ) -> Result<Accepted, Refusal> {
         let received = async {
-            self.desk.is_open()?;
+            if let Err(refusal) = self.desk.is_open() {
+                self.ignore(body).await;
+                return Err(refusal);
+            }
             let arrived = self.arrive(body).await?;
             let (bytes, is_packed) = unframe(arrived.bytes.clone())?;
             let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_| Refusal::Busy)?;
@@ -85,8 +88,25 @@ impl Reception {
         self.desk.refused(signal, refusal);
     }
 
+    /// Listens to a body that nobody keeps: whoever is hung up on while still sending does not see the answer.
+    async fn ignore(&self, body: Body) {
+        let (mut stream, mut seen) = (body.into_data_stream(), 0_usize);
+        let ignoring = async {
+            while let Some(Ok(chunk)) = stream.next().await {
+                seen = seen.saturating_add(chunk.len());
+                if seen > IGNORED_BYTES_MAX {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(self.arrival, ignoring).await;
+    }
+
     async fn arrive(&self, body: Body) -> Result<Arrived, Refusal> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.ignore(body).await;
+            return Err(Refusal::Busy);
+        };
         let too_large = || Refusal::TooLarge(format!("a request may have {BODY_BYTES_MAX} bytes; send smaller batches"));
         if body.size_hint().lower() > IGNORED_BYTES_MAX as u64 {
             return Err(too_large());
@@ -112,7 +132,7 @@ impl Reception {
                 if refusal.is_none() {
                     bytes.extend_from_slice(&chunk);
                 } else {
-                    // The rest is listened to and forgotten: whoever is hung up on while still sending does not see the answer.
+                    // The rest is listened to and forgotten, as above.
                     (bytes, held) = (Vec::new(), None);
                     if seen > IGNORED_BYTES_MAX {
                         break;

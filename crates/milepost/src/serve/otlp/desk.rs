@@ -17,7 +17,10 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 const TOO_LARGE: &str = "an item of more than 1 MiB";
 
@@ -35,22 +38,47 @@ pub(crate) struct Desk {
     /// What it takes; else the variable of the environment that keeps recording off.
     opener: Result<Opener, &'static str>,
     tally: Mutex<(Tally, bool)>,
+    /// Whether the spool is full, so that nothing is taken until it was taken into the tables.
+    full: AtomicBool,
 }
 
 impl Desk {
     /// A desk that goes on from what was counted before.
     pub(crate) const fn new(opener: Opener, tally: Tally) -> Self {
-        Self { opener: Ok(opener), tally: Mutex::new((tally, false)) }
+        Self { opener: Ok(opener), tally: Mutex::new((tally, false)), full: AtomicBool::new(false) }
     }
 
     /// A desk that takes nothing, as this variable of the environment keeps recording off.
     pub(crate) const fn off(variable: &'static str, tally: Tally) -> Self {
-        Self { opener: Err(variable), tally: Mutex::new((tally, false)) }
+        Self { opener: Err(variable), tally: Mutex::new((tally, false)), full: AtomicBool::new(false) }
     }
 
     /// Whether anything is taken.
     pub(super) fn is_open(&self) -> Result<(), Refusal> {
-        self.opener.as_ref().map(|_| ()).map_err(|variable| Refusal::Off(variable))
+        match &self.opener {
+            Err(variable) => Err(Refusal::Off(variable)),
+            Ok(_) if self.full.load(Ordering::Relaxed) => Err(Refusal::Full),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Says whether the spool is full.
+    pub(crate) fn full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// Ends the segment that is written, so that compaction takes in all there is: the next event begins another.
+    ///
+    /// # Errors
+    /// Where it cannot be sealed.
+    pub(crate) fn seal(&self) -> Result<(), String> {
+        let Ok(opener) = &self.opener else { return Ok(()) };
+        opener()?.recorder.seal().map_err(|error| error.to_string())
+    }
+
+    /// What became of all that came in.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
     /// What became of all that came in, where that has changed since this was asked last.

@@ -1,0 +1,59 @@
+//! What a long stream leaves in the spool is taken into the tables before it is much: each judgement reads all of the spool, so its
+//! size bounds the memory of the server and the age of what it shows. Where the tables fall behind, senders are asked to come again.
+
+use super::super::{Failure, Workplace, otlp::Office, say, scorecard::wait};
+use super::attempt;
+use crate::serve::Live;
+use milepost_record::{SpoolState, Timestamp};
+use milepost_store::{StoreError, Upkeep, compact, shared};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// What lies in the spool is taken in once it is more than this, in bytes.
+const DUE_BYTES: u64 = 16 * 1024 * 1024;
+/// Nothing more comes in by OTLP while there is more than this, in bytes.
+const FULL_BYTES: u64 = 128 * 1024 * 1024;
+/// How often somebody looks how much it is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What failed is tried again after this long.
+const TRY_AGAIN_EVERY: Duration = Duration::from_secs(30);
+
+/// Keeps the spool small, until the end.
+pub(super) fn keep_small(live: &Live, config: &Path, office: &Office) {
+    let (mut told, mut failed): (Option<String>, Option<Instant>) = (None, None);
+    while live.pause(LOOK_EVERY) {
+        if failed.is_some_and(|at| at.elapsed() < TRY_AGAIN_EVERY) {
+            continue;
+        }
+        let fault = attempt(|| looked(config, office)).err();
+        if let Some(why) = fault.as_ref().filter(|why| told.as_ref() != Some(*why)) {
+            say(&format!("what was recorded is not taken into the tables: {why}"));
+        }
+        failed = fault.as_ref().map(|_| Instant::now());
+        told = fault;
+    }
+}
+
+/// Takes in what is there, where that is much.
+fn looked(config: &Path, office: &Office) -> Result<(), Failure> {
+    let workplace = Workplace::find(Some(config))?;
+    let data = workplace.data()?;
+    let state = SpoolState::of(data)?;
+    office.desk.full(state.bytes() > FULL_BYTES);
+    if state.bytes_at_hand() < DUE_BYTES {
+        return Ok(());
+    }
+    office.desk.seal().map_err(Failure::internal)?;
+    // What is old is removed by `milepost track` alone, which knows what is still needed. Where machines share the tables, files are
+    // merged by whoever has the common work.
+    let upkeep = Upkeep { taking_in_only: shared(data).is_some(), ..Upkeep::default() };
+    match wait(async { Ok(compact(data, Timestamp::now(), &upkeep).await) })? {
+        // Somebody else takes it in at this moment.
+        Ok(_) | Err(StoreError::Busy) => {}
+        Err(error) => return Err(error.into()),
+    }
+    office.desk.full(SpoolState::of(data)?.bytes() > FULL_BYTES);
+    Ok(())
+}
