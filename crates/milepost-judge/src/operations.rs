@@ -6,7 +6,7 @@ use crate::{
     quantile::{self, Quantile},
     sample::Total,
 };
-use milepost_record::{Breakdown, OperationDay};
+use milepost_record::{Breakdown, GROUPS_MAX, OTHERS, OperationDay};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -226,6 +226,10 @@ impl Reliability {
         let mut errors: Vec<_> =
             errors.into_iter().map(|(category, count)| Errors { category: category.map(str::to_owned), count }).collect();
         errors.sort_by_key(|errors| std::cmp::Reverse(errors.count));
+        if errors.len() > GROUPS_MAX {
+            let count = errors.split_off(GROUPS_MAX).iter().map(|errors| errors.count).sum();
+            errors.push(Errors { category: Some(OTHERS.to_owned()), count });
+        }
         let by_command: Vec<_> = performance
             .by_operation
             .iter()

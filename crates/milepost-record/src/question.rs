@@ -14,6 +14,13 @@ use std::{
 
 /// How many groups are told apart. Those beyond, the smallest ones, are counted together and are never met.
 pub const GROUPS_MAX: usize = 1000;
+/// How many backends of one operation a breakdown tells apart, and how many categories of error of both: the most frequent. The others
+/// are counted together, as [`OTHERS`]; so are operations beyond [`GROUPS_MAX`].
+pub const BACKENDS_MAX: usize = 20;
+/// See [`BACKENDS_MAX`].
+pub const CATEGORIES_MAX: usize = 100;
+/// The name under which a breakdown counts what it does not tell apart.
+pub const OTHERS: &str = "(others)";
 /// How many different durations an answer holds exactly. Beyond, they are rounded to [`ROUNDING`]; counts stay exact.
 pub const EXACT_DURATIONS_MAX: usize = 100_000;
 /// The relative error of a rounded duration.

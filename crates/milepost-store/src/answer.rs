@@ -1,6 +1,6 @@
 //! What the engine returns as plain data: Arrow ends here.
 
-use crate::{StoreError, events::events, people};
+use crate::{StoreError, breakdown::Cells, events::events, people};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, TimestampMicrosecondArray, UInt64Array},
@@ -12,23 +12,20 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    Breakdown, ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, Miss, OperationDay, Question,
-    Reading, Run, Subject, Timestamp, Understood,
+    ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, Miss, OperationDay, Question, Reading, Run,
+    Subject, Timestamp, Understood,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
-/// The evidence in what came back for a question; `within` is the column that counts what is within its limit.
-pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
+/// The evidence in all that came back for a question.
+fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
     let batches: Vec<Columns<'_>> = batches.iter().map(Columns).collect();
     Ok(match &question.subject {
-        Subject::Operations { .. } | Subject::PeakMemory { .. } => {
-            let value = if matches!(question.subject, Subject::PeakMemory { .. }) { "peak_bytes" } else { "duration_us" };
-            Evidence::Operations(limited(operations(&batches, value, within)?, |days| days.iter().map(|d| d.ok + d.failed).sum()))
-        }
+        // These are taken in row by row.
+        Subject::Operations { .. } | Subject::PeakMemory { .. } | Subject::Breakdown => return Err(StoreError::Shape("rows")),
         Subject::Misses { .. } => Evidence::Misses(misses(&batches)?),
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
-        Subject::Breakdown => Evidence::Breakdown(breakdown(&batches)?),
         Subject::ErrorDays => Evidence::ErrorDays(error_days(&batches)?),
         Subject::Failures => Evidence::Failures(failures(&batches)?),
         Subject::Sessions => Evidence::Sessions(people::sessions(&batches)?),
@@ -46,23 +43,79 @@ pub(crate) fn of(question: &Question, within: Option<&str>, batches: &[RecordBat
 
 type ByGroup<T> = BTreeMap<Option<String>, Vec<T>>;
 
-/// Keeps the largest groups.
-fn limited<T>(mut groups: ByGroup<T>, size: impl Fn(&[T]) -> u64) -> Groups<T> {
-    let mut folded = 0;
-    if groups.len() > GROUPS_MAX {
-        let mut names: Vec<_> = groups.iter().map(|(name, of_group)| (Reverse(size(of_group)), name.clone())).collect();
-        names.sort();
-        for (_, name) in names.split_off(GROUPS_MAX) {
-            groups.remove(&name);
-            folded += 1;
-        }
+/// Keeps the largest groups, and returns how many were left out.
+fn keep_largest<T>(groups: &mut BTreeMap<Option<String>, Vec<T>>, size: impl Fn(&[T]) -> u64) -> u64 {
+    if groups.len() <= GROUPS_MAX {
+        return 0;
     }
+    let mut names: Vec<_> = groups.iter().map(|(name, of_group)| (Reverse(size(of_group)), name.clone())).collect();
+    names.sort();
+    let beyond = names.split_off(GROUPS_MAX);
+    for (_, name) in &beyond {
+        groups.remove(name);
+    }
+    beyond.len() as u64
+}
+
+fn limited<T>(mut groups: ByGroup<T>, size: impl Fn(&[T]) -> u64) -> Groups<T> {
+    let folded = keep_largest(&mut groups, size);
     Groups { groups, folded }
 }
 
-fn operations(batches: &[Columns<'_>], value: &'static str, within: Option<&str>) -> Result<ByGroup<OperationDay>, StoreError> {
-    let mut groups = ByGroup::new();
-    for columns in batches {
+/// The answer to one question while the rows of its statement come in. What may have a million groups is not kept until all are there.
+pub(crate) enum Taking {
+    Operations { value: &'static str, within: Option<String>, days: Days },
+    Breakdown(Box<Cells>),
+    Whole { question: Box<Question>, batches: Vec<RecordBatch> },
+}
+
+impl Taking {
+    /// `within` is the column that counts what is within the question's limit.
+    pub(crate) fn of(question: &Question, within: Option<String>) -> Self {
+        match &question.subject {
+            Subject::Operations { .. } => Self::Operations { value: "duration_us", within, days: Days::default() },
+            Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", within, days: Days::default() },
+            Subject::Breakdown => Self::Breakdown(Box::default()),
+            _ => Self::Whole { question: Box::new(question.clone()), batches: Vec::new() },
+        }
+    }
+
+    pub(crate) fn take(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
+        match self {
+            Self::Operations { value, within, days } => days.take(&Columns(batch), value, within.as_deref()),
+            Self::Breakdown(cells) => cells.take(&Columns(batch)),
+            Self::Whole { batches, .. } => {
+                batches.push(batch.clone());
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn evidence(self) -> Result<Evidence, StoreError> {
+        Ok(match self {
+            Self::Operations { days, .. } => Evidence::Operations(days.all()),
+            Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
+            Self::Whole { question, batches } => of(&question, &batches)?,
+        })
+    }
+}
+
+/// The days of operations by group, of rows by group and day. A group is complete once the next begins, so one that is not among the
+/// largest then never will be.
+#[derive(Default)]
+pub(crate) struct Days {
+    groups: ByGroup<OperationDay>,
+    folded: u64,
+    /// The group that is being read.
+    last: Option<Option<String>>,
+}
+
+fn operations_of(days: &[OperationDay]) -> u64 {
+    days.iter().map(|day| day.ok + day.failed).sum()
+}
+
+impl Days {
+    fn take(&mut self, columns: &Columns<'_>, value: &'static str, within: Option<&str>) -> Result<(), StoreError> {
         let (group, ended) = (columns.text("group")?, columns.text("ended")?);
         let (date, value) = (columns.dates("date")?, columns.unsigned(value)?);
         let n = columns.integers("n")?;
@@ -70,8 +123,14 @@ fn operations(batches: &[Columns<'_>], value: &'static str, within: Option<&str>
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
         for row in 0..columns.rows() {
             let (date, oldest, newest) = (day(&date, row)?, time(&oldest, row)?, time(&newest, row)?);
-            let n = count(&n, row);
-            let days: &mut Vec<OperationDay> = groups.entry(group(row)).or_default();
+            let (n, group) = (count(&n, row), group(row));
+            if self.last.as_ref() != Some(&group) {
+                if self.groups.len() >= 2 * GROUPS_MAX {
+                    self.folded += keep_largest(&mut self.groups, operations_of);
+                }
+                self.last = Some(group.clone());
+            }
+            let days: &mut Vec<OperationDay> = self.groups.entry(group).or_default();
             if days.last().is_none_or(|last| last.date != date) {
                 days.push(OperationDay {
                     date,
@@ -110,8 +169,13 @@ fn operations(batches: &[Columns<'_>], value: &'static str, within: Option<&str>
                 _ => return Err(StoreError::Shape("ended")),
             }
         }
+        Ok(())
     }
-    Ok(groups)
+
+    fn all(mut self) -> Groups<OperationDay> {
+        self.folded += keep_largest(&mut self.groups, operations_of);
+        Groups { groups: self.groups, folded: self.folded }
+    }
 }
 
 fn memory(batches: &[Columns<'_>]) -> Result<ByGroup<Run>, StoreError> {
@@ -177,42 +241,6 @@ fn misses(batches: &[Columns<'_>]) -> Result<Vec<Miss>, StoreError> {
         for row in 0..columns.rows() {
             let operation = operation(row).ok_or(StoreError::Shape("operation"))?;
             found.push(Miss { operation, category: category(row), n: count(&n, row) });
-        }
-    }
-    Ok(found)
-}
-
-fn breakdown(batches: &[Columns<'_>]) -> Result<Vec<Breakdown>, StoreError> {
-    let mut found: Vec<Breakdown> = Vec::new();
-    for columns in batches {
-        let (operation, backend) = (columns.text("operation")?, columns.text("backend")?);
-        let (ended, category) = (columns.text("ended")?, columns.text("category")?);
-        let (duration, n) = (columns.unsigned("duration_us")?, columns.integers("n")?);
-        for row in 0..columns.rows() {
-            let (operation, backend) = (operation(row).ok_or(StoreError::Shape("operation"))?, backend(row));
-            let n = count(&n, row);
-            if found.last().is_none_or(|last| last.operation != operation || last.backend != backend) {
-                found.push(Breakdown { operation, backend, ..Breakdown::default() });
-            }
-            let Some(of) = found.last_mut() else { continue };
-            match ended(row).as_deref() {
-                Some("ok") => {
-                    of.ok += n;
-                    if duration.is_valid(row) {
-                        of.durations.push((duration.value(row), n));
-                    } else {
-                        of.unmeasured += n;
-                    }
-                }
-                Some(word @ ("failed" | "timeout")) => {
-                    of.failed += n;
-                    of.timeouts += if word == "timeout" { n } else { 0 };
-                    *of.errors.entry(category(row)).or_default() += n;
-                }
-                Some("cancelled") => of.cancelled += n,
-                Some("dry_run") => of.dry_runs += n,
-                _ => return Err(StoreError::Shape("ended")),
-            }
         }
     }
     Ok(found)

@@ -5,6 +5,7 @@
 //! [`milepost_record::Question`] with plain data, and says by which SQL.
 
 mod answer;
+mod breakdown;
 mod check;
 mod claim;
 mod columns_read;
@@ -20,6 +21,7 @@ mod people;
 mod query;
 mod rows;
 mod sql;
+mod statements;
 mod store;
 mod tables;
 mod tombstones;

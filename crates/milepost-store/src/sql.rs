@@ -70,7 +70,7 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
                 "SELECT operation, backend, ended, category, {value} AS duration_us, count(*) AS n\n\
                  FROM (SELECT {} AS operation, backend, {ENDED} AS ended, {DURATION} AS duration_us,\n             \
                  CASE WHEN outcome IN ('failed', 'timeout') THEN error_category END AS category\n      {})\n\
-                 GROUP BY 1, 2, 3, 4, 5\nORDER BY 1, 2, 3, 5",
+                 GROUP BY 1, 2, 3, 4, 5\nORDER BY 1, 2, 3, 4, 5",
                 column(&Dimension::Operation, question),
                 from.replace('\n', "\n      ")
             )

@@ -9,7 +9,9 @@ use crate::{
     lake::{self, Lake, SEGMENTS, holds, in_table},
     query::{self, QueryError, QueryLimits, Table},
     rows::Row,
-    sql, tables,
+    sql,
+    statements::Statements,
+    tables,
     tombstones::Tombstones,
     views::{self, View},
 };
@@ -38,7 +40,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::task::JoinSet;
 
 /// How many events of the spool make one batch.
 const BATCH: usize = 8192;
@@ -84,6 +85,13 @@ pub enum StoreError {
     /// The query engine failed.
     #[error("the query engine failed: {0}")]
     Engine(#[from] DataFusionError),
+    /// The questions of one scorecard or report need more memory than this, in bytes.
+    #[error(
+        "it needs more than {} MiB of memory, as there are too many different names in the events: `since` or `where` of the criteria, or \
+         `--from` of a report, make it less",
+        .0 >> 20
+    )]
+    Memory(u64),
     /// The engine's answer has not the shape that its question asked for.
     #[error("the query engine answered without a column `{0}` of the expected type: this is a mistake in Milepost, please report it")]
     Shape(&'static str),
@@ -317,25 +325,7 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn answers(&self, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
-        let statements = Statements::of(questions, |question, limits| self.sql(question, limits));
-        let mut running = JoinSet::new();
-        for (index, statement) in statements.0.iter().enumerate() {
-            let (engine, sql) = (self.engine.clone(), statement.sql.clone());
-            running.spawn(async move { (engine.sql(&sql).await?.collect().await).map(|batches| (index, batches)) });
-        }
-        let mut found = BTreeMap::new();
-        while let Some(done) = running.join_next().await {
-            found.extend([done.map_err(|error| DataFusionError::External(error.into()))??]);
-        }
-        let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
-        for (statement, batches) in statements.0.iter().zip(found.values()) {
-            for (position, limit) in &statement.questions {
-                let (Some(question), within) = (questions.get(*position), limit.map(sql::column_of)) else { continue };
-                let evidence = answer::of(question, within.as_deref(), batches)?;
-                answers.insert(*position, Answer { evidence, sql: statement.sql.clone() });
-            }
-        }
-        Ok(answers.into_values().collect())
+        Statements::of(questions, |question, limits| self.sql(question, limits)).answer(&self.engine, questions).await
     }
 
     /// How the engine would answer a question, in its own words.
@@ -459,33 +449,6 @@ impl Store {
 
     pub(crate) async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {
         Ok(self.engine.sql(sql).await?.collect().await?)
-    }
-}
-
-/// The statements that answer some questions.
-struct Statements(Vec<Statement>);
-
-struct Statement {
-    sql: String,
-    /// Which questions it answers, by their position, each with the index of its limit.
-    questions: Vec<(usize, Option<usize>)>,
-}
-
-impl Statements {
-    fn of(questions: &[Question], sql: impl Fn(&Question, &[&Limit]) -> String) -> Self {
-        // What is the same without a limit is one statement.
-        let mut same: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (position, question) in questions.iter().enumerate() {
-            same.entry(sql(question, &[])).or_default().push(position);
-        }
-        let statement = |positions: Vec<usize>| {
-            let of = || positions.iter().filter_map(|position| questions.get(*position).map(|question| (*position, question)));
-            let limits: Vec<&Limit> = of().filter_map(|(_, question)| question.limit()).collect::<BTreeSet<_>>().into_iter().collect();
-            let index = |question: &Question| question.limit().and_then(|limit| limits.iter().position(|known| *known == limit));
-            let sql = of().next().map(|(_, question)| sql(question, &limits)).unwrap_or_default();
-            Statement { sql, questions: of().map(|(position, question)| (position, index(question))).collect() }
-        };
-        Self(same.into_values().map(statement).collect())
     }
 }
 

@@ -1,0 +1,120 @@
+//! Questions become statements, which the engine answers within limits.
+
+use crate::{StoreError, answer::Taking, sql};
+use datafusion::{
+    error::DataFusionError,
+    execution::{
+        SessionStateBuilder,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::GreedyMemoryPool,
+        runtime_env::RuntimeEnvBuilder,
+    },
+    prelude::SessionContext,
+};
+use futures::StreamExt;
+use milepost_record::{Answer, Limit, Question};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::{Arc, LazyLock},
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+/// What the engine may take to sort, group and join for the questions of one scorecard or report, in bytes, on the smallest machine.
+const QUESTIONS_BYTES_MIN: u64 = 1 << 30;
+/// How many statements of them are run at the same time: the engine has no more threads.
+const STATEMENTS_MAX: usize = 2;
+
+/// The statements that answer some questions.
+pub(crate) struct Statements(Vec<Statement>);
+
+struct Statement {
+    sql: String,
+    /// Which questions it answers, by their position, each with the index of its limit.
+    questions: Vec<(usize, Option<usize>)>,
+}
+
+impl Statements {
+    pub(crate) fn of(questions: &[Question], sql: impl Fn(&Question, &[&Limit]) -> String) -> Self {
+        // What is the same without a limit is one statement.
+        let mut same: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (position, question) in questions.iter().enumerate() {
+            same.entry(sql(question, &[])).or_default().push(position);
+        }
+        let statement = |positions: Vec<usize>| {
+            let of = || positions.iter().filter_map(|position| questions.get(*position).map(|question| (*position, question)));
+            let limits: Vec<&Limit> = of().filter_map(|(_, question)| question.limit()).collect::<BTreeSet<_>>().into_iter().collect();
+            let index = |question: &Question| question.limit().and_then(|limit| limits.iter().position(|known| *known == limit));
+            let sql = of().next().map(|(_, question)| sql(question, &limits)).unwrap_or_default();
+            Statement { sql, questions: of().map(|(position, question)| (position, index(question))).collect() }
+        };
+        Self(same.into_values().map(statement).collect())
+    }
+
+    /// Runs them at the same time. The answers come back in the order of the questions.
+    pub(crate) async fn answer(self, engine: &SessionContext, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
+        let (engine, turns) = (within_limits(engine)?, Arc::new(Semaphore::new(STATEMENTS_MAX)));
+        let mut running = JoinSet::new();
+        for Statement { sql, questions: asked } in self.0 {
+            let taking = |(position, limit): (usize, Option<usize>)| {
+                questions.get(position).map(|question| (position, Taking::of(question, limit.map(sql::column_of))))
+            };
+            let taking: Vec<_> = asked.into_iter().filter_map(taking).collect();
+            let (engine, turns) = (engine.clone(), Arc::clone(&turns));
+            running.spawn(async move {
+                // Closed by nobody.
+                let _turn = turns.acquire_owned().await;
+                answered(&engine, sql, taking).await
+            });
+        }
+        let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+        while let Some(done) = running.join_next().await {
+            answers.extend(done.map_err(|error| DataFusionError::External(error.into()))??);
+        }
+        Ok(answers.into_values().collect())
+    }
+}
+
+/// The engine with a limit on what it sorts, groups and joins.
+fn within_limits(engine: &SessionContext) -> Result<SessionContext, StoreError> {
+    let state = engine.state();
+    let runtime = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(usize::try_from(questions_bytes()).unwrap_or(usize::MAX))))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .build_arc()?;
+    let state = SessionStateBuilder::new_from_existing(state).with_runtime_env(runtime).build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// Answers all questions of one statement while its rows come in.
+async fn answered(engine: &SessionContext, sql: String, mut taking: Vec<(usize, Taking)>) -> Result<Vec<(usize, Answer)>, StoreError> {
+    let mut rows = engine.sql(&sql).await?.execute_stream().await.map_err(limited)?;
+    while let Some(batch) = rows.next().await {
+        let batch = batch.map_err(limited)?;
+        for (_, taking) in &mut taking {
+            taking.take(&batch)?;
+        }
+    }
+    let answer = |(position, taking): (usize, Taking)| Ok((position, Answer { evidence: taking.evidence()?, sql: sql.clone() }));
+    taking.into_iter().map(answer).collect()
+}
+
+/// Half of the memory of this machine, or of what this process may have of it.
+fn questions_bytes() -> u64 {
+    static BYTES: LazyLock<u64> = LazyLock::new(|| {
+        let number = |text: &str| text.trim().parse::<u64>().ok();
+        let all = fs::read_to_string("/proc/meminfo").ok();
+        let all = all.and_then(|text| number(text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.strip_suffix("kB"))?));
+        let ours = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| number(&text));
+        let bytes = all.map(|kib| kib.saturating_mul(1024)).into_iter().chain(ours).min();
+        bytes.map_or(0, |bytes| bytes / 2).max(QUESTIONS_BYTES_MIN)
+    });
+    *BYTES
+}
+
+fn limited(error: DataFusionError) -> StoreError {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => StoreError::Memory(questions_bytes()),
+        _ => error.into(),
+    }
+}
