@@ -63,8 +63,8 @@ fn try_on_what_is_known(wrapper: &Path, folder: &Path, profiles: &Path) -> Done 
         let measured = lcov.lines().find_map(|line| Some(if line.strip_prefix(&prefix)? == "0" { " // never" } else { " // runs" }));
         if marked != measured {
             return Err(format!(
-                "coverage is measured wrongly: {}:{line} should be `{}`: {text}",
-                source.display(),
+                "coverage is measured wrongly: {}:{line} is measured as `{}`: {text}",
+                shown_path(&source),
                 measured.unwrap_or("no code")
             ));
         }

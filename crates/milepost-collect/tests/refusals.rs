@@ -1,5 +1,4 @@
 //! What a report or an import is refused for, in words that tell somebody what to change.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use jiff::tz::TimeZone;
 use milepost_collect::{
