@@ -73,11 +73,11 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
         return Err(Refused::unusable(FORMAT, format!("it counts {} vulnerabilities and lists {told}", vulnerabilities.count)));
     }
     let findings = vulnerabilities.list.into_iter().map(|found| Finding {
-        package: found.package.name,
+        package: found.package.name.into(),
         id: found.advisory.id,
         aliases: found.advisory.aliases,
-        version: Some(found.package.version),
-        severity: found.advisory.cvss,
+        version: Some(found.package.version.into()),
+        severity: found.advisory.cvss.map(Into::into),
         fixed_in: found.versions.map(|versions| versions.patched).unwrap_or_default(),
     });
     Ok(Report::new(FORMAT, text, "cargo-audit", Made::Untold, vulnerabilities::readings(findings.collect())))

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 const FORMAT: Format = Format::Cobertura;
 
+type Lines = BTreeMap<u64, Line>;
+
 #[derive(Default)]
 struct Line {
     hit: bool,
@@ -17,8 +19,8 @@ struct Line {
 }
 
 pub(crate) fn read(text: &str) -> Result<Report, Refused> {
-    let mut files: BTreeMap<String, BTreeMap<u64, Line>> = BTreeMap::new();
-    let mut open: Option<String> = None;
+    let mut files: BTreeMap<String, Lines> = BTreeMap::new();
+    let mut open: Option<(String, Lines)> = None;
     let (mut made, mut version, mut by_coverage_py, mut branches) = (Made::Untold, String::new(), false, true);
     walk(FORMAT, text, |step| {
         match step {
@@ -33,27 +35,23 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
                 "class" => {
                     let path = element.get("filename").or_else(|| element.get("name")).unwrap_or_default();
                     if path.is_empty() {
-                        return Err(Refused::broken(FORMAT, "there is a class without the name of its file"));
+                        return Err("there is a class without the name of its file".to_owned());
                     }
-                    files.entry(path.to_owned()).or_default();
-                    open = Some(path.to_owned());
+                    close(&mut files, open.replace((path.to_owned(), Lines::new())));
                 }
                 "line" => {
-                    let Some(lines) = open.as_deref().and_then(|path| files.get_mut(path)) else { return Ok(()) };
-                    let (number, hit, counts) = line(&element)
-                        .ok_or_else(|| Refused::broken(FORMAT, "there is a line without its number, or how often it was executed"))?;
-                    let line = lines.entry(number).or_default();
-                    line.hit |= hit;
-                    line.branches.covered = line.branches.covered.max(counts.covered);
-                    line.branches.of = line.branches.of.max(counts.of);
+                    let Some((_, lines)) = &mut open else { return Ok(()) };
+                    let read = line(&element).ok_or("there is a line without its number, or how often it was executed")?;
+                    add(lines, read);
                 }
                 _ => {}
             },
-            Step::Close("class") => open = None,
+            Step::Close("class") => close(&mut files, open.take()),
             Step::Close(_) | Step::Text(_) => {}
         }
         Ok(())
     })?;
+    close(&mut files, open);
     let files: Vec<_> = files.into_iter().map(|(path, lines)| source_file(path, lines, branches)).collect();
     let readings: Vec<Reading> = coverage::readings(FORMAT, &files)?;
     let source = match version.as_str() {
@@ -65,7 +63,23 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
     Ok(Report::new(FORMAT, text, source, made, readings))
 }
 
-fn source_file(path: String, lines: BTreeMap<u64, Line>, with_branches: bool) -> SourceFile {
+/// The lines of a class are those of its file. Together, as the name of the file may be long, and its lines many.
+fn close(files: &mut BTreeMap<String, Lines>, class: Option<(String, Lines)>) {
+    let Some((path, lines)) = class else { return };
+    let of_file = files.entry(path).or_default();
+    for (number, line) in lines {
+        add(of_file, (number, line));
+    }
+}
+
+fn add(lines: &mut Lines, (number, more): (u64, Line)) {
+    let line = lines.entry(number).or_default();
+    line.hit |= more.hit;
+    line.branches.covered = line.branches.covered.max(more.branches.covered);
+    line.branches.of = line.branches.of.max(more.branches.of);
+}
+
+fn source_file(path: String, lines: Lines, with_branches: bool) -> SourceFile {
     let (mut statements, mut branches) = (Counts::default(), Counts::default());
     for line in lines.into_values() {
         statements.add(Counts::one(line.hit));
@@ -75,6 +89,7 @@ fn source_file(path: String, lines: BTreeMap<u64, Line>, with_branches: bool) ->
 }
 
 /// Milliseconds since 1970, as in the original, or seconds, as several tools write. 0 is no time.
+#[expect(clippy::cast_possible_truncation, reason = "a cast saturates, and what is beyond the years is no time")]
 fn made_at(root: &Element) -> Made {
     const SECONDS_MAX: f64 = 1e11;
     let Some(number) = root.number::<f64>("timestamp").filter(|number| number.is_finite() && *number > 0.0) else { return Made::Untold };
@@ -82,7 +97,7 @@ fn made_at(root: &Element) -> Made {
     Timestamp::from_microseconds(us as i64).map_or(Made::Untold, Made::At)
 }
 
-fn line(element: &Element) -> Option<(u64, bool, Counts)> {
+fn line(element: &Element) -> Option<(u64, Line)> {
     let number = element.number("number")?;
     let hits: f64 = element.number("hits")?;
     // `50% (1/2)`
@@ -90,5 +105,5 @@ fn line(element: &Element) -> Option<(u64, bool, Counts)> {
         let (covered, of) = text.split_once('(')?.1.strip_suffix(')')?.split_once('/')?;
         Some(Counts { covered: covered.trim().parse().ok()?, of: of.trim().parse().ok()? })
     });
-    Some((number, hits > 0.0, counts.unwrap_or_default()))
+    Some((number, Line { hit: hits > 0.0, branches: counts.unwrap_or_default() }))
 }

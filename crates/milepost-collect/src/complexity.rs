@@ -5,6 +5,7 @@ use crate::{
     report::{DETAILS_MAX, whole},
 };
 use milepost_record::Scalar;
+use std::rc::Rc;
 
 /// A function of a higher complexity counts as `complexity.functions_above_10`.
 const HIGH: u64 = 10;
@@ -14,7 +15,8 @@ const WORST_MIN: usize = 5;
 /// A function or method.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Function {
-    pub(crate) file: String,
+    /// Shared, as one file has many.
+    pub(crate) file: Rc<str>,
     pub(crate) line: u64,
     pub(crate) name: String,
     pub(crate) complexity: u64,
@@ -33,7 +35,7 @@ pub(crate) fn readings(format: Format, mut functions: Vec<Function>) -> Result<V
         Reading::count("complexity.functions_above_10", above as u64),
     ];
     readings.extend(functions.iter().take(above.clamp(WORST_MIN, DETAILS_MAX)).map(|function| {
-        let reading = Reading::count("complexity.function", function.complexity).of(function.file.as_str());
+        let reading = Reading::count("complexity.function", function.complexity).of(&*function.file);
         reading.with("name", Scalar::Text(function.name.clone())).with("line", whole(function.line))
     }));
     Ok(readings)

@@ -64,7 +64,7 @@ pub(crate) fn readings(format: Format, files: &[SourceFile]) -> Result<Vec<Readi
     if branches.of > 0 {
         readings.push(branches.reading("coverage.branches"));
     }
-    readings.push(Reading::count("coverage.uncovered_lines", statements.of - statements.covered));
+    readings.push(Reading::count("coverage.uncovered_lines", statements.of.saturating_sub(statements.covered)));
     readings.push(Reading::count("coverage.files_below_80", worst.len() as u64));
     readings.extend(worst.iter().take(DETAILS_MAX).map(|file| file.statements.reading("coverage.file").of(file.path.as_str())));
     Ok(readings)

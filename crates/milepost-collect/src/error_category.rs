@@ -157,7 +157,7 @@ impl Rules {
         if rules.len() > RULES_MAX {
             return Err(RuleError::TooManyRules { count: rules.len() });
         }
-        let mut ordered = Vec::with_capacity(rules.len() + self.ordered.len());
+        let mut ordered = Vec::with_capacity(rules.len().saturating_add(self.ordered.len()));
         for Rule { category, any } in rules {
             if !is_lower_snake_case(&category) || category.len() > CATEGORY_BYTES_MAX {
                 return Err(RuleError::CategoryName { category });
@@ -229,8 +229,9 @@ impl Pattern {
         let Some((first, others)) = self.pieces.split_first() else { return false };
         let mut from = 0;
         while let Some(first_end) = first.end_in(lines, from) {
-            let line_end = lines[first_end..].find('\n').map_or(lines.len(), |length| first_end + length);
-            let line = &lines[..line_end];
+            let line_end =
+                lines.get(first_end..).and_then(|rest| rest.find('\n')).map_or(lines.len(), |length| first_end.saturating_add(length));
+            let line = lines.get(..line_end).unwrap_or_default();
             if others.iter().try_fold(first_end, |end, piece| piece.end_in(line, end)).is_some() {
                 return true;
             }
@@ -248,12 +249,12 @@ impl Piece {
         let step = self.text.chars().next().map_or(1, char::len_utf8);
         let mut from = from;
         loop {
-            let start = from + text[from..].find(&self.text)?;
-            let end = start + self.text.len();
+            let start = from.saturating_add(text.get(from..)?.find(&self.text)?);
+            let end = start.saturating_add(self.text.len());
             if (!self.starts_at_edge || is_edge(text, start)) && (!self.ends_at_edge || is_edge(text, end)) {
                 return Some(end);
             }
-            from = start + step;
+            from = start.saturating_add(step);
         }
     }
 }
@@ -261,7 +262,9 @@ impl Piece {
 /// Whether no word goes on across `at`.
 fn is_edge(text: &str, at: usize) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    !(text[..at].chars().next_back().is_some_and(is_word) && text[at..].chars().next().is_some_and(is_word))
+    let goes_on =
+        |(before, after): (&str, &str)| before.chars().next_back().is_some_and(is_word) && after.chars().next().is_some_and(is_word);
+    !text.split_at_checked(at).is_some_and(goes_on)
 }
 
 fn is_lower_snake_case(name: &str) -> bool {
@@ -294,7 +297,7 @@ fn relevant_lines(text: &str) -> String {
     while let Some(line) = lines.next() {
         // Python draws a bar before the tracebacks of a group of exceptions.
         let content = line.trim_start_matches([' ', '\t', '|']);
-        let indent = line.len() - content.len();
+        let indent = line.len().saturating_sub(content.len());
         in_excerpt = is_numbered_source(line) || (in_excerpt && line.trim_start().starts_with('|'));
         let quoted = in_excerpt
             || below_frame.is_some_and(|frame| indent > frame)
@@ -309,7 +312,7 @@ fn relevant_lines(text: &str) -> String {
         }
         let start = kept.len();
         push_normal(&mut kept, content);
-        if GRUMBLES.iter().any(|grumble| kept[start..].contains(grumble)) {
+        if GRUMBLES.iter().any(|grumble| kept.get(start..).is_some_and(|line| line.contains(grumble))) {
             kept.truncate(start);
         } else {
             kept.push('\n');

@@ -1,7 +1,8 @@
 //! Which format a report has: its content tells, not its name.
 
 use crate::{
-    Refused, Report, cargo_audit, cobertura, coverage_py, junit, lcov, lizard, llvm_cov, osv, pip_audit, radon, report::excerpt, sarif, xml,
+    Refused, Report, cargo_audit, cobertura, coverage_py, junit, lcov, lizard, llvm_cov, osv, pip_audit, radon, report::json_fault, sarif,
+    xml,
 };
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::{collections::BTreeSet, fmt};
@@ -177,7 +178,7 @@ fn detect_json(kind: Kind, text: &str) -> Result<Option<Format>, Refused> {
         return Ok(Some(*format));
     }
     match ended {
-        Err(error) => Err(Refused::Damaged { language: "JSON", what: excerpt(&error.to_string()) }),
+        Err(error) => Err(Refused::Damaged { language: "JSON", what: json_fault(&error) }),
         // Its keys are names of files. One without a file says nothing of any kind.
         Ok(()) if radon::is_one(text) && (kind == Kind::Complexity || !keys.is_empty()) => Ok(Some(Format::Radon)),
         Ok(()) => Ok(None),

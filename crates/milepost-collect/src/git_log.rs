@@ -93,13 +93,13 @@ pub fn contributions(output: &[u8], maintainers: &[String], zone: &TimeZone, now
         let authors: Vec<_> = authors.map(|(name, email)| (who(name, email, &maintainers), email.to_lowercase())).collect();
         let of_month = found.months.entry(month).or_default();
         if authors.iter().any(|(who, _)| *who == Who::Outside) {
-            of_month.contributions += 1;
+            count(&mut of_month.contributions);
             let outside = authors.into_iter().filter(|(who, _)| *who == Who::Outside).map(|(_, email)| email);
             people.entry(month).or_default().extend(outside);
         } else if authors.iter().any(|(who, _)| *who == Who::Maintainer) {
-            of_month.maintainers += 1;
+            count(&mut of_month.maintainers);
         } else {
-            of_month.bots += 1;
+            count(&mut of_month.bots);
         }
     }
     if found.head.is_empty() {
@@ -112,6 +112,10 @@ pub fn contributions(output: &[u8], maintainers: &[String], zone: &TimeZone, now
         month = month.saturating_add(1.month());
     }
     Ok(found)
+}
+
+const fn count(commits: &mut u64) {
+    *commits = commits.saturating_add(1);
 }
 
 /// `Ada <ada@example.org>`.

@@ -65,12 +65,13 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
             },
             Step::Close("testcase") => {
                 let Some(case) = case.take() else { return Ok(()) };
-                match case.outcome {
-                    Outcome::Passed => totals.passed += 1,
-                    Outcome::Failed => totals.failed += 1,
-                    Outcome::Skipped => totals.skipped += 1,
-                }
-                totals.integration += u64::from(case.is_integration);
+                let of_outcome = match case.outcome {
+                    Outcome::Passed => &mut totals.passed,
+                    Outcome::Failed => &mut totals.failed,
+                    Outcome::Skipped => &mut totals.skipped,
+                };
+                *of_outcome = of_outcome.saturating_add(1);
+                totals.integration = totals.integration.saturating_add(u64::from(case.is_integration));
                 add(&mut suites, case.seconds);
             }
             Step::Close("testsuites" | "testsuite") => {
@@ -82,7 +83,7 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
         }
         Ok(())
     })?;
-    let total = totals.passed + totals.failed + totals.skipped;
+    let total = totals.passed.saturating_add(totals.failed).saturating_add(totals.skipped);
     if total == 0 {
         return Err(Refused::Nothing { format: FORMAT, what: "test case" });
     }

@@ -16,6 +16,17 @@ struct Lines<'a> {
     branches: BTreeMap<(u64, &'a str), bool>,
 }
 
+impl Lines<'_> {
+    fn add(&mut self, Self { lines, branches }: Self) {
+        for (line, hit) in lines {
+            *self.lines.entry(line).or_default() |= hit;
+        }
+        for (branch, taken) in branches {
+            *self.branches.entry(branch).or_default() |= taken;
+        }
+    }
+}
+
 /// Whether a text begins as a tracefile does.
 pub(crate) fn begins(text: &str) -> bool {
     text.lines()
@@ -25,36 +36,34 @@ pub(crate) fn begins(text: &str) -> bool {
 
 pub(crate) fn read(text: &str) -> Result<Report, Refused> {
     let mut files: BTreeMap<&str, Lines<'_>> = BTreeMap::new();
-    let mut open: Option<&str> = None;
+    let mut open: Option<(&str, Lines<'_>)> = None;
     // Whether something stands there that belongs to a record to come.
     let mut begun = false;
-    for (index, line) in text.lines().enumerate() {
-        let wrong = |what: &str| Refused::broken(FORMAT, format!("{what} at line {}: {line}", index + 1));
+    for (number, line) in (1_u64..).zip(text.lines()) {
+        let wrong = |what: &str| Refused::broken(FORMAT, format!("{what} at line {number}: {line}"));
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         if line == "end_of_record" {
-            open.take().ok_or_else(|| wrong("a record ends that did not begin"))?;
+            let (path, record) = open.take().ok_or_else(|| wrong("a record ends that did not begin"))?;
+            files.entry(path).or_default().add(record);
             begun = false;
             continue;
         }
         let (key, value) = line.split_once(':').filter(|(key, _)| is_key(key)).ok_or_else(|| wrong("not lcov's"))?;
         begun = true;
-        if key == "SF" {
-            if open.replace(value).is_some() {
-                return Err(wrong("a record begins before the one before it ended"));
-            }
-            files.entry(value).or_default();
+        if key == "SF" && open.replace((value, Lines::default())).is_some() {
+            return Err(wrong("a record begins before the one before it ended"));
         }
-        let Some(lines) = open.and_then(|path| files.get_mut(path)) else {
+        let Some((_, lines)) = &mut open else {
             // Names of tests and the like stand before a record.
             if matches!(key, "DA" | "BRDA") { return Err(wrong("outside of a record")) } else { continue }
         };
         match key {
             "DA" => {
-                let (number, hit) = line_data(value).ok_or_else(|| wrong("no line and count"))?;
-                *lines.lines.entry(number).or_default() |= hit;
+                let (line, hit) = line_data(value).ok_or_else(|| wrong("no line and count"))?;
+                *lines.lines.entry(line).or_default() |= hit;
             }
             "BRDA" => {
                 let (branch, taken) = branch_data(value).ok_or_else(|| wrong("no branch"))?;

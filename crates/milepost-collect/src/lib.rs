@@ -6,6 +6,21 @@
 //!   A [`Report`] holds what it says as measurements; whoever knows when it was made has them as [events](Report::events).
 //! - [`contributions`] reads what `git log` prints.
 
+// All that is read here comes from outside.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
 mod cargo_audit;
 mod cobertura;
 mod complexity;

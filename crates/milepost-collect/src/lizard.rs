@@ -3,6 +3,7 @@
 use crate::{
     Format, Made, Refused, Report,
     complexity::{self, Function},
+    report::excerpt,
     xml::{Step, walk},
 };
 
@@ -35,7 +36,7 @@ pub(crate) fn read_xml(text: &str) -> Result<Report, Refused> {
                 if content == "CCN" {
                     column = Some(labels);
                 }
-                labels += 1;
+                labels = labels.saturating_add(1);
             }
             Step::Close("value") => {
                 if let Some((_, values)) = &mut open {
@@ -46,7 +47,7 @@ pub(crate) fn read_xml(text: &str) -> Result<Report, Refused> {
                 let Some((name, values)) = open.take() else { return Ok(()) };
                 let complexity = column.and_then(|column| values.get(column)?.parse().ok());
                 let function = complexity.and_then(|complexity| function(&name, complexity));
-                functions.push(function.ok_or_else(|| Refused::broken(format, format!("no place or complexity of `{name}`")))?);
+                functions.push(function.ok_or_else(|| format!("no place or complexity of `{}`", excerpt(&name)))?);
             }
             Step::Close(_) | Step::Comment(_) => {}
         }
@@ -59,7 +60,7 @@ pub(crate) fn read_xml(text: &str) -> Result<Report, Refused> {
 fn function(item: &str, complexity: u64) -> Option<Function> {
     let (name, place) = item.split_once("(...) at ")?;
     let (file, line) = place.rsplit_once(':')?;
-    Some(Function { file: file.to_owned(), line: line.parse().ok()?, name: name.to_owned(), complexity })
+    Some(Function { file: file.into(), line: line.parse().ok()?, name: name.to_owned(), complexity })
 }
 
 /// Whether a text begins as the CSV does, with or without the names of its columns.
@@ -83,10 +84,7 @@ pub(crate) fn read_csv(text: &str) -> Result<Report, Refused> {
             continue;
         }
         let number = |column: usize| row.get(column).and_then(|field| field.parse().ok());
-        let read = || {
-            let text = |column: usize| row.get(column).map(str::to_owned);
-            Some(Function { file: text(6)?, line: number(9)?, name: text(7)?, complexity: number(1)? })
-        };
+        let read = || Some(Function { file: row.get(6)?.into(), line: number(9)?, name: row.get(7)?.to_owned(), complexity: number(1)? });
         let function = read().filter(|_| row.len() >= COLUMNS);
         functions.push(function.ok_or_else(|| Refused::broken(format, format!("no function at line {line}")))?);
     }

@@ -5,6 +5,10 @@ use crate::{
     vulnerabilities::{self, Finding},
 };
 use serde::Deserialize;
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 const FORMAT: Format = Format::Osv;
 
@@ -83,17 +87,32 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
 impl Affected {
     fn findings(self) -> Vec<Finding> {
         let Self { package, vulnerabilities, groups } = self;
+        let package_name: Rc<str> = package.name.as_str().into();
+        let version: Option<Rc<str>> = package.version.filter(|version| !version.is_empty()).map(Into::into);
+        let severities: Vec<Option<Rc<str>>> =
+            groups.iter().map(|group| group.max_severity.as_deref().filter(|severity| !severity.is_empty()).map(Into::into)).collect();
+        let mut by_id: HashMap<&str, usize> = HashMap::new();
+        for (place, group) in groups.iter().enumerate() {
+            for id in &group.ids {
+                by_id.entry(id).or_insert(place);
+            }
+        }
+        let mut told = HashSet::new();
         let finding = |advisory: Advisory| {
-            let group = groups.iter().find(|group| group.ids.contains(&advisory.id));
-            let fixed_in = advisory.fixed_in(&package.name);
+            let place = by_id.get(advisory.id.as_str()).copied();
+            let group = place.and_then(|place| groups.get(place));
+            let fixed_in = advisory.fixed_in(&package_name);
             let mut aliases = advisory.aliases;
-            aliases.extend(group.into_iter().flat_map(|group| group.ids.iter().chain(&group.aliases).cloned()));
+            // The first of a group tells all ids, and every other one of them: n that each told n would be n².
+            let all = place.is_some_and(|place| told.insert(place));
+            let ids = group.into_iter().flat_map(|group| group.ids.iter().chain(group.aliases.iter().filter(|_| all)));
+            aliases.extend(ids.take(if all { usize::MAX } else { 1 }).cloned());
             Finding {
-                package: package.name.clone(),
+                package: package_name.clone(),
                 id: advisory.id,
                 aliases,
-                version: package.version.clone().filter(|version| !version.is_empty()),
-                severity: group.and_then(|group| group.max_severity.clone()).filter(|severity| !severity.is_empty()),
+                version: version.clone(),
+                severity: place.and_then(|place| severities.get(place)?.clone()),
                 fixed_in,
             }
         };

@@ -5,6 +5,7 @@ use crate::{
     vulnerabilities::{self, Finding},
 };
 use serde::Deserialize;
+use std::rc::Rc;
 
 const FORMAT: Format = Format::PipAudit;
 
@@ -38,14 +39,17 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
     for Dependency { name, version, vulns, skip_reason } in document.dependencies {
         match (vulns, skip_reason) {
             (_, Some(why)) => unreadable.push(format!("{name} ({why})")),
-            (Some(vulns), None) => findings.extend(vulns.into_iter().map(|found| Finding {
-                package: name.clone(),
-                id: found.id,
-                aliases: found.aliases,
-                version: version.clone(),
-                severity: None,
-                fixed_in: found.fix_versions,
-            })),
+            (Some(vulns), None) => {
+                let (package, version): (Rc<str>, Option<Rc<str>>) = (name.into(), version.map(Into::into));
+                findings.extend(vulns.into_iter().map(|found| Finding {
+                    package: package.clone(),
+                    id: found.id,
+                    aliases: found.aliases,
+                    version: version.clone(),
+                    severity: None,
+                    fixed_in: found.fix_versions,
+                }));
+            }
             (None, None) => return Err(Refused::broken(FORMAT, format!("nothing is said of `{name}`"))),
         }
     }

@@ -6,7 +6,10 @@ use crate::{
     complexity::{self, Function},
 };
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 const FORMAT: Format = Format::Radon;
 
@@ -41,6 +44,7 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
         match analysed {
             Analysed::Failed { error } => unreadable.push(format!("{file} ({error})")),
             Analysed::Blocks(blocks) => {
+                let file: Rc<str> = file.into();
                 let methods = blocks.iter().flat_map(|block| &block.methods);
                 let blocks = blocks.iter().chain(methods).filter(|block| block.r#type != "class");
                 functions.extend(blocks.map(|block| Function {

@@ -238,7 +238,7 @@ fn list(kind: Kind) -> String {
 
 impl Refused {
     pub(crate) fn json(format: Format, error: &serde_json::Error) -> Self {
-        Self::Broken { format, what: excerpt(&error.to_string()) }
+        Self::Broken { format, what: json_fault(error) }
     }
 
     pub(crate) fn broken(format: Format, what: impl AsRef<str>) -> Self {
@@ -247,6 +247,15 @@ impl Refused {
 
     pub(crate) fn unusable(format: Format, what: impl AsRef<str>) -> Self {
         Self::Unusable { format, what: excerpt(what.as_ref()) }
+    }
+}
+
+/// What is wrong with JSON, and where: the place is kept, however long the text is that was found there.
+pub(crate) fn json_fault(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    match said.rsplit_once(" at line ") {
+        Some((what, _)) if error.line() > 0 => format!("{} at line {} column {}", excerpt(what), error.line(), error.column()),
+        _ => excerpt(&said),
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{
     vulnerabilities::{self, Finding},
 };
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 const FORMAT: Format = Format::Sarif;
 /// Names of tools that look for known vulnerabilities, in small letters.
@@ -166,33 +169,53 @@ pub(crate) fn read(text: &str) -> Result<Report, Refused> {
 }
 
 impl Run {
-    fn rules(&self) -> BTreeMap<&str, &Rule> {
-        self.tool.driver.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect()
-    }
-
     fn is_of_a_scanner(&self) -> bool {
         let driver = &self.tool.driver;
         let known = SCANNERS.contains(&driver.name.to_lowercase().as_str());
-        let rules = self.rules();
-        let by_result = |id: &str| is_listed(id) && !rules.contains_key(id);
+        let rules: BTreeSet<&str> = driver.rules.iter().map(|rule| rule.id.as_str()).collect();
+        let by_result = |id: &str| is_listed(id) && !rules.contains(id);
         known || driver.rules.iter().any(Rule::is_vulnerability) || self.results.iter().flatten().filter_map(Found::rule_id).any(by_result)
     }
 
-    fn findings<'a>(&'a self, results: &'a [Found]) -> impl Iterator<Item = Finding> + 'a {
-        let rules = self.rules();
-        results.iter().filter_map(move |found| {
-            let by_index = || self.tool.driver.rules.get(usize::try_from(found.rule_index()?).ok()?);
-            let rule = found.rule_id().and_then(|id| rules.get(id).copied()).or_else(by_index);
+    fn findings(&self, results: &[Found]) -> Vec<Finding> {
+        let driver = &self.tool.driver;
+        let name: Rc<str> = driver.name.as_str().into();
+        let rules: Vec<_> = driver.rules.iter().map(Known::of).collect();
+        let by_id: BTreeMap<&str, usize> = rules.iter().enumerate().map(|(place, known)| (known.rule.id.as_str(), place)).collect();
+        let mut told = BTreeSet::new();
+        let finding = |found: &Found| {
+            let by_index = || usize::try_from(found.rule_index()?).ok();
+            let place = found.rule_id().and_then(|id| by_id.get(id).copied()).or_else(by_index);
+            let known = place.and_then(|place| rules.get(place));
+            let rule = known.map(|known| known.rule);
             let id = found.rule_id().or(rule.map(|rule| rule.id.as_str()))?;
-            let counts = found.counts(rule) && rule.map_or_else(|| is_listed(id), Rule::is_vulnerability);
-            counts.then(|| Finding {
-                package: found.place().unwrap_or(&self.tool.driver.name).to_owned(),
+            if !found.counts(rule) || !known.map_or_else(|| is_listed(id), |known| known.is_vulnerability) {
+                return None;
+            }
+            // The first of a rule tells all ids, and every other one of them: n that each told n would be n².
+            let ids = if told.insert(place) { usize::MAX } else { 1 };
+            Some(Finding {
+                package: found.place().map_or_else(|| name.clone(), Into::into),
                 id: id.to_owned(),
-                aliases: rule.map(|rule| rule.deprecated_ids.clone()).unwrap_or_default(),
-                severity: rule.and_then(Rule::severity),
+                aliases: rule.map(|rule| rule.deprecated_ids.iter().take(ids).cloned().collect()).unwrap_or_default(),
+                severity: known.and_then(|known| known.severity.clone()),
                 ..Finding::default()
             })
-        })
+        };
+        results.iter().filter_map(finding).collect()
+    }
+}
+
+/// A rule, with what is asked of it again and again.
+struct Known<'a> {
+    rule: &'a Rule,
+    is_vulnerability: bool,
+    severity: Option<Rc<str>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(rule: &'a Rule) -> Self {
+        Self { rule, is_vulnerability: rule.is_vulnerability(), severity: rule.severity().map(Into::into) }
     }
 }
 

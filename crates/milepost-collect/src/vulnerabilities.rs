@@ -2,18 +2,21 @@
 
 use crate::{Reading, report::DETAILS_MAX};
 use milepost_record::Scalar;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
-/// A vulnerability of a package.
+/// A vulnerability of a package. What many have in common is shared: a short report may repeat a long name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    pub(crate) package: String,
+    pub(crate) package: Rc<str>,
     pub(crate) id: String,
     /// Its ids in other lists.
     pub(crate) aliases: Vec<String>,
-    pub(crate) version: Option<String>,
+    pub(crate) version: Option<Rc<str>>,
     /// As the tool says it: a word, a score or a vector.
-    pub(crate) severity: Option<String>,
+    pub(crate) severity: Option<Rc<str>>,
     pub(crate) fixed_in: Vec<String>,
 }
 
@@ -35,16 +38,16 @@ pub(crate) fn readings(mut findings: Vec<Finding>) -> Vec<Reading> {
 fn reading(finding: &Finding) -> Reading {
     let fixed_in = (!finding.fixed_in.is_empty()).then(|| finding.fixed_in.join(", "));
     let known = [
-        ("id", Some(&finding.id)),
-        ("version", finding.version.as_ref()),
-        ("severity", finding.severity.as_ref()),
-        ("fixed_in", fixed_in.as_ref()),
+        ("id", Some(finding.id.as_str())),
+        ("version", finding.version.as_deref()),
+        ("severity", finding.severity.as_deref()),
+        ("fixed_in", fixed_in.as_deref()),
     ];
-    let reading = Reading::count("vulnerabilities.advisory", 1).of(finding.package.as_str());
+    let reading = Reading::count("vulnerabilities.advisory", 1).of(&*finding.package);
     known
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
-        .fold(reading, |reading, (name, value)| reading.with(name, Scalar::Text(value.clone())))
+        .fold(reading, |reading, (name, value)| reading.with(name, Scalar::Text(value.to_owned())))
 }
 
 /// For each finding a number that it shares with those that have an id in common with it, directly or by others.
@@ -55,7 +58,7 @@ fn groups(findings: &[Finding]) -> Vec<usize> {
         for id in std::iter::once(&finding.id).chain(&finding.aliases) {
             match seen.get(id.as_str()) {
                 Some(other) => {
-                    let (a, b) = (root(&parents, index), root(&parents, *other));
+                    let (a, b) = (root(&mut parents, index), root(&mut parents, *other));
                     if let Some(parent) = parents.get_mut(a.max(b)) {
                         *parent = a.min(b);
                     }
@@ -63,19 +66,19 @@ fn groups(findings: &[Finding]) -> Vec<usize> {
                 None => _ = seen.insert(id, index),
             }
         }
-        // Short ways: without this, a chain of a million would be walked a million times.
-        let top = root(&parents, index);
-        if let Some(parent) = parents.get_mut(index) {
-            *parent = top;
-        }
     }
-    (0..findings.len()).map(|index| root(&parents, index)).collect()
+    (0..findings.len()).map(|index| root(&mut parents, index)).collect()
 }
 
-fn root(parents: &[usize], mut index: usize) -> usize {
+/// Halves the way that it goes: else a chain of a million would be walked a million times.
+fn root(parents: &mut [usize], mut index: usize) -> usize {
     // A parent has a smaller number, so this ends.
     while let Some(parent) = parents.get(index).copied().filter(|parent| *parent != index) {
-        index = parent;
+        let above = parents.get(parent).copied().unwrap_or(parent);
+        if let Some(parent) = parents.get_mut(index) {
+            *parent = above;
+        }
+        index = above;
     }
     index
 }
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn ids_that_hang_together_are_one_vulnerability() {
         let finding = |package: &str, id: &str, aliases: &[&str]| Finding {
-            package: package.to_owned(),
+            package: package.into(),
             id: id.to_owned(),
             aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
             ..Finding::default()

@@ -8,6 +8,8 @@ use quick_xml::{
 
 /// Deeper than any report.
 const DEPTH_MAX: usize = 256;
+/// More than an element of any report has. Each is compared with all before it, so a million of them would take a day.
+const ATTRIBUTES_MAX: usize = 256;
 
 /// An element that begins.
 pub(crate) struct Element {
@@ -47,48 +49,52 @@ pub(crate) fn root(text: &str) -> Result<Element, String> {
     }
 }
 
-/// Goes through a whole document. What `visit` refuses ends it.
-pub(crate) fn walk(format: Format, text: &str, mut visit: impl FnMut(Step<'_>) -> Result<(), Refused>) -> Result<(), Refused> {
+/// Goes through a whole document. Where `visit` says that something is wrong, that ends it.
+pub(crate) fn walk(format: Format, text: &str, mut visit: impl FnMut(Step<'_>) -> Result<(), String>) -> Result<(), Refused> {
     let mut reader = Reader::from_str(text);
     // An element without content closes as every other.
     reader.config_mut().expand_empty_elements = true;
     let (mut depth, mut roots) = (0_usize, 0_usize);
     loop {
-        let broken = |reader: &Reader<&[u8]>, what: &str| Refused::broken(format, at(reader, text, what));
+        let broken = |reader: &Reader<&[u8]>, what: &str| Refused::Broken { format, what: at(reader, text, what) };
         let event = reader.read_event().map_err(|error| broken(&reader, &error.to_string()))?;
-        match event {
+        let step = match event {
             Event::Start(start) => {
-                roots += usize::from(depth == 0);
-                depth += 1;
+                roots = roots.saturating_add(usize::from(depth == 0));
+                depth = depth.saturating_add(1);
                 if depth > DEPTH_MAX {
                     return Err(broken(&reader, "its elements are nested too deeply"));
                 }
                 if roots > 1 {
                     return Err(broken(&reader, "another document begins"));
                 }
-                visit(Step::Open(element(&start).map_err(|what| broken(&reader, &what))?))?;
+                element(&start).and_then(|element| visit(Step::Open(element)))
             }
             Event::End(end) => {
                 depth = depth.saturating_sub(1);
-                visit(Step::Close(local(end.local_name().as_ref())))?;
+                visit(Step::Close(local(end.local_name().as_ref())))
             }
-            Event::Text(text) => visit(Step::Text(local(&text)))?,
-            Event::CData(text) => visit(Step::Text(local(&text)))?,
-            Event::Comment(text) => visit(Step::Comment(local(&text)))?,
+            Event::Text(text) => visit(Step::Text(local(&text))),
+            Event::CData(text) => visit(Step::Text(local(&text))),
+            Event::Comment(text) => visit(Step::Comment(local(&text))),
             Event::DocType(declaration) if local(&declaration).contains("<!ENTITY") => {
-                return Err(broken(&reader, "it declares entities, which no report needs"));
+                Err("it declares entities, which no report needs".to_owned())
             }
-            Event::Eof if depth > 0 => return Err(broken(&reader, "it ends before its last element does")),
-            Event::Eof if roots == 0 => return Err(broken(&reader, "there is no element")),
+            Event::Eof if depth > 0 => Err("it ends before its last element does".to_owned()),
+            Event::Eof if roots == 0 => Err("there is no element".to_owned()),
             Event::Eof => return Ok(()),
-            _ => {}
-        }
+            _ => Ok(()),
+        };
+        step.map_err(|what| broken(&reader, &what))?;
     }
 }
 
 fn element(start: &BytesStart<'_>) -> Result<Element, String> {
     let mut attributes = Vec::new();
     for attribute in start.attributes() {
+        if attributes.len() == ATTRIBUTES_MAX {
+            return Err(format!("an element has more than {ATTRIBUTES_MAX} attributes"));
+        }
         let attribute = attribute.map_err(|error| error.to_string())?;
         let value = quick_xml::escape::unescape(local(&attribute.value)).map_err(|error| error.to_string())?.into_owned();
         attributes.push((local(attribute.key.local_name().as_ref()).to_owned(), value));
@@ -103,6 +109,6 @@ fn local(bytes: &[u8]) -> &str {
 
 fn at(reader: &Reader<&[u8]>, text: &str, what: &str) -> String {
     let position = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX).min(text.len());
-    let line = text.as_bytes().get(..position).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1;
-    format!("{} at line {line}", excerpt(what))
+    let line = text.as_bytes().get(..position).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+    format!("{} at line {}", excerpt(what), line.saturating_add(1))
 }

@@ -8,6 +8,9 @@ use crate::{Timestamp, limits};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 
+/// How many times as long an event can become when it is read and written: `,1e15` becomes `,1000000000000000.0`.
+const GROWTH_MAX: usize = 6;
+
 /// The version of the wire format that this crate reads and writes.
 pub const WIRE_VERSION: u64 = 1;
 
@@ -571,6 +574,10 @@ impl Event {
         }
         let event = parse_kind(&envelope.kind.ok_or(Invalid::Missing { key: "kind" })?, line)?;
         event.check()?;
+        // A number such as 1e15 is longer once it is written, so a line within the limit can become one beyond it.
+        if line.len() > limits::LINE_BYTES_MAX / GROWTH_MAX {
+            event.to_json()?;
+        }
         Ok(event)
     }
 
@@ -851,7 +858,9 @@ impl Invalid {
         let what = error.to_string();
         // An event is one line, so the reader's line number says nothing.
         let what = what.split(" at line ").next().unwrap_or(&what);
-        Self::Json { what: if column > 0 { format!("{what} at column {column}") } else { what.to_owned() } }
+        // It quotes what it found, however long that is.
+        let what = shortened(what);
+        Self::Json { what: if column > 0 { format!("{what} at column {column}") } else { what } }
     }
 }
 
@@ -889,4 +898,16 @@ fn at_most(key: &'static str, value: Option<u64>, max: u64) -> Result<(), Invali
 /// Enough of a text to recognise it in a message.
 fn excerpt(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+/// So much is said of what the JSON reader found: room for the list of all keys of a kind.
+const JSON_CHARS_MAX: usize = 480;
+
+fn shortened(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut short: String = chars.by_ref().take(JSON_CHARS_MAX).collect();
+    if chars.next().is_some() {
+        short.push('…');
+    }
+    short
 }

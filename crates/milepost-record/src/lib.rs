@@ -74,6 +74,21 @@
 //!    72 fast searches on two days prove a P95; until then it is *not proven*, with how many more are needed. Tests of yours that call the
 //!    product are no use of it: give their recorder [`Origin::Test`] by [`Recorder::with_origin`].
 
+// Much of what is read here comes from outside.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
 mod ahead;
 mod door;
 mod event;

@@ -159,7 +159,9 @@ impl FromStr for Dimension {
     fn from_str(name: &str) -> Result<Self, UnknownDimension> {
         match name.strip_prefix("attributes.") {
             Some(attribute) if !attribute.is_empty() => Ok(Self::Attribute(attribute.to_owned())),
-            _ => Self::NAMED.iter().find(|d| d.to_string() == name).cloned().ok_or_else(|| UnknownDimension(name.to_owned())),
+            _ => {
+                Self::NAMED.iter().find(|d| d.to_string() == name).cloned().ok_or_else(|| UnknownDimension(name.chars().take(64).collect()))
+            }
         }
     }
 }

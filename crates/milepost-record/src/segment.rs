@@ -85,6 +85,9 @@ impl Segment {
         let text = match read_small(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some("its manifest is missing".to_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Ok(Some(format!("its manifest cannot be read: {error}")));
+            }
             Err(error) => return Err(failed("read", &path)(error)),
         };
         let manifest: Manifest = match serde_json::from_str(&text) {
@@ -115,7 +118,7 @@ impl Segment {
     /// One reading at a time: they share the file's position.
     pub fn lines(&self) -> impl Iterator<Item = Result<(u64, Line), SpoolError>> + '_ {
         let mut reader = BufReader::with_capacity(64 * 1024, (&self.file).take(self.bytes));
-        let mut offset = 0;
+        let mut offset = 0_u64;
         let mut rewound = (&self.file).rewind();
         std::iter::from_fn(move || {
             if let Err(error) = std::mem::replace(&mut rewound, Ok(())) {
@@ -124,18 +127,18 @@ impl Segment {
             loop {
                 let begin = offset;
                 let mut line = Vec::new();
-                let read = match (&mut reader).take(limits::LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line) {
+                let read = match (&mut reader).take((limits::LINE_BYTES_MAX as u64).saturating_add(1)).read_until(b'\n', &mut line) {
                     Ok(read) => read,
                     Err(error) => return Some(Err(failed("read", &self.path)(error))),
                 };
-                offset += read as u64;
+                offset = offset.saturating_add(read as u64);
                 let ended = line.pop_if(|b| *b == b'\n').is_some();
                 if read == 0 {
                     return None;
                 }
                 if !ended && read > limits::LINE_BYTES_MAX {
                     match reader.skip_until(b'\n') {
-                        Ok(skipped) => offset += skipped as u64,
+                        Ok(skipped) => offset = offset.saturating_add(skipped as u64),
                         Err(error) => return Some(Err(failed("read", &self.path)(error))),
                     }
                     return Some(Ok((begin, Line::TooLong(String::from_utf8_lossy(&line).into_owned()))));

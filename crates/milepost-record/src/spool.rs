@@ -15,7 +15,7 @@
 
 use crate::{
     Event, Timestamp,
-    files::{SpoolError, check_folder, create_once, failed, new_file, replace, sync_folder},
+    files::{SpoolError, check_folder, create_once, failed, new_file, read_small, replace, sync_folder},
     limits,
     segment::{Manifest, Segment, Unreadable, crc32c},
 };
@@ -76,7 +76,7 @@ impl Spool {
             }
         }
         let path = folder.join("spool.json");
-        let text = match fs::read_to_string(&path) {
+        let text = match read_small(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::lay_out(&folder, &path)?,
             Err(error) => return Err(failed("read", &path)(error)),
@@ -175,7 +175,7 @@ impl Spool {
     pub fn seal(&self) -> Result<usize, SpoolError> {
         let _sealing = self.seal_lock(true)?;
         self.remove_orphans()?;
-        let mut sealed = 0;
+        let mut sealed = 0_usize;
         for path in self.open_segments()? {
             let file = match OpenOptions::new().read(true).append(true).open(&path) {
                 Ok(file) => file,
@@ -191,7 +191,7 @@ impl Spool {
                     Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
                 }
             }
-            sealed += usize::from(self.seal_locked(&file, &path)?);
+            sealed = sealed.saturating_add(usize::from(self.seal_locked(&file, &path)?));
         }
         Ok(sealed)
     }
@@ -248,7 +248,7 @@ impl Spool {
     /// has them, and a number must not come back.
     fn next_sequence(&self) -> Result<u64, SpoolError> {
         let path = self.folder.join("sequence");
-        let mark = match fs::read_to_string(&path) {
+        let mark: u64 = match read_small(&path) {
             Ok(text) => text.trim().parse().map_err(|_| SpoolError::Layout {
                 path,
                 what: "this has to hold one number; write the highest sequence number that you know of into it".to_owned(),
@@ -257,7 +257,12 @@ impl Spool {
             Err(error) => return Err(failed("read", &path)(error)),
         };
         let named = self.names()?.iter().filter_map(|n| n.split('.').next()?.parse().ok()).max().unwrap_or(0);
-        Ok(mark.max(named) + 1)
+        mark.max(named).checked_add(1).ok_or_else(|| SpoolError::Layout {
+            path: self.folder.join("sequence"),
+            what: "there is no number after the highest one: write the highest that a segment here has into it, and move away what has \
+                   none of ours"
+                .to_owned(),
+        })
     }
 
     /// All segments as they are at this moment, sealed ones first in order, each opened: what is sealed or deleted later can
@@ -403,7 +408,7 @@ pub(crate) struct OwnSegment {
 
 impl OwnSegment {
     pub(crate) fn append(&mut self, event: &Event, durability: Durability) -> Result<(), SpoolError> {
-        self.bytes += write_record(&mut self.file, &self.path, event)?;
+        self.bytes = self.bytes.saturating_add(write_record(&mut self.file, &self.path, event)?);
         if durability == Durability::OnDisk {
             self.file.sync_data().map_err(failed("flush", &self.path))?;
             if let Some(folder) = self.path.parent() {
@@ -425,7 +430,7 @@ impl OwnSegment {
 
 fn write_record(file: &mut File, path: &Path, event: &Event) -> Result<u64, SpoolError> {
     let json = event.to_json()?;
-    let mut record = Vec::with_capacity(json.len() + 2);
+    let mut record = Vec::with_capacity(json.len().saturating_add(2));
     record.push(b'\n');
     record.extend_from_slice(json.as_bytes());
     record.push(b'\n');

@@ -12,6 +12,7 @@ pub(super) use bencher::is_one as is_bencher;
 pub use criterion_results::criterion;
 
 use super::{Format, Ids};
+use crate::report::json_fault;
 use milepost_record::{Event, Fact, Measurement, Scalar, Timestamp};
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ pub struct NotADocument(String);
 
 impl NotADocument {
     fn json(format: Format, error: &serde_json::Error) -> Self {
-        Self(format!("it is no JSON of {format}, is damaged or ends too early: {error}"))
+        Self(format!("it is no JSON of {format}, is damaged or ends too early: {}", json_fault(error)))
     }
 }
 
@@ -49,6 +50,41 @@ pub fn read(format: Format, text: &str, written: Timestamp, whole_commands: bool
         _ => return Err(NotADocument(format!("{format} is read row by row, and not as a whole"))),
     };
     if document.events.is_empty() { Err(NotADocument("there is no result in it".to_owned())) } else { Ok(document) }
+}
+
+/// What the events of a document may take in memory, in bytes, by an estimate. In few bytes, a document can say the same long name of
+/// very many runs.
+const EVENTS_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// What an event takes, beside its texts.
+const EVENT_BYTES: usize = 1024;
+/// The longest text that stands for many events, such as a command with all its runs.
+const TEXT_BYTES_MAX: usize = 4096;
+/// The longest one that all events of a document carry.
+const SHARED_BYTES_MAX: usize = 256;
+
+/// The events of a document, as far as there is room.
+#[derive(Default)]
+struct Events {
+    ids: Ids,
+    events: Vec<Event>,
+    bytes: usize,
+}
+
+impl Events {
+    /// Adds an event with the id that follows from what the document says.
+    fn add(&mut self, format: Format, at: Timestamp, fact: impl Into<Fact>, says: &[(&str, Value)]) -> Result<&mut Event, NotADocument> {
+        let lengths = says.iter().map(|(name, value)| (*name, value.as_str().map_or(0, str::len)));
+        if let Some((name, bytes)) = lengths.clone().find(|(_, bytes)| *bytes > TEXT_BYTES_MAX) {
+            return Err(NotADocument(format!("a `{name}` has {bytes} bytes, and at most {TEXT_BYTES_MAX} are read")));
+        }
+        let texts: usize = lengths.map(|(_, bytes)| bytes).sum();
+        self.bytes = self.bytes.saturating_add(texts).saturating_add(EVENT_BYTES);
+        if self.bytes > EVENTS_BYTES_MAX {
+            return Err(NotADocument(format!("it says more than fits into memory, of which it may take {} MiB", EVENTS_BYTES_MAX >> 20)));
+        }
+        self.events.push(event(format, &mut self.ids, at, fact, says));
+        self.events.last_mut().ok_or_else(|| NotADocument("there is no event".to_owned()))
+    }
 }
 
 /// An event of a document, with the id that follows from what the document says.

@@ -138,10 +138,14 @@ pub enum Unsuitable {
 /// How many columns are named in a message.
 const NAMED_MAX: usize = 30;
 
+fn short(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
 fn listed(columns: &[String]) -> String {
-    let mut shown: Vec<String> = columns.iter().take(NAMED_MAX).map(|name| name.chars().take(64).collect()).collect();
+    let mut shown: Vec<String> = columns.iter().take(NAMED_MAX).map(|name| short(name)).collect();
     if columns.len() > NAMED_MAX {
-        shown.push(format!("and {} more", columns.len() - NAMED_MAX));
+        shown.push(format!("and {} more", columns.len().saturating_sub(NAMED_MAX)));
     }
     if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
 }
@@ -159,6 +163,7 @@ impl fmt::Display for Unsuitable {
                 )
             }
             Self::Twice { name, columns: [one, other] } => {
+                let (one, other) = (short(one), short(other));
                 write!(f, "`{one}` and `{other}` both tell `{name}`: `--map {name}=COLUMN` says which one counts")
             }
             Self::NoName { name, known } => {

@@ -52,7 +52,7 @@ impl<R: Read> Read for Limited<R> {
         }
         let most = buffer.len().min(left);
         let read = self.input.read(buffer.get_mut(..most).unwrap_or_default())?;
-        self.left.set(left - read);
+        self.left.set(left.saturating_sub(read));
         Ok(read)
     }
 }

@@ -1,5 +1,6 @@
 //! JSON lines: events as an export has them, or rows whose names stand in each of them.
 
+use crate::report::excerpt;
 use milepost_record::Event;
 use serde_json::{Map, Value};
 
@@ -37,7 +38,11 @@ pub fn line(bytes: &[u8]) -> Result<Line, NoLine> {
     let row: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
         let what = error.to_string();
         // A line is one line, so the reader's line number says nothing.
-        foreign(format!("this is no object of JSON: {} at column {}", what.split(" at line ").next().unwrap_or(&what), error.column()))
+        foreign(format!(
+            "this is no object of JSON: {} at column {}",
+            excerpt(what.split(" at line ").next().unwrap_or(&what)),
+            error.column()
+        ))
     })?;
     if row.contains_key("v") && row.contains_key("kind") {
         let event = Event::from_json(text).map_err(|invalid| NoLine { why: invalid.to_string(), is_ours: true })?;

@@ -24,6 +24,7 @@ pub(crate) fn time(value: &Value, zone: &TimeZone) -> Result<Timestamp, String> 
     Ok(Timestamp::from_jiff(zoned.timestamp()))
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the ranges end in the year 2286")]
 fn since_1970(number: f64) -> Option<Timestamp> {
     // Ranges that do not touch: what lies between two of them could be either.
     let per_second = [1.0, 1e3, 1e6, 1e9].into_iter().find(|per_second| EPOCH_SECONDS.contains(&(number / per_second)))?;
@@ -41,6 +42,7 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
 }
 
 /// A whole number, also where it stands as text, or as `3.0`.
+#[expect(clippy::cast_possible_truncation, reason = "below 9e15, every whole number is exact")]
 pub(crate) fn whole(value: &Value) -> Result<i64, String> {
     let exact = match value {
         Value::Number(number) => number.as_i64(),
@@ -57,6 +59,7 @@ pub(crate) fn count(value: &Value) -> Result<u64, String> {
 }
 
 /// A duration in microseconds, of so many microseconds a unit.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "neither negative nor beyond 9e15")]
 pub(crate) fn duration(value: &Value, unit_us: f64) -> Result<u64, String> {
     let number = number(value).filter(|number| *number >= 0.0).ok_or_else(|| format!("{} is no duration", shown(value)))?;
     let us = (number * unit_us).round();

@@ -1,7 +1,7 @@
 //! The Bencher Metric Format: benchmarks, of each its measures, of each a value and maybe its bounds. It has neither units nor times.
 
-use super::{Document, NotADocument, bounds, event, measured};
-use crate::import::{Format, Ids};
+use super::{Document, Events, NotADocument, bounds, measured};
+use crate::import::Format;
 use milepost_record::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -25,15 +25,14 @@ pub(in crate::import) fn is_one(document: &Map<String, Value>) -> bool {
 pub(super) fn read(text: &str, written: Timestamp) -> Result<Document, NotADocument> {
     let benchmarks: BTreeMap<String, BTreeMap<String, Metric>> =
         serde_json::from_str(text).map_err(|error| NotADocument::json(FORMAT, &error))?;
-    let (mut ids, mut events) = (Ids::default(), Vec::new());
+    let mut events = Events::default();
     for (benchmark, measures) in &benchmarks {
         for (measure, metric) in measures {
             let fact = measured(measure, metric.value, None, "Bencher Metric Format", benchmark);
             let says = [("benchmark", json!(benchmark)), ("measure", json!(measure)), ("metric", json!(metric))];
-            let mut event = event(FORMAT, &mut ids, written, fact, &says);
-            bounds(&mut event, [("lower", metric.lower_value), ("upper", metric.upper_value)]);
-            events.push(event);
+            let event = events.add(FORMAT, written, fact, &says)?;
+            bounds(event, [("lower", metric.lower_value), ("upper", metric.upper_value)]);
         }
     }
-    Ok(Document { events, notes: Vec::new(), tells_time: false })
+    Ok(Document { events: events.events, notes: Vec::new(), tells_time: false })
 }

@@ -1,7 +1,7 @@
 //! `hyperfine --export-json`: each run of each command is an operation. The file does not say when.
 
-use super::{Document, NotADocument, event};
-use crate::import::{Format, Ids, values::duration};
+use super::{Document, Events, NotADocument};
+use crate::import::{Format, values::duration};
 use milepost_record::{Operation, Outcome, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ struct CommandResult {
 
 pub(super) fn read(text: &str, written: Timestamp, whole_commands: bool) -> Result<Document, NotADocument> {
     let export: Export = serde_json::from_str(text).map_err(|error| NotADocument::json(FORMAT, &error))?;
-    let (mut ids, mut events, mut notes) = (Ids::default(), Vec::new(), Vec::new());
+    let (mut events, mut notes) = (Events::default(), Vec::new());
     let mut commands: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for CommandResult { command, times, exit_codes } in &export.results {
         let unusable = |what: &str| NotADocument(format!("the result of `{}` {what}", command.chars().take(64).collect::<String>()));
@@ -43,7 +43,7 @@ pub(super) fn read(text: &str, written: Timestamp, whole_commands: bool) -> Resu
             run.duration_us = Some(duration(time, 1e6).map_err(|wrong| unusable(&wrong))?);
             run.exit_code = *exit_code;
             let says = [("command", json!(command)), ("time", time.clone()), ("exit_code", json!(exit_code))];
-            events.push(event(FORMAT, &mut ids, written, run, &says));
+            events.add(FORMAT, written, run, &says)?;
         }
     }
     for (name, commands) in commands.iter().filter(|(_, commands)| commands.len() > 1) {
@@ -53,7 +53,7 @@ pub(super) fn read(text: &str, written: Timestamp, whole_commands: bool) -> Resu
             commands.len()
         ));
     }
-    Ok(Document { events, notes, tells_time: false })
+    Ok(Document { events: events.events, notes, tells_time: false })
 }
 
 /// The file name of a command's program, as `milepost run` has it.

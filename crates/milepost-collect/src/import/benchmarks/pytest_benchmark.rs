@@ -3,9 +3,9 @@
 //! Where the single rounds are kept, and a round is one call, each round is an operation. A round of several calls is a mean, and
 //! what is kept without its rounds is one too: mean and median are then taken as measurements.
 
-use super::{Document, NotADocument, event, measured};
+use super::{Document, Events, NotADocument, SHARED_BYTES_MAX, measured};
 use crate::import::{
-    Format, Ids,
+    Format,
     values::{duration, time},
 };
 use jiff::tz::TimeZone;
@@ -48,11 +48,12 @@ pub(super) fn read(text: &str, written: Timestamp) -> Result<Document, NotADocum
     // Versions that wrote no zone wrote the time of UTC.
     let told = export.datetime.as_ref().map(|datetime| time(datetime, &TimeZone::UTC)).transpose().map_err(NotADocument)?;
     let at = told.unwrap_or(written);
-    let is_commit = |id: &String| id.len() >= 7 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_commit = |id: &String| (7..=SHARED_BYTES_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let commit = export.commit_info.and_then(|commit| commit.id).filter(is_commit);
-    let source = format!("pytest-benchmark {}", export.version.as_deref().unwrap_or_default());
+    let version = export.version.as_deref().filter(|version| version.len() <= SHARED_BYTES_MAX).unwrap_or_default();
+    let source = format!("pytest-benchmark {version}");
     let source = source.trim_end();
-    let (mut ids, mut events, mut means) = (Ids::default(), Vec::new(), 0);
+    let (mut events, mut means) = (Events::default(), 0_u64);
     for Benchmark { fullname, stats } in &export.benchmarks {
         let wrong = |wrong: String| NotADocument(format!("`{}`: {wrong}", fullname.chars().take(64).collect::<String>()));
         let says = |what: &str, value: Value| {
@@ -63,21 +64,21 @@ pub(super) fn read(text: &str, written: Timestamp) -> Result<Document, NotADocum
                 for round in rounds {
                     let mut operation = Operation::new(fullname.clone(), Outcome::Ok);
                     operation.duration_us = Some(duration(round, 1e6).map_err(wrong)?);
-                    events.push(event(FORMAT, &mut ids, at, operation, &says("round", round.clone())));
+                    events.add(FORMAT, at, operation, &says("round", round.clone()))?;
                 }
             }
             _ => {
-                means += 1;
+                means = means.saturating_add(1);
                 for (name, value) in [("mean", stats.mean), ("median", stats.median)] {
                     let fact = measured(name, value * 1e6, Some("us"), source, fullname);
-                    let mut event = event(FORMAT, &mut ids, at, fact, &says(name, json!(value)));
+                    let event = events.add(FORMAT, at, fact, &says(name, json!(value)))?;
                     event.attributes.insert("rounds".to_owned(), Scalar::Integer(stats.rounds));
                     event.attributes.insert("iterations".to_owned(), Scalar::Integer(stats.iterations));
-                    events.push(event);
                 }
             }
         }
     }
+    let mut events = events.events;
     for event in &mut events {
         event.commit.clone_from(&commit);
     }
