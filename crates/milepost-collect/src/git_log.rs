@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The arguments of `git` whose output [`contributions`] reads: one record a commit, its names as the mailmap has them.
 pub const GIT_LOG: &[&str] = &[
     "log",
+    // A repository's own configuration may name a program that looks at signatures.
+    "--no-show-signature",
     "--no-merges",
     "--use-mailmap",
     "-z",

@@ -28,7 +28,7 @@ use nix::unistd::geteuid;
 use schemars::{Schema, generate::SchemaSettings, transform::transform_subschemas};
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -146,10 +146,13 @@ pub enum Untrusted {
 }
 
 impl Untrusted {
-    /// Looks at the file that is open, whatever becomes of its name.
-    fn of(file: &File) -> io::Result<Option<Self>> {
-        let metadata = file.metadata()?;
-        Ok(Self::judge(metadata.uid(), metadata.mode(), geteuid().as_raw()))
+    /// Looks at the file that is open, whatever becomes of its name, and at a link that led there: what runs does so in its folder.
+    fn of(path: &Path, file: &File) -> io::Result<Option<Self>> {
+        let (metadata, ours) = (file.metadata()?, geteuid().as_raw());
+        let link = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_symlink);
+        // Everybody may seem to write to a link, and nobody can.
+        let of_link = link.and_then(|link| Self::judge(link.uid(), 0, ours));
+        Ok(Self::judge(metadata.uid(), metadata.mode(), ours).or(of_link))
     }
 
     const fn judge(uid: u32, mode: u32, ours: u32) -> Option<Self> {
@@ -208,7 +211,7 @@ impl Config {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
-        let untrusted = Untrusted::of(&file).map_err(unreadable)?;
+        let untrusted = Untrusted::of(path, &file).map_err(unreadable)?;
         // One byte more than is allowed, to see whether there is one. The length that the system tells is none for a pipe.
         file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         Ok(Self { untrusted, ..Self::read(path, &bytes)? })

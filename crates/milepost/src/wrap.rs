@@ -57,6 +57,8 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// Exit codes that mean success.
     pub ok_codes: Vec<i32>,
+    /// Variables of its environment beside those of the wrapper.
+    pub variables: &'static [(&'static str, &'static str)],
     /// What it reads, where that is not what the wrapper reads.
     pub stdin: Option<Arc<OwnedFd>>,
     /// What its standard output is, where it is not the wrapper's.
@@ -76,6 +78,7 @@ impl Command {
             args: Vec::new(),
             timeout: None,
             ok_codes: vec![0],
+            variables: &[],
             stdin: None,
             stdout: None,
             observe_stderr: false,

@@ -46,5 +46,9 @@ pub(super) fn record(folder: &Path, maintainers: &[String], desk: &Desk<'_>) -> 
 
 fn asked(folder: &Path, name: &str, args: &[&str]) -> Result<Vec<u8>, Failure> {
     let place = [OsString::from("-C"), folder.as_os_str().to_owned()];
-    collect_run::printed(name, "git", place.into_iter().chain(args.iter().map(OsString::from)).collect(), &[0], collect_run::TIMEOUT)
+    let args = place.into_iter().chain(args.iter().map(OsString::from)).collect();
+    // What of the history is not here is not fetched: a repository's own configuration says from where, and by which program. The first
+    // variable is known to Git 2.45 and later, the second to every one: there is no protocol of this name.
+    let here_alone = &[("GIT_NO_LAZY_FETCH", "1"), ("GIT_ALLOW_PROTOCOL", "none")];
+    collect_run::printed(name, "git", args, here_alone, &[0], collect_run::TIMEOUT)
 }

@@ -55,7 +55,7 @@ pub(super) fn output(kind: Kind, arguments: &[OsString], timeout: Duration) -> R
     let tool = tool(kind, arguments)?;
     let name = tool.name();
     let args = tool.args.iter().map(OsString::from).chain(arguments.iter().cloned()).collect();
-    let bytes = printed(&name, tool.program, args, tool.ok_codes, timeout)?;
+    let bytes = printed(&name, tool.program, args, &[], tool.ok_codes, timeout)?;
     Ok(Output { tool: name, bytes })
 }
 
@@ -63,7 +63,14 @@ pub(super) fn output(kind: Kind, arguments: &[OsString], timeout: Duration) -> R
 ///
 /// # Errors
 /// Where it cannot be started, takes too long, fails, or prints nothing or too much.
-pub(super) fn printed(name: &str, program: &str, args: Vec<OsString>, ok_codes: &[i32], timeout: Duration) -> Result<Vec<u8>, Failure> {
+pub(super) fn printed(
+    name: &str,
+    program: &str,
+    args: Vec<OsString>,
+    variables: &'static [(&'static str, &'static str)],
+    ok_codes: &[i32],
+    timeout: Duration,
+) -> Result<Vec<u8>, Failure> {
     let wrong = |what: &str| Failure::usage(printable(&format!("{name}: {what}")));
     let internal = |error: io::Error| Failure::internal(format!("cannot read what {name} prints: {error}"));
     let (reader, writer) = io::pipe().map_err(internal)?;
@@ -77,6 +84,7 @@ pub(super) fn printed(name: &str, program: &str, args: Vec<OsString>, ok_codes: 
     thread::Builder::new().spawn(limited).map_err(internal)?;
     let command = wrap::Command {
         args,
+        variables,
         timeout: Some(timeout),
         ok_codes: ok_codes.to_vec(),
         stdout: Some(Arc::new(writer.into())),

@@ -399,6 +399,16 @@ impl Round<'_> {
         wishes.output.clone().or_else(configured).unwrap_or_else(|| self.data.join("reports"))
     }
 
+    /// The same, made where it lies with the data: there it is for its owner only.
+    fn made_output(&self, wishes: &cli::Track) -> Result<PathBuf, Failure> {
+        let output = self.output(wishes);
+        if output == self.data.join("reports") {
+            let failed = |error: io::Error| Failure::internal(format!("cannot make {}: {error}", output.display()));
+            files::folder(&output, true).map_err(failed)?;
+        }
+        Ok(output)
+    }
+
     /// Makes the report of the last day, week and month, each where it was not made yet and something was recorded by its end.
     fn reports(&mut self, wishes: &cli::Track, store: &Store, journal: &mut Journal) {
         let (criteria, origins) = (&self.workplace.config.criteria, names(&[Origin::Use]));
@@ -413,7 +423,7 @@ impl Round<'_> {
                     return Ok(false);
                 }
                 let report = wait(made(store, criteria, period, &origins, round.now))?;
-                journal.makes(period, reports::keep_report(&round.output(wishes), &report, round.now)?)?;
+                journal.makes(period, reports::keep_report(&round.made_output(wishes)?, &report, round.now)?)?;
                 Ok(true)
             });
             told.extend(done.filter(|is_made| *is_made).map(|_| name));
@@ -424,7 +434,7 @@ impl Round<'_> {
     }
 
     fn publish(&mut self, wishes: &cli::Track, judged: &Judged) -> Result<PathBuf, Failure> {
-        let output = self.output(wishes);
+        let output = self.made_output(wishes)?;
         let page = reports::publish(&output, judged, &self.workplace.config)?;
         self.attempt("old reports are not removed", |_| reports::prune(&output, Timestamp::now()));
         Ok(page)

@@ -20,7 +20,7 @@ use super::{Command, RunError};
 pub(super) fn start(command: &Command, stderr: Option<OwnedFd>) -> Result<Child, RunError> {
     let spawn = |program: &OsStr, script: Option<&Path>| {
         let mut spawn = std::process::Command::new(program);
-        spawn.args(script).args(&command.args);
+        spawn.args(script).args(&command.args).envs(command.variables.iter().copied());
         if command.apart {
             spawn.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             in_session_of_its_own(&mut spawn);

@@ -44,13 +44,22 @@ impl Entry {
             }
         }
         let config_text = writable(config.as_os_str(), "the path of the configuration")?;
+        let folder_text = writable(folder.as_os_str(), "the path of the configuration")?;
+        // In a unit, a folder cannot be quoted: spaces around it are left out, and a backslash at its end takes in the next line.
+        if folder_text.trim() != folder_text || folder_text.ends_with('\\') {
+            return Err(Failure::usage(format!(
+                "a folder whose name begins or ends with a space, or ends with a backslash, cannot be written into a schedule: {}",
+                folder.display()
+            )));
+        }
         let kept = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let short: String = project.chars().map(kept).take(NAME_MAX).collect();
         Ok(Self {
             name: format!("milepost-{short}-{:08x}", fnv1a(config_text.as_bytes())),
-            project: project.to_owned(),
+            // At the end of a line it would take in the next one.
+            project: project.trim_end_matches('\\').to_owned(),
             program: writable(program.as_os_str(), "the path of this program")?,
-            folder: writable(folder.as_os_str(), "the path of the configuration")?,
+            folder: folder_text,
             config: config_text,
             variables,
         })
