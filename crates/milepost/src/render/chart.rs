@@ -3,8 +3,10 @@
 //! Horizontal positions are percentages and the rest is pixels, so that a chart fills whatever width it gets while its text
 //! and strokes keep their size. Colours come from the page's style sheet; texts are escaped by the templates.
 
+pub(crate) mod axis;
 pub(crate) mod cells;
 
+use self::axis::Axis;
 use askama::Template;
 use jiff::civil::Date;
 use milepost_judge::{
@@ -216,17 +218,18 @@ pub(crate) fn step(span: f64) -> f64 {
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="days{% if room == Room::Cell +%} compact{% endif %}" role="img" data-span="{{ span }}" aria-details="{{ words.table }}"><title>
+    source = r##"<svg class="days{% if room == Room::Cell +%} compact{% endif %}" role="img"{{ axis|safe }} aria-details="{{ words.table }}"><title>
 {{- words.title }}</title>{% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
 <line class="axis" x2="100%" y1="{{ pixels + 7 }}.5" y2="{{ pixels + 7 }}.5"/>
 {% if let Some(y) = target %}<line class="target" x2="100%" y1="{{ y }}" y2="{{ y }}"/>{% endif %}
-{% if !path.is_empty() %}<svg y="4" width="100%" height="{{ pixels }}" viewBox="0,0,{{ span }},{{ pixels * 2 }}" preserveAspectRatio="none"><path class="line" d="{{ path }}"/></svg>{% endif %}
+<g class="times">{% if !path.is_empty() %}<svg y="4" width="100%" height="{{ pixels }}" viewBox="0,0,{{ span }},{{ pixels * 2 }}" preserveAspectRatio="none"><path class="line" d="{{ path }}"/></svg>{% endif %}
 {% for (x, y) in dots %}<circle class="dot" cx="{{ x }}" cy="{{ y }}" r="1.75"/>{% endfor %}
 {% for x in endless %}<svg x="{{ x }}" y="4"><path class="dot" d="M-3 3 0-3 3 3z"/></svg>{% endfor %}
-{% if let Some((x, y)) = newest %}<circle class="newest" cx="{{ x }}" cy="{{ y }}" r="3.5"/>{% endif %}</svg>"##
+{% if let Some((x, y)) = newest %}<circle class="newest" cx="{{ x }}" cy="{{ y }}" r="3.5"/>{% endif %}</g></svg>"##
 )]
 pub(crate) struct Days {
     words: Words,
+    axis: Axis,
     room: Room,
     /// How many days it covers, less one.
     span: i32,
@@ -282,7 +285,12 @@ impl Days {
                 newest = Some((x(day.date), y(value)));
             }
         }
-        Some(Self { words, room, span, pixels, path, dots, endless, newest, target: limit.map(y) })
+        Some(Self { words, axis: Axis::days(first, span), room, span, pixels, path, dots, endless, newest, target: limit.map(y) })
+    }
+
+    /// Its numbers are in one column of its table, which has a row for each day.
+    pub(crate) fn in_column(self, column: usize) -> Self {
+        Self { axis: self.axis.in_columns(&[column]), ..self }
     }
 }
 

@@ -4,7 +4,11 @@
 //! from the style sheet. Shapes are those of `templates/keys.svg`, which the legend shows beside its words.
 
 use super::{
-    chart::{At, Words, amount, bound, days_between, sign, step},
+    chart::{
+        At, Words, amount,
+        axis::{Axis, dates},
+        bound, days_between, sign, step,
+    },
     words::{self, NAME_CHARS_MAX, capital, plain},
 };
 use askama::Template;
@@ -20,8 +24,6 @@ use std::fmt::Write;
 const PLOT: i32 = 196;
 /// Room above it for what stands on rules.
 const TOP: i32 = 16;
-/// No more dates than this stand below it, and of those with a year.
-const DATES_MAX: [usize; 2] = [5, 4];
 /// Days that are told singly: the newest six weeks.
 const DAYS_TOLD: i32 = 42;
 /// So far back, weeks are told.
@@ -39,25 +41,25 @@ pub(crate) struct Meanwhile<'a> {
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="growth" role="img" data-first="{{ first }}" data-span="{{ span }}" data-days="{{ days }}" aria-details="{{ table }}"><title>{{ words.title }}</title><desc>{{ words.description }}</desc>
+    source = r##"<svg class="growth" role="img"{{ axis|safe }} aria-details="{{ table }}"><title>{{ words.title }}</title><desc>{{ words.description }}</desc>
 {% for (y, label) in ticks %}<line class="grid" x2="100%" y1="{{ y }}" y2="{{ y }}"/><text x="-8" y="{{ y + 4.0 }}" text-anchor="end">{{ label }}</text>{% endfor %}
-{% for (x, width) in excluded %}<rect class="grown-excluded" x="{{ x }}" y="{{ top }}" width="{{ width }}" height="{{ plot }}"/>{% endfor %}
+<g class="times">{% for (x, width) in excluded %}<rect class="grown-excluded" x="{{ x }}" y="{{ top }}" width="{{ width }}" height="{{ plot }}"/>{% endfor %}
 <svg class="plot" y="{{ top }}" width="100%" height="{{ plot }}" viewBox="0,0,{{ span }},{{ plot * 2 }}" preserveAspectRatio="none">
 {% if !band.is_empty() %}<path class="grown-band" d="{{ band }}"/>{% endif %}{% if !edges.is_empty() %}<path class="grown-edge" d="{{ edges }}"/>{% endif %}
 {% if !endless.is_empty() %}<path class="grown-endless" d="{{ endless }}"/>{% endif %}{% if !line.is_empty() %}<path class="grown-line" d="{{ line }}"/>{% endif %}</svg>
 {% for x in since %}<line class="grown-rule" x1="{{ x }}" x2="{{ x }}" y1="{{ top - 14 }}" y2="{{ top + plot }}"/><svg x="{{ x }}" y="{{ top - 14 }}"><path class="mark" d="M0 0 8 3.5 0 7z"/></svg>{% endfor %}
-{% for x in falls %}<line class="grown-rule cut-off" x1="{{ x }}" x2="{{ x }}" y1="{{ top - 6 }}" y2="{{ top + plot }}"/><svg x="{{ x }}" y="{{ top - 14 }}"><path class="mark" d="M-5 0H5L0 7z"/></svg>{% endfor %}
+{% for x in falls %}<line class="grown-rule cut-off" x1="{{ x }}" x2="{{ x }}" y1="{{ top - 6 }}" y2="{{ top + plot }}"/><svg x="{{ x }}" y="{{ top - 14 }}"><path class="mark" d="M-5 0H5L0 7z"/></svg>{% endfor %}</g>
 {% if let Some((y, label)) = target %}<line class="grown-target" x2="100%" y1="{{ y }}" y2="{{ y }}"/><text class="bound" x="100%" dx="-8" y="{{ y - 6.0 }}" text-anchor="end">{{ label }}</text>{% endif %}
-{% for x in unbounded_above %}<svg x="{{ x }}" y="{{ top + 2 }}"><path class="grown-open" d="M-5 6 0 0 5 6"/></svg>{% endfor %}
+<g class="times">{% for x in unbounded_above %}<svg x="{{ x }}" y="{{ top + 2 }}"><path class="grown-open" d="M-5 6 0 0 5 6"/></svg>{% endfor %}
 {% for x in unbounded_below %}<svg x="{{ x }}" y="{{ top + plot - 8 }}"><path class="grown-open" d="M-5 0 0 6 5 0"/></svg>{% endfor %}
 {% for (x, y) in dots %}<circle class="dot" cx="{{ x }}" cy="{{ y }}" r="2.5"/>{% endfor %}
 {% if let Some((x, y)) = proven %}<circle class="grown-proven" cx="{{ x }}" cy="{{ y }}" r="5.5"/>{% endif %}
 {% if let Some((high, low)) = now_interval %}<line class="grown-now" x1="100%" x2="100%" y1="{{ high }}" y2="{{ low }}"/>{% endif %}
-{% if let Some((x, y)) = newest %}<circle class="newest" cx="{{ x }}" cy="{{ y }}" r="5"/>{% endif %}
+{% if let Some((x, y)) = newest %}<circle class="newest" cx="{{ x }}" cy="{{ y }}" r="5"/>{% endif %}</g>
 <line class="axis" x2="100%" y1="{{ top + plot }}.5" y2="{{ top + plot }}.5"/>
-{% for (x, label) in dates %}<line class="axis" x1="{{ x }}" x2="{{ x }}" y1="{{ top + plot }}" y2="{{ top + plot + 5 }}"/><text x="{{ x }}" y="{{ top + plot + 20 }}" text-anchor="{% if x.0 > 92.0 %}end{% else %}middle{% endif %}">{{ label }}</text>{% endfor %}
-{% for x in changes %}<svg x="{{ x }}" y="{{ top + plot }}"><path class="mark hollow" d="M0-6 6 0 0 6-6 0z"/></svg>{% endfor %}
-{% for x in releases %}<svg x="{{ x }}" y="{{ top + plot }}"><path class="mark" d="M0-8 6 3-6 3z"/></svg>{% endfor %}</svg>"##
+<g class="dates">{% for (x, label) in dates %}<line class="axis" x1="{{ x }}" x2="{{ x }}" y1="{{ top + plot }}" y2="{{ top + plot + 5 }}"/><text x="{{ x }}" y="{{ top + plot + 20 }}" text-anchor="{% if x.0 > 92.0 %}end{% else %}middle{% endif %}">{{ label }}</text>{% endfor %}</g>
+<g class="times">{% for x in changes %}<svg x="{{ x }}" y="{{ top + plot }}"><path class="mark hollow" d="M0-6 6 0 0 6-6 0z"/></svg>{% endfor %}
+{% for x in releases %}<svg x="{{ x }}" y="{{ top + plot }}"><path class="mark" d="M0-8 6 3-6 3z"/></svg>{% endfor %}</g></svg>"##
 )]
 pub(crate) struct Chart {
     words: Words,
@@ -72,9 +74,9 @@ pub(crate) struct Chart {
     pub(crate) lines: Vec<Line>,
     top: i32,
     plot: i32,
-    first: Date,
+    axis: Axis,
     /// How many days after the first one each row of the table stands.
-    days: String,
+    pub(crate) days: String,
     /// How many days the chart covers, less one.
     span: i32,
     ticks: Vec<(f64, String)>,
@@ -158,11 +160,11 @@ impl Chart {
             lines: lines(growth, judgement.successes.is_some()),
             top: TOP,
             plot: PLOT,
-            first: view.begin,
+            axis: Axis::days(view.begin, view.span),
             days: growth.points.iter().map(|point| days_between(view.begin, point.date).to_string()).collect::<Vec<_>>().join(" "),
             span: view.span,
             ticks: view.ticks().into_iter().map(|value| (height(value), amount(value, unit))).collect(),
-            dates: view.dates(),
+            dates: dates(view.begin, view.span),
             target: judgement.target.as_ref().zip(limit).map(|(target, limit)| (height(limit), sign(target))),
             now_interval: (growth.is_sampled && is_there(last, judgement.successes.is_some())).then(|| {
                 let [low, high] = last.interval;
@@ -255,21 +257,6 @@ impl View {
         let step = step(2.0 * (self.high - self.low));
         let first = (self.low / step).ceil();
         (0..6).map(|place| (first + f64::from(place)) * step).take_while(|value| *value <= self.high + step * 1e-9).collect()
-    }
-
-    /// Where months begin, or weeks, or days, each with its label.
-    fn dates(&self) -> Vec<(At, String)> {
-        let days = || (0..=self.span).map(|day| self.begin.saturating_add(day.days()));
-        let counts = |date: &Date| match self.span {
-            70.. => date.day() == 1,
-            12.. => date.weekday().to_monday_zero_offset() == 0,
-            _ => true,
-        };
-        let dates: Vec<Date> = days().filter(counts).collect();
-        let with_year = self.begin.year() != self.begin.saturating_add(self.span.days()).year() && self.span > 200;
-        let format = if with_year { "%b %Y" } else { "%-d %b" };
-        let every = dates.len().div_ceil(DATES_MAX[usize::from(with_year)]).max(1);
-        dates.iter().step_by(every).map(|date| (self.at(*date), date.strftime(format).to_string())).collect()
     }
 }
 

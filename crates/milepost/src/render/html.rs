@@ -100,7 +100,7 @@ pub fn live(shown: Shown<'_>, notices: &[Notice]) -> Result<String, NotWritten> 
 ///
 /// Where a template fails.
 pub fn not_judged(notices: &[Notice]) -> Result<String, NotWritten> {
-    Ok(NotJudged { live: Live::new(notices), script: script::PAGE }.render()?)
+    Ok(NotJudged { live: Live::new(notices), script: &script::PAGE }.render()?)
 }
 
 #[derive(Template)]
@@ -121,7 +121,7 @@ impl Live {
         let plain_lines =
             |text: &str| text.lines().take(NOTICE_LINES_MAX).map(|line| plain(line, TEXT_CHARS_MAX)).collect::<Vec<_>>().join("\n");
         let notice = |notice: &Notice| Notice { text: plain_lines(&notice.text), ..notice.clone() };
-        Self { script: script::LIVE, notices: notices.iter().map(notice).collect() }
+        Self { script: &script::LIVE, notices: notices.iter().map(notice).collect() }
     }
 }
 
@@ -235,8 +235,8 @@ impl Page {
             cards: scorecard.criteria.iter().enumerate().filter_map(card).collect(),
             sections: tiers.filter_map(|tier| Section::new(shown, tier).transpose()).collect::<Result<_, _>>()?,
             panels: shown.panels.map_or_else(|| Ok(Vec::new()), panel::all)?,
-            script: script::PAGE,
-            script_source: script::source(script::PAGE),
+            script: &script::PAGE,
+            script_source: script::source(&script::PAGE),
         })
     }
 }

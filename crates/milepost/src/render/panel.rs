@@ -7,11 +7,9 @@ mod errors;
 mod history;
 mod learning;
 mod memory;
-mod parts;
 mod performance;
 mod personas;
 mod pieces;
-mod plot;
 mod users;
 
 use super::{html::NotWritten, words};

@@ -11,9 +11,9 @@ use milepost_record::{Kind, Timestamp};
 use std::time::Duration;
 
 /// Names beyond this many characters are cut on the page.
-pub(crate) const NAME_CHARS_MAX: usize = 160;
+pub(crate) const NAME_CHARS_MAX: usize = 100;
 /// Advice and other sentences beyond this many characters are cut on the page.
-pub(crate) const TEXT_CHARS_MAX: usize = 600;
+pub(crate) const TEXT_CHARS_MAX: usize = 400;
 
 /// What is said of a criterion in one line is cut beyond this many characters.
 const LINE_CHARS_MAX: usize = 1000;

@@ -25,7 +25,7 @@ pub(super) const NOTHING_ALLOWED: HeaderValue =
 
 /// What the page is allowed: its own scripts, its own styles, and to ask this server.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let scripts = [script::PAGE, script::LIVE].map(script::source).join(" ");
+    let scripts = [&script::PAGE, &script::LIVE].map(|script| script::source(script)).join(" ");
     let policy = format!(
         "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"

@@ -3,3 +3,4 @@ import "./look.mjs";
 import "./script.mjs";
 import "./serve.mjs";
 import "./strangers.mjs";
+import "./zoom.mjs";

@@ -46,13 +46,14 @@ export const address = (name) => pathToFileURL(join(folder, `${name}.html`)).hre
 
 // Opens a page, has `look` at it, and then wants to know that it asked for nothing but itself and complained about nothing.
 export async function withPage(name, options, look) {
-  const { width = 1280, height = 900, scheme = "light", script = true, zone = "UTC", media, prepare } = options;
+  const { width = 1280, height = 900, scheme = "light", script = true, zone = "UTC", media, prepare, touch = false } = options;
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: scheme,
     reducedMotion: "reduce",
     javaScriptEnabled: script,
     timezoneId: zone,
+    hasTouch: touch,
   });
   try {
     context.setDefaultTimeout(10_000);

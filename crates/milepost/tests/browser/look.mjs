@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { PAGES, SCHEMES, folder, goTo, samples, unfold, views, violations, withPage } from "./browser.mjs";
 
-const WIDTHS = [360, 1280, 3840];
+const WIDTHS = [360, 768, 1280, 3840];
 
 for (const name of PAGES) {
   // Dark differs in colours only, which are those of every page.
@@ -128,7 +128,7 @@ test("every view is at most two links away", () =>
 test("every view has its picture", () =>
   Promise.all(
     SCHEMES.flatMap((scheme) =>
-      [360, 1280].map((width) =>
+      [360, 768, 1280].map((width) =>
         withPage("year", { scheme, width }, async (page) => {
           for (const view of samples(await views(page))) {
             await goTo(page, view);

@@ -117,10 +117,10 @@ test("a chart whose table has a day in each row is read out by its headings", ()
   withPage("year", {}, async (page) => {
     await page.evaluate(() => {
       document.querySelector("#c1 .body").innerHTML = `
-        <svg class="other" role="img" data-first="2026-10-28" data-span="8" data-days="4 8" aria-details="other" style="width: 400px; height: 40px">
+        <svg class="other" role="img" data-first="2026-10-28" data-span="8" aria-details="other" style="width: 400px; height: 40px">
           <title>Growth</title>
         </svg>
-        <table id="other">
+        <table id="other" data-days="4 8">
           <thead><tr><th>Day<th>n<th>Estimate<th>Verdict
           <tbody><tr><th>1 Nov<td>20<td>310 ms<td><tr><th>5 Nov<td>31<td>290 ms<td>met
         </table>`;

@@ -14,7 +14,7 @@ use milepost_judge::scorecard::{CriterionResult, GroupResult, Judgement, PartRes
 use milepost_record::Timestamp;
 
 /// Of a criterion's groups, this many are listed, those that hurt most first; the page says how many are not.
-pub const GROUPS_SHOWN_MAX: usize = 50;
+pub const GROUPS_SHOWN_MAX: usize = 30;
 /// A statement beyond this many characters is cut; `milepost explain` shows all of it.
 const SQL_CHARS_MAX: usize = 6000;
 /// So many weeks are told day by day: a quarter.

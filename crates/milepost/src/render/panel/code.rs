@@ -2,7 +2,7 @@
 
 use super::{
     Panel,
-    parts::{Empty, Figures, Table, cell, counted, known, name},
+    pieces::{Cell, Empty, Figures, Table, counted, known, name, numbers, texts},
 };
 use crate::render::{
     chart::{Days, Room, Words, amount},
@@ -68,8 +68,9 @@ pub(crate) fn code(panels: &Panels) -> Result<Panel, NotWritten> {
         },
     ];
     let today = now.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
-    let trends = panels.readings.iter().filter_map(|readings| Trend::new(readings, today)).collect();
-    Ok(Panel { id: "code", title: "Code health", body: Body { sections, trends, table: table(&panels.readings) }.render()? })
+    let several = several(&panels.readings);
+    let trends = several.iter().zip(1..).filter_map(|(readings, column)| Trend::new(readings, today, column)).collect();
+    Ok(Panel { id: "code", title: "Code health", body: Body { sections, trends, table: table(&several) }.render()? })
 }
 
 impl Section {
@@ -91,10 +92,10 @@ fn coverage(of: &Coverage) -> (Figures, Option<Table>) {
         .with("Files below 80%", of.files_below_80_count.map(digits), "")
         .with("Uncovered lines", of.uncovered_lines.map(digits), "")
         .with("Files of integration tests", of.integration_tests.map(digits), "");
-    let row = |file: &CoveredFile| vec![name(file.file.as_deref(), "not said"), amount(file.percent, "%")];
-    let headings = [("File", false), ("Statements run", true)];
+    let row = |file: &CoveredFile| vec![Cell::name(file.file.as_deref(), "not said"), Cell::of(amount(file.percent, "%"))];
+    let columns = [texts("File"), numbers("Statements run")];
     let rows = of.files_below_80.iter().map(row);
-    (figures, Table::new("code-files", "Files below 80%, the lowest first", &headings, rows, LISTED_MAX))
+    (figures, Table::new("code-files", "Files below 80%, the lowest first", columns, rows, LISTED_MAX))
 }
 
 fn complexity(of: &Complexity) -> (Figures, Option<Table>) {
@@ -105,10 +106,11 @@ fn complexity(of: &Complexity) -> (Figures, Option<Table>) {
     let row = |function: &ComplexFunction| {
         let file = name(function.file.as_deref(), "");
         let line = function.line.filter(|_| !file.is_empty()).map(|line| format!(":{line}")).unwrap_or_default();
-        vec![name(function.name.as_deref(), "not said"), digits(function.complexity), format!("{file}{line}")]
+        let named = Cell::name(function.name.as_deref(), "not said");
+        vec![named, Cell::of(digits(function.complexity)), Cell::foreign(format!("{file}{line}"))]
     };
-    let headings = [("Function", false), ("Complexity", true), ("File", false)];
-    (figures, Table::new("code-functions", "The most complex functions", &headings, of.worst.iter().map(row), LISTED_MAX))
+    let columns = [texts("Function"), numbers("Complexity"), texts("File")];
+    (figures, Table::new("code-functions", "The most complex functions", columns, of.worst.iter().map(row), LISTED_MAX))
 }
 
 fn tests(of: &Tests) -> Figures {
@@ -170,10 +172,10 @@ fn vulnerabilities(of: &Vulnerabilities) -> (Figures, Option<Table>) {
     let rows = advisories.iter().map(|(severity, advisory)| {
         let said = name(advisory.severity.as_deref(), "");
         let severity = if *severity == Severity::NotSaid { said } else { severity.name().to_owned() };
-        vec![name(advisory.id.as_deref(), "not said"), name(advisory.package.as_deref(), ""), severity]
+        vec![Cell::name(advisory.id.as_deref(), "not said"), Cell::name(advisory.package.as_deref(), ""), Cell::foreign(severity)]
     });
-    let headings = [("Id", false), ("Package", false), ("Severity", false)];
-    (figures, Table::new("code-advisories", "Which, the worst first", &headings, rows, LISTED_MAX))
+    let columns = ["Id", "Package", "Severity"].map(texts);
+    (figures, Table::new("code-advisories", "Which, the worst first", columns, rows, LISTED_MAX))
 }
 
 /// What a measurement is called, and its unit.
@@ -189,7 +191,7 @@ fn called(name: &str) -> Option<(&'static str, &'static str)> {
 
 impl Trend {
     /// None below two readings.
-    fn new(readings: &Readings, today: Date) -> Option<Self> {
+    fn new(readings: &Readings, today: Date, column: usize) -> Option<Self> {
         let (title, unit) = called(&readings.name)?;
         let (first, newest) = (readings.days.first()?, readings.days.last()?);
         (readings.days.len() >= 2).then_some(())?;
@@ -198,24 +200,30 @@ impl Trend {
             Words { title: format!("{title}, day by day"), description: format!("{days} with a reading"), table: "code-days".to_owned() };
         Some(Self {
             title,
-            newest: cell(newest.value, unit),
+            newest: known(newest.value, unit).unwrap_or_default(),
             ends: [first.date, newest.date.max(today)].map(words::day),
-            chart: Days::new(&readings.days, None, today, Room::Row, words)?,
+            chart: Days::new(&readings.days, None, today, Room::Row, words)?.in_column(column),
         })
     }
 }
 
-/// The readings day by day, the newest first, of what was read on more than one day.
-fn table(readings: &[Readings]) -> Option<Table> {
-    let several: Vec<_> = readings.iter().filter(|of| of.days.len() >= 2).filter_map(|of| Some((called(&of.name)?, of))).collect();
-    let dates: BTreeSet<Date> = several.iter().flat_map(|(_, of)| of.days.iter().map(|day| day.date)).collect();
+/// What was read on more than one day.
+fn several(readings: &[Readings]) -> Vec<&Readings> {
+    readings.iter().filter(|of| of.days.len() >= 2 && called(&of.name).is_some()).collect()
+}
+
+/// Their readings day by day, the newest first.
+fn table(several: &[&Readings]) -> Option<Table> {
+    let named: Vec<_> = several.iter().filter_map(|of| Some((called(&of.name)?, of))).collect();
+    let dates: BTreeSet<Date> = several.iter().flat_map(|of| of.days.iter().map(|day| day.date)).collect();
     let row = |date: &Date| {
-        let value = |((_, unit), of): &((_, &'static str), &Readings)| {
+        let value = |((_, unit), of): &((_, &'static str), &&Readings)| {
             let day = of.days.iter().find(|day| day.date == *date);
-            day.map(|day| cell(day.value, unit)).unwrap_or_default()
+            Cell::or_none(day.and_then(|day| known(day.value, unit)))
         };
-        std::iter::once(capital(&words::day(*date))).chain(several.iter().map(value)).collect()
+        std::iter::once(Cell::of(capital(&words::day(*date)))).chain(named.iter().map(value)).collect()
     };
-    let headings: Vec<_> = std::iter::once(("Day", false)).chain(several.iter().map(|((title, _), _)| (*title, true))).collect();
-    Table::new("code-days", "The newest reading of each day", &headings, dates.iter().rev().map(row), DAYS_MAX)
+    let columns = std::iter::once(texts("Day")).chain(named.iter().map(|((title, _), _)| numbers(title)));
+    let table = Table::new("code-days", "The newest reading of each day", columns, dates.iter().rev().map(row), DAYS_MAX)?;
+    Some(table.on_days(*dates.first()?, dates.iter().rev().copied()))
 }

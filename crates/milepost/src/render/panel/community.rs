@@ -2,10 +2,11 @@
 
 use super::{
     Panel,
-    parts::{Empty, Figures, Table, known},
+    draw::Columns,
+    pieces::{Cell, Empty, Figures, Table, known, numbers, texts},
 };
 use crate::render::{
-    chart::{At, Words},
+    chart::Words,
     html::NotWritten,
     words::{count, day},
 };
@@ -16,10 +17,6 @@ use milepost_judge::{Metric, Panels, digits, panels::Given, report::Said};
 const MONTHS_MAX: usize = 13;
 /// More different scores than this are no distribution that anybody can read.
 const SCORES_MAX: usize = 13;
-/// The height of the longest bar.
-const PIXELS: f64 = 90.0;
-/// Room for the number above a bar.
-const ABOVE: f64 = 16.0;
 
 #[derive(Template)]
 #[template(path = "panel/community.html", whitespace = "minimize")]
@@ -31,41 +28,15 @@ struct Body {
 struct Feedback {
     figures: Figures,
     /// How often each score was given; none where they are too many to be told apart.
-    bars: Option<Bars>,
+    bars: Option<Columns>,
     table: Option<Table>,
 }
 
 struct Months {
-    bars: Bars,
+    bars: Columns,
     table: Option<Table>,
     older: usize,
     is_open: bool,
-}
-
-#[derive(Template)]
-#[template(
-    ext = "svg",
-    whitespace = "suppress",
-    source = r##"<svg class="p-plot" role="img" aria-details="{{ words.table }}" height="{{ bottom + 20.0 }}"><title>
-{{- words.title }}</title>{% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
-<line class="axis" x2="100%" y1="{{ bottom }}" y2="{{ bottom }}"/>
-{% for bar in bars %}<rect class="{% if bar.is_closed %}p-bar{% else %}p-open{% endif %}" x="{{ bar.from }}" y="{{ bottom - bar.height }}" width="{{ bar.width }}" height="{{ bar.height }}"/>
-<text class="p-count" x="{{ bar.middle }}" y="{{ bottom - bar.height - 4.0 }}">{{ bar.count }}</text><text class="p-month" x="{{ bar.middle }}" y="{{ bottom + 15.0 }}">{{ bar.label }}</text>{% endfor %}</svg>"##
-)]
-struct Bars {
-    words: Words,
-    bottom: f64,
-    bars: Vec<Bar>,
-}
-
-struct Bar {
-    from: At,
-    width: At,
-    middle: At,
-    height: f64,
-    is_closed: bool,
-    count: String,
-    label: String,
 }
 
 pub(crate) fn community(panels: &Panels) -> Result<Panel, NotWritten> {
@@ -89,15 +60,14 @@ impl Months {
     fn new(given: &[Given]) -> Self {
         let older = given.len().saturating_sub(MONTHS_MAX);
         let shown = given.get(older..).unwrap_or_default();
-        let whole = |n: Option<u64>| n.map(count).unwrap_or_default();
+        let whole = |n: Option<u64>| Cell::or_none(n.map(count));
         let row = |of: &Given| {
             let month = &of.month;
             let over = if month.is_closed { "" } else { ", not whole" };
             let title = format!("{}{over}", month.first.strftime("%B %Y"));
-            vec![title, digits(month.count), whole(month.people), whole(of.of_maintainers), whole(of.of_bots)]
+            vec![Cell::of(title), Cell::of(digits(month.count)), whole(month.people), whole(of.of_maintainers), whole(of.of_bots)]
         };
-        let headings =
-            [("Month", false), ("Contributions", true), ("People", true), ("Of maintainers alone", true), ("Of bots alone", true)];
+        let counts = ["Contributions", "People", "Of maintainers alone", "Of bots alone"].map(numbers);
         let ends = shown.first().zip(shown.last()).map(|(first, last)| format!("{} to {}", day(first.month.first), day(last.month.first)));
         let words = Words {
             title: "Contributions of people outside by month".to_owned(),
@@ -108,30 +78,17 @@ impl Months {
         let bars = shown.iter().map(|of| (label(of), of.month.count, digits(of.month.count), of.month.is_closed));
         let caption = "Contributions of people outside, as author or co-author; the newest month first";
         Self {
-            bars: Bars::new(words, bars),
-            table: Table::new("community-months", caption, &headings, shown.iter().rev().map(row), MONTHS_MAX),
+            bars: Columns::new(words, bars),
+            table: Table::new(
+                "community-months",
+                caption,
+                std::iter::once(texts("Month")).chain(counts),
+                shown.iter().rev().map(row),
+                MONTHS_MAX,
+            ),
             older,
             is_open: shown.iter().any(|of| !of.month.is_closed),
         }
-    }
-}
-
-impl Bars {
-    /// Of labels, heights, what is written above, and whether the height is the last word.
-    fn new(words: Words, of: impl ExactSizeIterator<Item = (String, f64, String, bool)> + Clone) -> Self {
-        let highest = of.clone().map(|(_, height, ..)| height).fold(1.0, f64::max);
-        // A few bars keep the width that they would have among more.
-        let share = 1.0 / of.len().max(6) as f64;
-        let bar = |(index, (label, height, count, is_closed)): (usize, (String, f64, String, bool))| Bar {
-            from: At::of_share((index as f64 + 0.15) * share),
-            width: At::of_share(0.7 * share),
-            middle: At::of_share((index as f64 + 0.5) * share),
-            height: (height / highest * PIXELS).round().max(0.0),
-            is_closed,
-            count,
-            label,
-        };
-        Self { words, bottom: ABOVE + PIXELS, bars: of.enumerate().map(bar).collect() }
     }
 }
 
@@ -147,14 +104,14 @@ fn feedback(said: &Said, scores: &[(f64, u64)]) -> Feedback {
     let words =
         Words { title: "Scores of feedback, and how often".to_owned(), description: String::new(), table: "community-scores".to_owned() };
     let bars = scores.iter().map(|(score, n)| (digits(*score), *n as f64, count(*n), true));
-    let row = |(score, n): &(f64, u64)| vec![digits(*score), count(*n)];
+    let row = |(score, n): &(f64, u64)| vec![Cell::of(digits(*score)), Cell::count(*n)];
     Feedback {
         figures,
-        bars: (!scores.is_empty()).then(|| Bars::new(words, bars)),
+        bars: (!scores.is_empty()).then(|| Columns::new(words, bars)),
         table: Table::new(
             "community-scores",
             "How often each score was given",
-            &[("Score", true), ("n", true)],
+            ["Score", "n"].map(numbers),
             scores.iter().map(row),
             SCORES_MAX,
         ),

@@ -9,7 +9,7 @@ use super::{
     Panel,
     draw::DayBars,
     first_shown,
-    pieces::{Cell, Empty, Figure, ROWS_MAX, Table, percent},
+    pieces::{Cell, Empty, Figures, ROWS_MAX, Row, Table, numbers, numbers_of, percent, texts},
     today,
 };
 use askama::Template;
@@ -25,30 +25,27 @@ const NOT_SAID: &str = "(not said)";
 const CATEGORIES: usize = 7;
 /// How many categories of one operation are named.
 const NAMED: usize = 3;
+/// What the table of the days has before its categories.
+const COLUMNS: [&str; 5] = ["Day", "Operations", "Failed", "Timed out", "Cancelled"];
 /// What the product said is cut beyond this many characters.
-const SAID_CHARS_MAX: usize = 240;
+const SAID_CHARS_MAX: usize = 160;
 
 #[derive(Template)]
 #[template(path = "panel/errors.html", whitespace = "minimize")]
 struct Errors {
     period: String,
     empty: Option<Empty>,
-    figures: Vec<Figure>,
-    categories: Vec<Row>,
+    figures: Option<Figures>,
+    categories: Vec<Row<DayBars>>,
     /// What the charts have in common.
     scale: String,
+    ends: Option<[String; 2]>,
     by_category: Option<Table>,
     by_day: Option<Table>,
     by_operation: Option<Table>,
     newest: Option<Table>,
     /// Whether anything that the product said is there.
     has_texts: bool,
-}
-
-struct Row {
-    name: String,
-    says: String,
-    chart: Option<DayBars>,
 }
 
 /// The panel.
@@ -61,32 +58,34 @@ pub(crate) fn errors(panels: &Panels) -> Result<Panel, NotWritten> {
     let failed = all.failed;
     let body = Errors {
         period: super::period(panels),
-        empty: is_empty.then_some(Empty {
-            why: "No operation was recorded, so nothing is known of what fails. Wrap a command of the product",
-            command: "milepost run --operation NAME -- COMMAND",
+        empty: is_empty.then(|| {
+            Empty::new(
+                "No operation was recorded, so nothing is known of what fails. Wrap a command of the product",
+                "milepost run --operation NAME -- COMMAND",
+            )
         }),
-        figures: if is_empty { Vec::new() } else { figures(panels) },
+        figures: (!is_empty).then(|| figures(panels)),
         categories: days.rows(categories, failed),
         scale: days.scale(),
-        by_category: (failed > 0).then(|| by_category(categories, failed)),
-        by_day: (failed > 0 && days.has_any()).then(|| days.table(categories)),
-        by_operation: (!failing.by_operation.is_empty()).then(|| by_operation(panels)),
-        newest: (!failing.newest.is_empty()).then(|| newest(&failing.newest)),
+        ends: days.ends.filter(|_| days.has_any()).map(|ends| ends.map(day)),
+        by_category: by_category(categories, failed),
+        by_day: (failed > 0).then(|| days.table(categories)).flatten(),
+        by_operation: by_operation(panels),
+        newest: newest(&failing.newest),
         has_texts: failing.newest.iter().any(|failure| failure.text.is_some()),
     };
     Ok(Panel { id: ID, title: "Errors", body: body.render()? })
 }
 
-fn figures(panels: &Panels) -> Vec<Figure> {
+fn figures(panels: &Panels) -> Figures {
     let (all, of) = (&panels.report.performance.overall, &panels.report.reliability);
     let mean = of.mean_of_rates.map(|rate| format!("{}% is the mean of the operations' rates", milepost_judge::digits(rate)));
-    vec![
-        Figure::new("Failed", Some(count(all.failed)), format!("of {} operations", count(all.count))),
-        Figure::new("Succeeded", percent(of.overall_success_rate), mean.unwrap_or_default()),
-        Figure::new("Timed out", Some(count(all.timeouts)), "among those that failed"),
-        Figure::new("Cancelled", Some(count(all.cancelled)), "by somebody; not counted"),
-        Figure::new("Dry runs", Some(count(all.dry_runs)), "not counted"),
-    ]
+    Figures::new()
+        .with("Failed", Some(count(all.failed)), format!("of {} operations", count(all.count)))
+        .with("Succeeded", percent(of.overall_success_rate), mean.unwrap_or_default())
+        .with("Timed out", Some(count(all.timeouts)), "among those that failed")
+        .with("Cancelled", Some(count(all.cancelled)), "by somebody; not counted")
+        .with("Dry runs", Some(count(all.dry_runs)), "not counted")
 }
 
 fn name_of(category: Option<&str>) -> String {
@@ -97,9 +96,11 @@ fn share(n: u64, of: u64) -> Option<String> {
     percent((of > 0).then(|| 100.0 * n as f64 / of as f64))
 }
 
-fn by_category(categories: &[Category], failed: u64) -> Table {
-    let row = |of: &Category| vec![Cell::of(name_of(of.category.as_deref())), Cell::count(of.count), Cell::known(share(of.count, failed))];
-    Table::new(format!("{ID}-categories"), "By category", &["Category", "#n", "#Share"], categories.iter().map(row).collect(), ROWS_MAX)
+fn by_category(categories: &[Category], failed: u64) -> Option<Table> {
+    let row =
+        |of: &Category| vec![Cell::foreign(name_of(of.category.as_deref())), Cell::count(of.count), Cell::known(share(of.count, failed))];
+    let columns = [texts("Category"), numbers("n"), numbers("Share")];
+    Table::new(format!("{ID}-categories"), "By category", columns, categories.iter().map(row), ROWS_MAX)
 }
 
 /// The days of the period on which there were operations, and what failed on them.
@@ -135,38 +136,32 @@ impl<'a> Days<'a> {
         self.days.iter().filter(|day| day.figures.count > 0)
     }
 
-    fn rows(&self, categories: &[Category], failed: u64) -> Vec<Row> {
-        let row = |of: &Category| {
+    fn rows(&self, categories: &[Category], failed: u64) -> Vec<Row<DayBars>> {
+        let row = |(place, of): (usize, &Category)| {
             let name = name_of(of.category.as_deref());
             let says = format!("{} · {}", count(of.count), share(of.count, failed).unwrap_or_default());
             let days: Vec<_> = self.counted().map(|day| (day.date, self.n(day.date, of.category.as_deref()))).collect();
             let words = Words { title: format!("{name}: errors day by day"), description: says.clone(), table: format!("{ID}-days") };
-            let chart = self.ends.filter(|_| self.has_any()).map(|ends| DayBars::new(ends, &days, self.most, words));
+            let chart = self.ends.filter(|_| self.has_any()).map(|ends| DayBars::new(ends, &days, self.most, COLUMNS.len() + place, words));
             Row { name, says, chart }
         };
-        categories.iter().take(CATEGORIES).map(row).collect()
+        categories.iter().take(CATEGORIES).enumerate().map(row).collect()
     }
 
     fn scale(&self) -> String {
-        let Some([first, last]) = self.ends.filter(|_| self.has_any()) else {
+        if self.ends.is_none() || !self.has_any() {
             return "What is missing of a day is not known: there are more days and categories, or more backends, than are told apart."
                 .to_owned();
-        };
-        format!(
-            "{} to {}. All on one scale: the highest bar is {} on one day. Days without operations have no line.",
-            day(first),
-            day(last),
-            count(self.most)
-        )
+        }
+        format!("All on one scale: the highest bar is {} on one day. Days without operations have no line.", count(self.most))
     }
 
-    fn table(&self, categories: &[Category]) -> Table {
+    fn table(&self, categories: &[Category]) -> Option<Table> {
         let shown: Vec<_> = categories.iter().take(CATEGORIES).collect();
         let has_more = categories.len() > CATEGORIES;
-        let names: Vec<String> = shown.iter().map(|of| format!("#{}", name_of(of.category.as_deref()))).collect();
-        let mut heads = vec!["Day", "#Operations", "#Failed", "#Timed out", "#Cancelled"];
-        heads.extend(names.iter().map(String::as_str));
-        heads.extend(has_more.then_some("#others"));
+        let names = shown.iter().map(|of| numbers_of(&name_of(of.category.as_deref())));
+        let [day_of, others @ ..] = COLUMNS;
+        let columns = std::iter::once(texts(day_of)).chain(others.map(numbers)).chain(names).chain(has_more.then(|| numbers("others")));
         let row = |of: &DayFigures| {
             let figures = &of.figures;
             let by: Vec<u64> = shown.iter().map(|category| self.n(of.date, category.category.as_deref())).collect();
@@ -174,13 +169,13 @@ impl<'a> Days<'a> {
             let counts = [figures.count, figures.failed, figures.timeouts, figures.cancelled].into_iter().chain(by);
             std::iter::once(Cell::of(day(of.date))).chain(counts.chain(has_more.then_some(others)).map(Cell::count)).collect()
         };
-        let rows: Vec<_> = self.days.iter().rev().map(row).collect();
-        let all = rows.len();
-        Table::new(format!("{ID}-days"), "Errors day by day", &heads, rows, all)
+        let table = Table::new(format!("{ID}-days"), "Errors day by day", columns, self.days.iter().rev().map(row), self.days.len());
+        let [first, _] = self.ends?;
+        table.map(|table| table.on_days(first, self.days.iter().rev().map(|day| day.date)))
     }
 }
 
-fn by_operation(panels: &Panels) -> Table {
+fn by_operation(panels: &Panels) -> Option<Table> {
     let rows = panels.failing.by_operation.iter().map(|of| {
         let named: Vec<_> =
             of.categories.iter().take(NAMED).map(|(category, n)| format!("{} {}", name_of(category.as_deref()), count(*n))).collect();
@@ -196,14 +191,15 @@ fn by_operation(panels: &Panels) -> Table {
             },
             Cell::count(of.timeouts),
             Cell::count(of.cancelled),
-            Cell::of(format!("{}{more}", named.join(", "))),
+            Cell::foreign(format!("{}{more}", named.join(", "))),
         ]
     });
-    let heads = ["Operation", "#Operations", "#Failed", "#Timed out", "#Cancelled", "Categories"];
-    Table::new(format!("{ID}-operations"), "By operation", &heads, rows.collect(), ROWS_MAX)
+    let numbers = ["Operations", "Failed", "Timed out", "Cancelled"].map(numbers);
+    let columns = std::iter::once(texts("Operation")).chain(numbers).chain([texts("Categories")]);
+    Table::new(format!("{ID}-operations"), "By operation", columns, rows, ROWS_MAX)
 }
 
-fn newest(failures: &[Failure]) -> Table {
+fn newest(failures: &[Failure]) -> Option<Table> {
     let has_texts = failures.iter().any(|failure| failure.text.is_some());
     let heads = ["When", "Operation", "Backend", "Category", "What the product said"];
     let row = |failure: &Failure| {
@@ -213,9 +209,9 @@ fn newest(failures: &[Failure]) -> Table {
             Cell::name(Some(&failure.operation), NOT_SAID),
             Cell::name(failure.backend.as_deref(), NOT_SAID),
             if failure.timeout { category.with("timed out") } else { category },
-            Cell::of(failure.text.as_deref().map_or_else(|| "(not stored)".to_owned(), |text| plain(text, SAID_CHARS_MAX))),
+            Cell::foreign(failure.text.as_deref().map_or_else(|| "(not stored)".to_owned(), |text| plain(text, SAID_CHARS_MAX))),
         ]
     };
-    let heads = if has_texts { &heads[..] } else { &heads[..heads.len() - 1] };
-    Table::new(format!("{ID}-newest"), "The newest failures", heads, failures.iter().map(row).collect(), failures.len())
+    let columns = heads.into_iter().take(if has_texts { 5 } else { 4 }).map(texts);
+    Table::new(format!("{ID}-newest"), "The newest failures", columns, failures.iter().map(row), failures.len())
 }

@@ -5,19 +5,19 @@ use super::{
         chart::{Words, days_between},
         history::{reached, said},
         html::NotWritten,
-        words::{NAME_CHARS_MAX, TEXT_CHARS_MAX, day, moment, plain, word},
+        words::{NAME_CHARS_MAX, day, moment, plain, word},
     },
     Panel, date_of,
     draw::Timeline,
     first_shown,
-    pieces::{Cell, Empty, Table},
+    pieces::{Cell, Empty, Row, Table, numbers, texts},
     today,
 };
 use askama::Template;
 use jiff::{ToSpan, civil::Date};
 use milepost_judge::{
-    Panels, Verdict,
-    history::{Change, CriterionHistory, Direction, What},
+    Panels, Tier, Verdict,
+    history::{Change, CriterionHistory, Direction, Reached, What},
     panels::Record,
 };
 use std::collections::BTreeMap;
@@ -28,7 +28,9 @@ const DAYS_MAX: i32 = 365;
 /// How many criteria have a timeline.
 const CRITERIA_MAX: usize = 60;
 /// How many changes are listed: the newest.
-const CHANGES_MAX: usize = 60;
+const CHANGES_MAX: usize = 30;
+/// What is said of one is cut beyond this many characters.
+const CHANGE_CHARS_MAX: usize = 300;
 
 /// How many stretches of one criterion are named: the newest.
 const STRETCHES_MAX: usize = 30;
@@ -43,19 +45,13 @@ const REDEFINED: &str = "M-6 0 0-6 6 0 0 6z";
 struct History {
     empty: Option<Empty>,
     /// Each tier, and when it was first reached.
-    tiers: Vec<(&'static str, String)>,
-    rows: Vec<Row>,
+    tiers: Option<Table>,
+    rows: Vec<Row<Timeline>>,
     more: usize,
     ends: [String; 2],
     by_day: Option<Table>,
     changes: Option<Table>,
     marks: [(&'static str, &'static str); 3],
-}
-
-struct Row {
-    name: String,
-    says: String,
-    chart: Option<Timeline>,
 }
 
 /// The panel.
@@ -64,19 +60,30 @@ pub(crate) fn history(panels: &Panels) -> Result<Panel, NotWritten> {
     let criteria = || record.into_iter().flat_map(|record| record.history.criteria.iter().zip(&record.days));
     let is_empty = criteria().all(|(of, days)| of.changes.is_empty() && days.is_empty());
     let ends = record.and_then(|record| ends(record, panels));
-    let rows: Vec<Row> = criteria().take(CRITERIA_MAX).map(|(of, days)| row(of, days, ends, panels)).collect();
+    let rows: Vec<_> = criteria().take(CRITERIA_MAX).map(|(of, days)| row(of, days, ends, panels)).collect();
     let body = History {
-        empty: is_empty
-            .then_some(Empty { why: "No verdict was recorded yet. One a day of each criterion is, by", command: "milepost track" }),
-        tiers: record.into_iter().flat_map(|record| &record.history.tiers).map(|(tier, of)| (tier.name(), reached(*of))).collect(),
+        empty: is_empty.then(|| Empty::new("No verdict was recorded yet. One a day of each criterion is, by", "milepost track")),
+        tiers: record.and_then(tiers),
         more: criteria().count().saturating_sub(CRITERIA_MAX),
         ends: ends.map(|ends| ends.map(day)).unwrap_or_default(),
-        by_day: record.zip(ends).filter(|_| !is_empty).map(|(record, ends)| by_day(record, ends)),
-        changes: record.filter(|_| !is_empty).map(changes),
+        by_day: record.zip(ends).filter(|_| !is_empty).and_then(|(record, ends)| by_day(record, ends)),
+        changes: record.filter(|_| !is_empty).and_then(changes),
         rows,
         marks: [(TIGHTENED, "tightened"), (LOOSENED, "loosened"), (REDEFINED, "redefined")],
     };
     Ok(Panel { id: ID, title: "History", body: body.render()? })
+}
+
+fn tiers(record: &Record) -> Option<Table> {
+    let row = |(tier, of): (&Tier, &Reached)| vec![Cell::of(tier.name()), Cell::of(reached(*of))];
+    let columns = ["Tier", "Reached"].map(texts);
+    Table::new(
+        format!("{ID}-tiers"),
+        "Tiers, of the criteria that there are now",
+        columns,
+        record.history.tiers.iter().map(row),
+        Tier::ALL.len(),
+    )
 }
 
 /// The first day of which there is anything, and today; `None` where there is nothing.
@@ -121,7 +128,7 @@ fn mark(change: &Change) -> Option<&'static str> {
     }
 }
 
-fn row(of: &CriterionHistory, days: &BTreeMap<Date, Verdict>, ends: Option<[Date; 2]>, panels: &Panels) -> Row {
+fn row(of: &CriterionHistory, days: &BTreeMap<Date, Verdict>, ends: Option<[Date; 2]>, panels: &Panels) -> Row<Timeline> {
     let name = plain(&of.criterion, NAME_CHARS_MAX);
     let first_met = of.first_met.map_or_else(|| "never met".to_owned(), |at| format!("first met {}", moment(at)));
     let says = if of.is_configured { first_met } else { format!("{first_met}; not in the configuration any more") };
@@ -138,7 +145,7 @@ fn row(of: &CriterionHistory, days: &BTreeMap<Date, Verdict>, ends: Option<[Date
 }
 
 /// The stretches of each criterion, the newest first.
-fn by_day(record: &Record, ends: [Date; 2]) -> Table {
+fn by_day(record: &Record, ends: [Date; 2]) -> Option<Table> {
     let row = |(of, days): (&CriterionHistory, &BTreeMap<Date, Verdict>)| {
         let stretches = stretches(days, ends);
         let said = |([from, to], verdict): &([Date; 2], Verdict)| {
@@ -151,27 +158,22 @@ fn by_day(record: &Record, ends: [Date; 2]) -> Table {
         let said = (!named.is_empty()).then(|| format!("{}{more}", named.join("; ")));
         vec![Cell::name(Some(&of.criterion), ""), Cell::of(stretched(days, ends).to_string()), Cell::known(said)]
     };
-    let rows: Vec<_> = record.history.criteria.iter().zip(&record.days).take(CRITERIA_MAX).map(row).collect();
-    Table::new(
-        format!("{ID}-days"),
-        "Verdicts day by day",
-        &["Criterion", "#Days with a verdict", "Verdicts, the newest first"],
-        rows,
-        CRITERIA_MAX,
-    )
+    let rows = record.history.criteria.iter().zip(&record.days).map(row);
+    let columns = [texts("Criterion"), numbers("Days with a verdict"), texts("Verdicts, the newest first")];
+    Table::new(format!("{ID}-days"), "Verdicts day by day", columns, rows, CRITERIA_MAX)
 }
 
 fn stretched(days: &BTreeMap<Date, Verdict>, [first, last]: [Date; 2]) -> usize {
     days.range(first..=last).count()
 }
 
-fn changes(record: &Record) -> Table {
+fn changes(record: &Record) -> Option<Table> {
     let of_all = record.history.criteria.iter().flat_map(|of| of.changes.iter().map(move |change| (&of.criterion, change)));
     let mut all: Vec<_> = of_all.collect();
     all.sort_by_key(|(_, change)| std::cmp::Reverse(change.at));
     let row = |(criterion, change): &(&String, &Change)| {
-        vec![Cell::of(moment(change.at)), Cell::name(Some(criterion), ""), Cell::of(plain(&said(change), TEXT_CHARS_MAX))]
+        vec![Cell::of(moment(change.at)), Cell::name(Some(criterion), ""), Cell::foreign(plain(&said(change), CHANGE_CHARS_MAX))]
     };
-    let rows: Vec<_> = all.iter().map(row).collect();
-    Table::new(format!("{ID}-changes"), "What changed, the newest first", &["Recorded", "Criterion", "Change"], rows, CHANGES_MAX)
+    let columns = ["Recorded", "Criterion", "Change"].map(texts);
+    Table::new(format!("{ID}-changes"), "What changed, the newest first", columns, all.iter().map(row), CHANGES_MAX)
 }

@@ -2,11 +2,15 @@
 
 use super::{
     Panel,
-    parts::{Empty, Figures, ROWS_MAX, Table, cell, counted, known, name, range},
-    plot::{Join, Plot, Point},
+    draw::{Join, Plot, Point, scale},
+    pieces::{Cell, Empty, Figures, ROWS_MAX, Table, counted, known, numbers, range, texts},
 };
 use crate::render::{
-    chart::{self, Words, amount, days_between},
+    chart::{
+        self, Words, amount,
+        axis::{Axis, dates},
+        days_between,
+    },
     html::NotWritten,
     words::{self, capital, count},
 };
@@ -41,8 +45,7 @@ struct Experiment {
     arms: Option<Table>,
     accuracy: Option<Plot>,
     difference: Option<Plot>,
-    /// The first and the last; one where there is no more.
-    days: Vec<String>,
+    is_any: bool,
     course: Option<Table>,
     checkpoints: Option<Table>,
 }
@@ -95,8 +98,6 @@ impl Experiment {
             );
         let reasons = course.reasons.iter().map(|reason| format!("{}.", capital(words::reason(*reason)))).collect();
         let label = course.reasons.iter().any(|reason| matches!(reason, Reason::FewLabels | Reason::EmptyArm)) || learning.labelled == 0;
-        let mut days: Vec<String> = course.days.first().into_iter().chain(newest).map(|day| words::day(day.date)).collect();
-        days.dedup();
         Self {
             figures,
             reasons,
@@ -104,7 +105,7 @@ impl Experiment {
             arms: arms(&learning.arms),
             accuracy: draw_accuracy(course),
             difference: draw_difference(course),
-            days,
+            is_any: newest.is_some(),
             course: table(course),
             checkpoints: checkpoints(&learning.checkpoints),
         }
@@ -123,29 +124,35 @@ fn confidence(of: Estimate, unit: &str, course: &Course) -> String {
 
 fn arms(arms: &[Arm]) -> Option<Table> {
     let row = |arm: &Arm| {
-        let counts = [arm.users, arm.interactions, arm.labelled, arm.correct].map(count);
-        [vec![name(arm.arm.as_deref(), "in no arm")], counts.to_vec(), vec![cell(arm.accuracy, "%")]].concat()
+        let counts = [arm.users, arm.interactions, arm.labelled, arm.correct].map(Cell::count);
+        let ends = [Cell::name(arm.arm.as_deref(), "in no arm"), Cell::or_none(known(arm.accuracy, "%"))];
+        let [name, accuracy] = ends;
+        std::iter::once(name).chain(counts).chain([accuracy]).collect()
     };
-    let headings = [("Arm", false), ("People", true), ("Interactions", true), ("Labelled", true), ("Right", true), ("Accuracy", true)];
-    Table::new("learning-arms", "Arms of the experiment", &headings, arms.iter().map(row), ROWS_MAX)
+    let columns = std::iter::once(texts("Arm")).chain(["People", "Interactions", "Labelled", "Right", "Accuracy"].map(numbers));
+    Table::new("learning-arms", "Arms of the experiment", columns, arms.iter().map(row), ROWS_MAX)
 }
 
 fn checkpoints(checkpoints: &[Checkpoint]) -> Option<Table> {
     let row = |at: &Checkpoint| {
-        let shares = [at.accuracy_with_learning, at.accuracy_without_learning].map(|share| cell(share, "%"));
-        [vec![count(at.interactions_total)], shares.to_vec(), vec![cell(at.improvement, POINTS)]].concat()
+        let share = |share| Cell::or_none(known(share, "%"));
+        let shares = [share(at.accuracy_with_learning), share(at.accuracy_without_learning)];
+        let difference = Cell::or_none(known(at.improvement, POINTS));
+        std::iter::once(Cell::count(at.interactions_total)).chain(shares).chain([difference]).collect()
     };
-    let headings = [("Labelled in all", true), ("With learning", true), ("Without", true), ("Difference", true)];
+    let columns = ["Labelled in all", "With learning", "Without", "Difference"].map(numbers);
     let caption = "Checkpoints, the newest first: the last hundred of each arm";
-    Table::new("learning-checkpoints", caption, &headings, checkpoints.iter().rev().map(row), ROWS_MAX)
+    Table::new("learning-checkpoints", caption, columns, checkpoints.iter().rev().map(row), ROWS_MAX)
 }
 
 fn table(course: &Course) -> Option<Table> {
     let shown = |of: Option<Estimate>, unit: &str| {
-        of.map(|of| format!("{} ({})", amount(of.value, unit), range(of.interval.map(Some), unit))).unwrap_or_default()
+        Cell::or_none(of.map(|of| format!("{} ({})", amount(of.value, unit), range(of.interval.map(Some), unit))))
     };
-    let row = |day: &CourseDay| vec![words::day(day.date), shown(day.with, "%"), shown(day.without, "%"), shown(day.difference, POINTS)];
-    let headings = [("Up to", false), ("With learning", true), ("Without", true), ("Difference", true)];
+    let row = |day: &CourseDay| {
+        vec![Cell::of(words::day(day.date)), shown(day.with, "%"), shown(day.without, "%"), shown(day.difference, POINTS)]
+    };
+    let columns = std::iter::once(texts("Up to")).chain(["With learning", "Without", "Difference"].map(numbers));
     let caption = "All labelled interactions up to each day, the newest first; beyond six weeks, up to the end of each week";
     let newest = course.days.last().map(|day| day.date);
     let monday = |date: Date| date.saturating_sub(i32::from(date.weekday().to_monday_zero_offset()).days());
@@ -154,7 +161,11 @@ fn table(course: &Course) -> Option<Table> {
         is_new || course.days.get(place + 1).is_none_or(|next| monday(next.date) != monday(day.date))
     };
     let told: Vec<_> = course.days.iter().enumerate().filter(is_told).map(|(_, day)| day).collect();
-    Table::new("learning-course", caption, &headings, told.into_iter().rev().map(row), DAYS_MAX)
+    let table = Table::new("learning-course", caption, columns, told.iter().rev().copied().map(row), DAYS_MAX);
+    table.map(|table| match course.days.first() {
+        Some(first) => table.on_days(first.date, told.iter().rev().map(|day| day.date)),
+        None => table,
+    })
 }
 
 /// Where a day lies between the first and the last.
@@ -171,26 +182,31 @@ fn points(course: &Course, of: impl Fn(&CourseDay) -> Option<Estimate>) -> Vec<P
 }
 
 /// Room for all values and the newest intervals; the first ones, which reach far, are cut off.
-fn scale(lines: &[&[Point]], others: &[f64]) -> Option<([f64; 2], f64)> {
+fn room(lines: &[&[Point]], others: &[f64]) -> Option<([f64; 2], f64)> {
     let values = lines.iter().flat_map(|line| line.iter().map(|point| point.value));
     let newest = lines.iter().filter_map(|line| line.last()).flat_map(|point| point.interval);
     let all: Vec<f64> = values.chain(newest).chain(others.iter().copied()).collect();
-    let (low, high) = (all.iter().copied().reduce(f64::min)?, all.iter().copied().reduce(f64::max)?);
-    // Half of the steps of other charts, since each is written.
-    let step = chart::step((high - low).max(1.0) * 1.6);
-    Some(([(low / step).floor() * step, (high / step).ceil() * step], step))
+    Some(scale(all.iter().copied().reduce(f64::min)?, all.iter().copied().reduce(f64::max)?, 1.0))
+}
+
+/// A chart over the days of the course.
+fn over_days(course: &Course, plot: Plot, columns: &[usize]) -> Plot {
+    let Some((first, last)) = course.days.first().zip(course.days.last()) else { return plot };
+    let span = days_between(first.date, last.date);
+    plot.over(Axis::days(first.date, span).in_columns(columns)).ticks(dates(first.date, span))
 }
 
 fn draw_accuracy(course: &Course) -> Option<Plot> {
     let (with, without) = (points(course, |day| day.with), points(course, |day| day.without));
-    let ([low, high], step) = scale(&[&with, &without], &[])?;
+    let ([low, high], step) = room(&[&with, &without], &[])?;
     let words = Words {
         title: "Share of right intents, of all labelled interactions up to each day".to_owned(),
         description: format!("{} with labelled interactions", counted(course.days.len() as u64, "day", "days")),
         table: "learning-course".to_owned(),
     };
     let plot = Plot::new(words, 130.0, [low.max(0.0), high.min(100.0)], step, |value| amount(value, "%"));
-    Some(plot.line("p-b", &without, Join::Lines).line("p-a", &with, Join::Lines))
+    let plot = over_days(course, plot, &[1, 2]);
+    Some(plot.line("p-b", [&without[..]], Join::Lines).line("p-a", [&with[..]], Join::Lines))
 }
 
 fn draw_difference(course: &Course) -> Option<Plot> {
@@ -198,7 +214,7 @@ fn draw_difference(course: &Course) -> Option<Plot> {
     let target = target(course);
     line.first()?;
     let others: Vec<f64> = target.iter().map(|(bound, _)| *bound).chain([0.0]).collect();
-    let (ends, step) = scale(&[&line], &others)?;
+    let (ends, step) = room(&[&line], &others)?;
     let words = Words {
         title: "Accuracy with learning less accuracy without, up to each day".to_owned(),
         description: "With the interval that holds however often somebody looks".to_owned(),
@@ -206,7 +222,7 @@ fn draw_difference(course: &Course) -> Option<Plot> {
     };
     let plot = Plot::new(words, 130.0, ends, step, milepost_judge::digits);
     let plot = target.into_iter().fold(plot, |plot, (bound, label)| plot.level(bound, label));
-    Some(plot.line("p-a", &line, Join::Lines))
+    Some(over_days(course, plot, &[3]).line("p-a", [&line[..]], Join::Lines))
 }
 
 fn of_voice(voice: &Voice, accuracy: Option<Estimate>) -> Figures {

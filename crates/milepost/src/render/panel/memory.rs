@@ -2,13 +2,16 @@
 
 use super::{
     super::{
-        chart::Words,
+        chart::{
+            Words, amount,
+            axis::{Axis, elapsed},
+        },
         html::NotWritten,
         words::{NAME_CHARS_MAX, count, moment, plain},
     },
     Panel,
-    draw::{Series, Stretch},
-    pieces::{Cell, Empty, Figure, ROWS_MAX, Table, duration, megabytes, percent},
+    draw::{Join, Plot, Point, scale},
+    pieces::{Cell, Empty, Figures, ROWS_MAX, Table, duration, megabytes, numbers, percent, texts},
 };
 use askama::Template;
 use milepost_judge::{
@@ -16,6 +19,7 @@ use milepost_judge::{
     panels::{MemoryReadings, Spell},
     report::Memory as Run,
 };
+use milepost_record::Timestamp;
 
 const ID: &str = "memory";
 const COMMAND: &str = "milepost collect memory --process NAME --for 75min";
@@ -27,13 +31,13 @@ struct Memory {
     empty: Option<Empty>,
     /// Which run is shown.
     run: String,
-    figures: Vec<Figure>,
-    chart: Option<Series>,
-    processor: Option<Series>,
+    figures: Option<Figures>,
+    chart: Option<Plot>,
+    processor: Option<Plot>,
     /// What the line says, or why there is none.
     growth: String,
-    /// Begins and ends of the charts.
-    ends: [String; 2],
+    /// Begin and end of the charts.
+    ends: Option<[(Timestamp, String); 2]>,
     spells: Option<Table>,
     runs: Option<Table>,
     command: &'static str,
@@ -45,15 +49,15 @@ pub(crate) fn memory(panels: &Panels) -> Result<Panel, NotWritten> {
     let run = of.runs.first();
     let body = Memory {
         period: super::period(panels),
-        empty: run.is_none().then_some(Empty { why: "No memory was read. Observe the product while it runs", command: COMMAND }),
+        empty: run.is_none().then(|| Empty::new("No memory was read. Observe the product while it runs", COMMAND)),
         run: run.map(which).unwrap_or_default(),
-        figures: run.map(figures).unwrap_or_default(),
+        figures: run.map(figures),
         chart: run.and_then(|run| chart(of, run)),
         processor: run.and_then(|run| processor(of, run)),
         growth: growth(of.line.as_ref()),
-        ends: run.map(|run| [moment(run.from), moment(run.to)]).unwrap_or_default(),
-        spells: (!of.spells.is_empty()).then(|| spells(of)),
-        runs: run.map(|_| runs(of)),
+        ends: run.map(|run| [run.from, run.to].map(|at| (at, moment(at)))),
+        spells: run.and_then(|run| spells(of, run)),
+        runs: runs(of),
         command: COMMAND,
     };
     Ok(Panel { id: ID, title: "Memory", body: body.render()? })
@@ -78,45 +82,107 @@ fn which(run: &Run) -> String {
     )
 }
 
-fn figures(run: &Run) -> Vec<Figure> {
-    vec![
-        Figure::new("Current", megabytes(run.current_mb), "the newest reading"),
-        Figure::new("Average", megabytes(run.average_mb), ""),
-        Figure::new("Peak", megabytes(run.peak_mb), ""),
-        Figure::new("Variation", megabytes(run.variation_mb), "the peak less the lowest"),
-        Figure::new("CPU", percent(run.cpu_percent), "of one processor"),
-    ]
+fn figures(run: &Run) -> Figures {
+    Figures::new()
+        .with("Current", megabytes(run.current_mb), "the newest reading")
+        .with("Average", megabytes(run.average_mb), "")
+        .with("Peak", megabytes(run.peak_mb), "")
+        .with("Variation", megabytes(run.variation_mb), "the peak less the lowest")
+        .with("CPU", percent(run.cpu_percent), "of one processor")
 }
 
-/// The spells as parts of all of them.
-fn stretches(of: &MemoryReadings, values: impl Fn(&Spell) -> Option<[f64; 3]>) -> Vec<Stretch> {
-    let all = spells_in_all(of);
-    let stretch = |of: &Spell| Stretch { from: of.place as f64 / all, to: (of.place + 1) as f64 / all, values: values(of) };
-    of.spells.iter().map(stretch).collect()
+/// How many minutes the charts cover: whole spells.
+fn minutes(of: &MemoryReadings) -> f64 {
+    let spells = of.spells.last().map_or(1, |last| last.place + 1);
+    spells as f64 * of.spell.as_secs_f64() / 60.0
 }
 
-fn spells_in_all(of: &MemoryReadings) -> f64 {
-    of.spells.last().map_or(1.0, |last| (last.place + 1) as f64)
+/// Where a minute lies: the first spell is around the beginning, and so begins half of one before it.
+fn place(of: &MemoryReadings, minute: f64) -> f64 {
+    (minute + of.spell.as_secs_f64() / 120.0) / minutes(of)
 }
 
-fn chart(of: &MemoryReadings, run: &Run) -> Option<Series> {
-    let stretches = stretches(of, |spell| spell.mb);
-    // The first spell is around the beginning, and so begins half of one before it.
-    let part = |minute: f64| (minute * 60.0 / of.spell.as_secs_f64() + 0.5) / spells_in_all(of);
-    let line = of.line.map(|line| [line.minutes.map(part), line.mb]);
+/// Spells that follow one another and of which something is known, and what lies between them.
+fn runs_and_gaps(of: &MemoryReadings, values: impl Fn(&Spell) -> Option<[f64; 3]>) -> (Vec<Vec<Point>>, Vec<[f64; 2]>) {
+    let all = of.spells.last().map_or(1.0, |last| (last.place + 1) as f64);
+    let known: Vec<_> = of.spells.iter().filter_map(|spell| Some((spell.place, values(spell)?))).collect();
+    let point =
+        |(place, [low, middle, high]): &(u64, [f64; 3])| Point { at: (*place as f64 + 0.5) / all, value: *middle, interval: [*low, *high] };
+    let runs: Vec<_> = known.chunk_by(|(a, _), (b, _)| a + 1 == *b).collect();
+    let end = of.spells.last().map_or(0, |last| last.place + 1);
+    let starts = runs.iter().filter_map(|run| run.first()).map(|(place, _)| *place).chain([end]);
+    let ends = [0].into_iter().chain(runs.iter().filter_map(|run| run.last()).map(|(place, _)| place + 1));
+    let gaps = ends.zip(starts).filter(|(from, to)| to > from).map(|(from, to)| [from as f64 / all, to as f64 / all]).collect();
+    (runs.iter().map(|run| run.iter().map(point).collect()).collect(), gaps)
+}
+
+/// A chart over the time of the run; `None` where nothing is known.
+fn over_time(of: &MemoryReadings, run: &Run, drawn: &Drawn<'_>) -> Option<Plot> {
+    let values = drawn.runs.iter().flatten().flat_map(|point| [point.interval[0], point.interval[1]]).chain(drawn.others.iter().copied());
+    let ends = values.fold(None, |ends: Option<(f64, f64)>, v| Some(ends.map_or((v, v), |(low, high)| (low.min(v), high.max(v)))));
+    let (low, high) = ends?;
+    // Noise of a few percent must not look like a mountain.
+    let (ends, step) = scale(low, high, (0.1 * high.abs()).max(f64::MIN_POSITIVE));
+    let words = Words { title: drawn.title.clone(), description: drawn.description.clone(), table: format!("{ID}-spells") };
+    let from = run.from.saturating_sub(of.spell / 2);
+    let plot = Plot::new(words, drawn.pixels, ends, step, |value| amount(value, drawn.unit))
+        .over(Axis::minutes(from, minutes(of)).in_columns(drawn.columns))
+        .ticks(elapsed(minutes(of)));
+    let plot = drawn.gaps.iter().fold(plot, |plot, gap| plot.gap(*gap));
+    Some(plot.line("p-a", drawn.runs.iter().map(Vec::as_slice), Join::Lines))
+}
+
+/// What is drawn of a run.
+struct Drawn<'a> {
+    title: String,
+    description: String,
+    runs: &'a [Vec<Point>],
+    gaps: &'a [[f64; 2]],
+    /// Values that the scale has to have room for.
+    others: &'a [f64],
+    pixels: f64,
+    unit: &'a str,
+    /// Of its table.
+    columns: &'a [usize],
+}
+
+fn chart(of: &MemoryReadings, run: &Run) -> Option<Plot> {
+    let (runs, gaps) = runs_and_gaps(of, |spell| spell.mb);
     let low_to_high = run.peak_mb.zip(run.variation_mb).map(|(peak, variation)| [peak - variation, peak]);
-    let description = low_to_high.map(|ends| ends.map(|mb| format!("{} MB", digits(mb))).join(" to ")).unwrap_or_default();
-    let words = Words { title: format!("Memory of {} over time", process(run)), description, table: format!("{ID}-spells") };
-    let is_any = stretches.iter().any(|stretch| stretch.values.is_some());
-    is_any.then(|| Series::new(&stretches, line, |mb| format!("{} MB", digits(mb)), words))
+    let plot = over_time(
+        of,
+        run,
+        &Drawn {
+            title: format!("Memory of {} over time", process(run)),
+            description: low_to_high.map(|ends| ends.map(|mb| format!("{} MB", digits(mb))).join(" to ")).unwrap_or_default(),
+            runs: &runs,
+            gaps: &gaps,
+            others: of.line.as_ref().map(|line| &line.mb[..]).unwrap_or_default(),
+            pixels: 180.0,
+            unit: "MB",
+            columns: &[2, 3, 4],
+        },
+    )?;
+    let Some(line) = &of.line else { return Some(plot) };
+    let [from, to] = line.minutes.map(|minute| place(of, minute));
+    let plot = if from > 0.0 { plot.shade(from) } else { plot };
+    Some(plot.slope([(from, line.mb[0]), (to, line.mb[1])]))
 }
 
-fn processor(of: &MemoryReadings, run: &Run) -> Option<Series> {
-    let stretches = stretches(of, |spell| spell.cpu_percent.map(|percent| [percent; 3]));
-    let title = format!("Processor time of {} over time", process(run));
-    let words = Words { title, description: percent(run.cpu_percent).unwrap_or_default(), table: format!("{ID}-spells") };
-    let known = stretches.iter().filter(|stretch| stretch.values.is_some()).count();
-    (known > 1).then(|| Series::new(&stretches, None, |percent| format!("{}% CPU", digits(percent)), words))
+fn processor(of: &MemoryReadings, run: &Run) -> Option<Plot> {
+    let (runs, gaps) = runs_and_gaps(of, |spell| spell.cpu_percent.map(|percent| [percent; 3]));
+    let known = runs.iter().map(Vec::len).sum::<usize>();
+    let drawn = Drawn {
+        title: format!("Processor time of {} over time", process(run)),
+        description: percent(run.cpu_percent).unwrap_or_default(),
+        runs: &runs,
+        gaps: &gaps,
+        others: &[],
+        pixels: 80.0,
+        unit: "%",
+        columns: &[5],
+    };
+    (known > 1).then(|| over_time(of, run, &drawn)).flatten()
 }
 
 fn growth(line: Option<&LineOfGrowth>) -> String {
@@ -140,7 +206,7 @@ fn lasted(run: &Run) -> String {
     duration(run.to.since(run.from).as_secs_f64() * 1000.0)
 }
 
-fn spells(of: &MemoryReadings) -> Table {
+fn spells(of: &MemoryReadings, run: &Run) -> Option<Table> {
     let row = |spell: &Spell| {
         let mb = |place: usize| Cell::known(megabytes(spell.mb.map(|mb| mb[place])));
         let readings = Cell::count(spell.readings);
@@ -153,23 +219,18 @@ fn spells(of: &MemoryReadings) -> Table {
             Cell::known(percent(spell.cpu_percent)),
         ]
     };
-    let heads = ["From", "#Readings", "#Lowest", "#Median", "#Highest", "#CPU"];
-    let rows: Vec<_> = of.spells.iter().map(row).collect();
-    let all = rows.len();
-    Table::new(
-        format!("{ID}-spells"),
-        format!("The newest run, {} at a time", duration(of.spell.as_secs_f64() * 1000.0)),
-        &heads,
-        rows,
-        all,
-    )
+    let columns = [texts("From"), numbers("Readings"), numbers("Lowest"), numbers("Median"), numbers("Highest"), numbers("CPU")];
+    let caption = format!("The newest run, {} at a time", duration(of.spell.as_secs_f64() * 1000.0));
+    let middle = |spell: &Spell| spell.place as f64 * of.spell.as_secs_f64() / 60.0;
+    let table = Table::new(format!("{ID}-spells"), caption, columns, of.spells.iter().map(row), of.spells.len());
+    table.map(|table| table.on_minutes(run.from, of.spells.iter().map(middle)))
 }
 
-fn runs(of: &MemoryReadings) -> Table {
+fn runs(of: &MemoryReadings) -> Option<Table> {
     let row = |run: &Run| {
         vec![
             Cell::of(moment(run.from)),
-            Cell::of(process(run)).with(run.measure.clone()),
+            Cell::foreign(process(run)).with(run.measure.clone()),
             Cell::of(lasted(run)),
             Cell::count(run.readings),
             Cell::known(megabytes(run.average_mb)),
@@ -178,8 +239,8 @@ fn runs(of: &MemoryReadings) -> Table {
             Cell::known(percent(run.cpu_percent)),
         ]
     };
-    let heads = ["Began", "Process", "Lasted", "#Readings", "#Average", "#Peak", "#Variation", "#CPU"];
-    let mut table = Table::new(format!("{ID}-runs"), "Runs, the newest first", &heads, of.runs.iter().map(row).collect(), ROWS_MAX);
-    table.and_more(of.more_runs);
-    table
+    let columns = [texts("Began"), texts("Process"), texts("Lasted")];
+    let columns = columns.into_iter().chain(["Readings", "Average", "Peak", "Variation", "CPU"].map(numbers));
+    let table = Table::new(format!("{ID}-runs"), "Runs, the newest first", columns, of.runs.iter().map(row), ROWS_MAX);
+    table.map(|table| table.and_more(of.more_runs))
 }

@@ -7,12 +7,13 @@ use super::{
         words::{NAME_CHARS_MAX, count, day, plain},
     },
     Panel,
-    draw::{Bars, Mark},
+    draw::{self, Mark},
     first_shown,
-    pieces::{Cell, Empty, Figure, ROWS_MAX, Table, duration, percent, quantile},
+    pieces::{Cell, Column, Empty, Figures as Shown, ROWS_MAX, Row, Table, duration, numbers, numbers_of, percent, quantile, texts},
     today,
 };
 use askama::Template;
+use jiff::civil::Date;
 use milepost_judge::{
     Panels,
     operations::{Figures, Group},
@@ -30,12 +31,13 @@ const NOT_SAID: &str = "(not said)";
 struct Performance {
     period: String,
     empty: Option<Empty>,
-    figures: Vec<Figure>,
+    figures: Option<Shown>,
     distributions: Vec<Spread>,
     bars: Vec<Table>,
-    days: Vec<Row>,
+    days: Vec<Row<Days>>,
     /// What the charts of the days have in common.
     scale: String,
+    ends: [String; 2],
     more_backends: usize,
     by_day: Option<Table>,
     by_operation: Option<Table>,
@@ -46,14 +48,7 @@ struct Performance {
 struct Spread {
     name: String,
     says: String,
-    chart: Bars,
-}
-
-/// One line of the charts of days.
-struct Row {
-    name: String,
-    says: String,
-    chart: Option<Days>,
+    chart: draw::Spread,
 }
 
 /// The panel.
@@ -61,22 +56,21 @@ pub(crate) fn performance(panels: &Panels) -> Result<Panel, NotWritten> {
     let (of, speed) = (&panels.report.performance, &panels.speed);
     let all = &of.overall;
     let is_empty = of.by_operation.is_empty();
-    let table = |id: &str, caption: &str, heads: &[&str], groups: &[Group]| {
-        let rows = groups.iter().map(|group| row(group, speed)).collect();
-        (!is_empty).then(|| Table::new(format!("{ID}-{id}"), caption, &[heads, &HEADS].concat(), rows, ROWS_MAX))
+    let table = |id: &str, caption: &str, names: &[&str], groups: &[Group]| {
+        let columns = names.iter().map(|name| texts(name)).chain(columns());
+        Table::new(format!("{ID}-{id}"), caption, columns, groups.iter().map(|group| row(group, speed)), ROWS_MAX)
     };
     let series = Lines::of(panels);
     let body = Performance {
         period: super::period(panels),
-        empty: is_empty.then_some(Empty {
-            why: "No operation was recorded. Wrap a command of the product",
-            command: "milepost run --operation NAME -- COMMAND",
-        }),
-        figures: if is_empty { Vec::new() } else { figures(all) },
+        empty: is_empty
+            .then(|| Empty::new("No operation was recorded. Wrap a command of the product", "milepost run --operation NAME -- COMMAND")),
+        figures: (!is_empty).then(|| figures(all)),
         distributions: speed.distributions.iter().enumerate().map(|(place, of)| spread(place, of, speed)).collect(),
-        bars: speed.distributions.iter().enumerate().map(|(place, of)| bars(place, of, speed)).collect(),
+        bars: speed.distributions.iter().enumerate().filter_map(|(place, of)| bars(place, of, speed)).collect(),
         days: series.rows,
         scale: series.scale,
+        ends: series.ends,
         more_backends: speed.more_backends,
         by_day: series.table,
         by_operation: table("operations", "By operation", &["Operation"], &by_use(&of.by_operation)),
@@ -93,19 +87,18 @@ fn by_use(groups: &[Group]) -> Vec<Group> {
     groups
 }
 
-fn figures(all: &Figures) -> Vec<Figure> {
+fn figures(all: &Figures) -> Shown {
     let beside = |ms: Option<f64>| match ms.map(duration) {
         Some(of_successes) if all.failed > 0 => format!("{of_successes} of those that succeed"),
         _ => String::new(),
     };
     let not_counted = format!("besides {} cancelled, {} dry runs", count(all.cancelled), count(all.dry_runs));
-    vec![
-        Figure::new("Operations", Some(count(all.count)), not_counted),
-        Figure::new("Succeeded", percent(all.success_rate), format!("{} failed", count(all.failed))),
-        Figure::new("P50", quantile(all.p50_ms, all), beside(all.successes.p50_ms)),
-        Figure::new("P95", quantile(all.p95_ms, all), beside(all.successes.p95_ms)),
-        Figure::new("P99", quantile(all.p99_ms, all), beside(all.successes.p99_ms)),
-    ]
+    Shown::new()
+        .with("Operations", Some(count(all.count)), not_counted)
+        .with("Succeeded", percent(all.success_rate), format!("{} failed", count(all.failed)))
+        .with("P50", quantile(all.p50_ms, all), beside(all.successes.p50_ms))
+        .with("P95", quantile(all.p95_ms, all), beside(all.successes.p95_ms))
+        .with("P99", quantile(all.p99_ms, all), beside(all.successes.p99_ms))
 }
 
 fn name_of(operation: Option<&str>) -> String {
@@ -130,12 +123,12 @@ fn spread(place: usize, of: &Distribution, speed: &Speed) -> Spread {
     let says = format!("n {} · P50 {} · P95 {}{limit}{unmeasured}", count(figures.count), value(figures.p50_ms), value(figures.p95_ms));
     let words = Words { title: format!("{name}: how long it takes"), description: says.clone(), table: bars_id(place) };
     let at: Vec<f64> = limits.iter().map(|limit| limit.ms).collect();
-    let chart = Bars::new(&speed.edges_ms, &of.counts, figures.failed, [mark(figures.p50_ms), mark(figures.p95_ms)], &at, words);
+    let chart = draw::Spread::new(&speed.edges_ms, &of.counts, figures.failed, [mark(figures.p50_ms), mark(figures.p95_ms)], &at, words);
     Spread { name, says, chart }
 }
 
 /// The numbers behind the bars; those at either end that hold nothing are left out.
-fn bars(place: usize, of: &Distribution, speed: &Speed) -> Table {
+fn bars(place: usize, of: &Distribution, speed: &Speed) -> Option<Table> {
     let held: Vec<usize> = of.counts.iter().enumerate().filter(|(_, n)| **n > 0).map(|(bar, _)| bar).collect();
     let within = |bar: usize| held.first().is_some_and(|first| bar >= *first) && held.last().is_some_and(|last| bar <= *last);
     let edges = speed.edges_ms.windows(2).zip(&of.counts).enumerate().filter(|(bar, _)| within(*bar));
@@ -148,10 +141,12 @@ fn bars(place: usize, of: &Distribution, speed: &Speed) -> Table {
         rows.push(vec![Cell::of("failed"), Cell::count(of.figures.failed)]);
     }
     let all = rows.len();
-    Table::new(bars_id(place), name_of(of.operation.as_deref()), &["It took", "#n"], rows, all)
+    Table::new(bars_id(place), name_of(of.operation.as_deref()), [texts("It took"), numbers("n")], rows, all)
 }
 
-const HEADS: [&str; 7] = ["#n", "#Succeeded", "#P50", "#P95", "#P99", "Limit", "#Mean if succeeded"];
+fn columns() -> impl Iterator<Item = Column> {
+    ["n", "Succeeded", "P50", "P95", "P99"].map(numbers).into_iter().chain([texts("Limit"), numbers("Mean if succeeded")])
+}
 
 /// Both conventions where they differ: a failure is slower than any limit, and below it those that succeeded alone.
 fn row(group: &Group, speed: &Speed) -> Vec<Cell> {
@@ -209,8 +204,9 @@ fn beside(limit: &QuantileLimit, figures: &Figures) -> String {
 
 /// The P95 day by day: of all, and of each implementation.
 struct Lines {
-    rows: Vec<Row>,
+    rows: Vec<Row<Days>>,
     scale: String,
+    ends: [String; 2],
     table: Option<Table>,
 }
 
@@ -227,40 +223,38 @@ impl Lines {
         let limit = speed.limits_of(None).iter().find(|limit| limit.quantile == Quantile::P95).map(|limit| limit.ms);
         let id = format!("{ID}-days");
         let Some(mut frame) = Frame::of(trends.iter().map(Vec::as_slice), limit, today(panels)) else {
-            return Self { rows: Vec::new(), scale: String::new(), table: None };
+            return Self { rows: Vec::new(), scale: String::new(), ends: Default::default(), table: None };
         };
         frame.first = first_shown(frame.first, panels);
-        let row = |((name, days), trend): (&(String, &Vec<DayFigures>), &Vec<TrendPoint>)| {
+        let row = |(column, trend, (name, days)): (usize, &[TrendPoint], &(String, &Vec<DayFigures>))| {
             let n: u64 = days.iter().map(|day| day.figures.count).sum();
             let says = format!("n {}", count(n));
             let words = Words { title: format!("{name}: P95 day by day"), description: says.clone(), table: id.clone() };
-            Row { name: name.clone(), says, chart: Days::on(&frame, trend, limit, Room::Row, words) }
+            let chart = Days::on(&frame, trend, limit, Room::Row, words).map(|days| days.in_column(column));
+            Row { name: name.clone(), says, chart }
         };
         let limit = limit.map(|limit| format!("; the dashed line is the limit, {}", amount(limit, "ms"))).unwrap_or_default();
         let scale = format!(
-            "{} to {}. All on one scale, {} to {}{limit}. A triangle is a day on which so many fail that the P95 has no finite value.",
-            day(frame.first),
-            day(frame.last),
+            "All on one scale, {} to {}{limit}. A triangle is a day on which so many fail that the P95 has no finite value.",
             duration(frame.low),
             duration(frame.high)
         );
-        Self { rows: lines.iter().zip(&trends).map(row).collect(), scale, table: Some(Self::table(id, &lines)) }
+        let rows = lines.iter().zip(&trends).zip(1..).map(|((line, trend), column)| row((column, trend, line))).collect();
+        Self { rows, scale, ends: [frame.first, frame.last].map(day), table: Self::table(id, &lines, frame.first) }
     }
 
-    fn table(id: String, lines: &[(String, &Vec<DayFigures>)]) -> Table {
+    fn table(id: String, lines: &[(String, &Vec<DayFigures>)], first: Date) -> Option<Table> {
         let mut dates: Vec<_> = lines.iter().flat_map(|(_, days)| days.iter().map(|day| day.date)).collect();
         dates.sort_unstable();
         dates.dedup();
-        let heads: Vec<String> = std::iter::once("Day".to_owned()).chain(lines.iter().map(|(name, _)| format!("#{name}"))).collect();
-        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+        let columns = std::iter::once(texts("Day")).chain(lines.iter().map(|(name, _)| numbers_of(name)));
         let cell = |days: &[DayFigures], date| match days.iter().find(|day| day.date == date && day.figures.count > 0) {
             Some(day) => Cell::known(quantile(day.figures.p95_ms, &day.figures)),
-            None => Cell::of("–"),
+            None => Cell::of(""),
         };
         let row = |date| std::iter::once(Cell::of(day(date))).chain(lines.iter().map(|(_, days)| cell(days, date))).collect();
-        let rows: Vec<_> = dates.into_iter().rev().map(row).collect();
-        let all = rows.len();
-        Table::new(id, "P95 day by day", &heads, rows, all)
+        let table = Table::new(id, "P95 day by day", columns, dates.iter().rev().copied().map(row), dates.len());
+        table.map(|table| table.on_days(first, dates.iter().rev().copied()))
     }
 }
 

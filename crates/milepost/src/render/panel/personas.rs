@@ -2,7 +2,7 @@
 
 use super::{
     Panel,
-    parts::{Empty, cell, name, range},
+    pieces::{Empty, known, name, range},
 };
 use crate::render::{
     chart::{Band, Room, Scale, Words, amount},
@@ -106,12 +106,12 @@ impl Row {
             _ => "",
         };
         Self {
-            limit: cell(persona.limit_ms, "ms"),
+            limit: known(persona.limit_ms, "ms").unwrap_or_default(),
             sure: if p95.is_some() { range(drawn.interval, "ms") } else { String::new() },
             side,
             band: Band::new(drawn, true, scale, Room::Cell, words),
             n: count(figures.count),
-            success: cell(figures.success_rate, "%"),
+            success: known(figures.success_rate, "%").unwrap_or_default(),
             p95,
             name,
         }

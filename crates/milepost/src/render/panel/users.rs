@@ -2,11 +2,11 @@
 
 use super::{
     Panel,
-    parts::{Empty, Figures, ROWS_MAX, Table, counted, known, range},
-    plot::{Join, Plot, Point},
+    draw::{Join, Plot, Point},
+    pieces::{Cell, Empty, Figures, ROWS_MAX, Table, counted, known, numbers, range, texts},
 };
 use crate::render::{
-    chart::{Words, amount},
+    chart::{At, Words, amount},
     html::NotWritten,
     words::{capital, count},
 };
@@ -15,6 +15,7 @@ use milepost_judge::{
     Metric, Panels, digits,
     first_success::FirstSuccess,
     retention::{Cohort, Retention},
+    survival::Step,
 };
 
 /// What the specification calls fast, in seconds.
@@ -188,8 +189,8 @@ fn draw(panels: &Panels, first: &FirstSuccess) -> Option<Plot> {
     };
     let plot = Plot::new(words, 170.0, [0.0, 100.0], 25.0, |value| format!("{value}%")).mark(at(FAST_S), "30 s");
     let ticks = TICKS.iter().filter(|(seconds, _, always)| (*always || high < 100.0 * low) && *seconds >= low && *seconds <= high);
-    let plot = ticks.fold(plot, |plot, (seconds, label, _)| plot.tick(at(*seconds), label));
-    Some(plot.line("p-a", &points, Join::Steps))
+    let plot = plot.ticks(ticks.map(|(seconds, label, _)| (At::of_share(at(*seconds)), (*label).to_owned())));
+    Some(plot.line("p-a", [&points[..]], Join::Steps))
 }
 
 fn table(panels: &Panels) -> Option<Table> {
@@ -198,24 +199,16 @@ fn table(panels: &Panels) -> Option<Table> {
     // From the end, so that the last one is there.
     let mut shown: Vec<_> = steps.iter().rev().step_by(each).collect();
     shown.reverse();
-    let rows: Vec<_> = shown
-        .into_iter()
-        .map(|step| {
-            let [low, high] = [step.interval[1], step.interval[0]].map(succeeded);
-            vec![time(step.time), amount(succeeded(step.waiting), "%"), range([Some(low), Some(high)], "%")]
-        })
-        .collect();
+    let row = |step: &Step| {
+        let [low, high] = [step.interval[1], step.interval[0]].map(succeeded);
+        [time(step.time), amount(succeeded(step.waiting), "%"), range([Some(low), Some(high)], "%")].map(Cell::of).to_vec()
+    };
     let caption = match each {
         1 => "First success, step by step".to_owned(),
         each => format!("First success, each {each}th step"),
     };
-    Table::new(
-        "users-first",
-        caption,
-        &[("Time", true), ("Succeeded", true), ("95% confidence at one look", true)],
-        rows.into_iter(),
-        ROWS_MAX,
-    )
+    let columns = std::iter::once(texts("Time")).chain(["Succeeded", "95% confidence at one look"].map(numbers));
+    Table::new("users-first", caption, columns, shown.into_iter().map(row), ROWS_MAX)
 }
 
 impl Cohorts {
