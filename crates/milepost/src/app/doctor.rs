@@ -13,7 +13,7 @@ use crate::{
     serve::tokens::{self, Scope},
 };
 use milepost_judge::Verdict;
-use milepost_record::{Spool, Timestamp, recording_is_off};
+use milepost_record::{Identity, Spool, Timestamp, recording_is_off};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -57,6 +57,9 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
         report.fact("Data", &format!("{}: nothing is recorded yet", data.display()));
     } else {
         spool(&mut report, data)?;
+    }
+    if let Err(error) = Identity::find(data) {
+        report.trouble("Identity", &printable(&error.to_string()));
     }
     damage(&mut report, data, doctor.repair)?;
     forgotten(&mut report, data);
