@@ -134,13 +134,14 @@ fn third_parties() -> Result<String, String> {
         }
     }
     let mut all = format!(
-        "{} crates of others are in this program, under these terms. The source of each is what the registry of cargo has under its name and\n\
-         version; so it is of those under the Mozilla license, whose files are unchanged.\n\n{list}",
+        "{} crates of others are in this program, under these terms. The source of each is what the registry of cargo has under\n\
+         its name and version; so it is of those under the Mozilla license, whose files are unchanged.\n\n{list}",
         crates.len()
     );
     if !without.is_empty() {
         all += &format!(
-            "\nThese bring no text along. Theirs is the usual one of the licence, as it stands below; their authors are named here:\n\n{without}"
+            "\nThese bring no text along. Theirs is the usual one of the licence, as it stands below; their authors are named \
+             here:\n\n{without}"
         );
     }
     for (text, of) in texts {
