@@ -240,6 +240,18 @@ class Harmless(Case):
             recorder.measurement("x.y", 1)
         self.assertIn("use a newer one", logged.output[0])
 
+    def test_a_folder_that_everybody_may_write_to_is_refused(self) -> None:
+        milepost.Recorder(self.data).measurement("x.y", 1)
+        for folder in self.data, self.data / "spool":
+            folder.chmod(0o777)
+            recorder = milepost.Recorder(self.data)
+            with self.assertLogs("milepost", "WARNING") as logged:
+                recorder.measurement("x.y", 1)
+            self.assertIn("everybody may write to this folder", logged.output[0])
+            folder.chmod(0o775)
+        milepost.Recorder(self.data).measurement("x.y", 1)
+        self.assertEqual(len(self.events()), 2)
+
     def test_files_are_the_owners_only(self) -> None:
         milepost.Recorder(self.data).measurement("x.y", 1)
         for folder, _, names in os.walk(self.data):

@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: what somebody installs who has no cargo. An archive and a Debian package of the release program with its manual
 //! pages, completions and licences; each is tried in an empty root before it is said to be done.
 
-use crate::{Done, cargo, have, output, root, run, shown_path, target};
+use crate::{Done, cargo, deny, have, output, root, run, shown_path, target};
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -25,6 +25,8 @@ pub(crate) fn dist() -> Done {
             return Err(format!("{program} is missing, and the package {package} cannot be installed here"));
         }
     }
+    // What is packed is passed on, so its terms have to allow that.
+    deny::deny_if_there()?;
     run(cargo().args(["build", "--release"]))?;
     let program = target().join("release/milepost");
     let version = output(Command::new(&program).arg("--version"))?;
@@ -91,38 +93,57 @@ fn lay_out(program: &Path, tree: &Path) -> Done {
     Ok(())
 }
 
-/// The terms of every crate that is in the program, each text once.
+/// The terms of every crate that is in the program, each text once. Of those that bring no text along, where they are from.
 fn third_parties() -> Result<String, String> {
     let tree =
-        output(cargo().args(["tree", "--package", "milepost", "--edges", "normal", "--prefix", "none", "--format", "{lib}|{p}|{l}"]))?;
-    let crates: BTreeSet<(String, String)> = tree
+        output(cargo().args(["tree", "--package", "milepost", "--edges", "normal", "--prefix", "none", "--format", "{lib}|{p}|{l}|{r}"]))?;
+    let crates: BTreeSet<[String; 3]> = tree
         .lines()
         .filter_map(|line| {
-            let mut parts = line.trim_end_matches(" (*)").splitn(3, '|').skip(1);
-            let (package, terms) = (parts.next()?, parts.next()?);
+            let mut parts = line.trim_end_matches(" (*)").splitn(4, '|').skip(1);
+            let (package, terms, repository) = (parts.next()?, parts.next()?, parts.next()?);
             // Those of this repository are told by their path.
             let is_ours = package.contains('/');
-            (!is_ours).then(|| (package.replace(" v", "-").replace(" (proc-macro)", ""), terms.to_owned()))
+            let name = package.replace(" v", "-").replace(" (proc-macro)", "");
+            (!is_ours).then(|| [name, terms.to_owned(), repository.to_owned()])
         })
         .collect();
     let manifests = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
     let mut texts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut list = String::new();
-    for (name, terms) in &crates {
+    let (mut list, mut without) = (String::new(), String::new());
+    for [name, terms, repository] in &crates {
+        if terms.is_empty() {
+            return Err(format!("{name} does not say under which terms it is"));
+        }
         list += &format!("{name}: {terms}\n");
         let end = format!("/{name}/Cargo.toml\"");
         let Some(at) = manifests.find(&end) else { return Err(format!("cannot find the source of {name}")) };
         let begin = manifests[..at].rfind('"').map_or(0, |quote| quote + 1);
         let folder = PathBuf::from(&manifests[begin..at + 1 + name.len()]);
+        let mut has_text = false;
         for entry in fs::read_dir(&folder).map_err(failed("read", &folder))?.flatten() {
             let file = entry.file_name().to_string_lossy().to_uppercase();
             if entry.path().is_file() && TERMS.iter().any(|start| file.starts_with(start)) {
                 let text = fs::read(entry.path()).map_err(failed("read", &entry.path()))?;
                 texts.entry(String::from_utf8_lossy(&text).trim().to_owned()).or_default().push(name);
+                has_text = true;
             }
         }
+        if !has_text {
+            without += &format!("{name}: {terms}, {repository}\n");
+        }
     }
-    let mut all = format!("{} crates of others are in this program, under these terms:\n\n{list}", crates.len());
+    let mut all = format!(
+        "{} crates of others are in this program, under these terms. The source of each is what the registry of cargo has under\n\
+         its name and version; so it is of those under the Mozilla license, whose files are unchanged.\n\n{list}",
+        crates.len()
+    );
+    if !without.is_empty() {
+        all += &format!(
+            "\nThese bring no text along. Theirs is the usual one of the licence, as it stands below; their authors are named \
+             here:\n\n{without}"
+        );
+    }
     for (text, of) in texts {
         all += &format!("\n{}\n{}\n\n{text}\n", "=".repeat(80), of.join(", "));
     }

@@ -1,10 +1,11 @@
-//! `cargo xtask demo|test|bench|codegen|dist`: what a developer or CI calls. Without dependencies, so that it is there at once.
+//! `cargo xtask demo|test|bench|codegen|deny|dist`: what a developer or CI calls. Without dependencies, so that it is there at once.
 
 mod architecture;
 mod bench;
 mod browser;
 mod coverage;
 mod demo;
+mod deny;
 mod dist;
 mod nix;
 mod page;
@@ -29,6 +30,7 @@ cargo xtask bench faults --for 1h
                           faults at every place there is, for so long (2 minutes where nothing is said)
 cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
 cargo xtask codegen       write schemas/ anew from the Rust types
+cargo xtask deny          the crates of others: licences, sources, duplicates; installs cargo-deny into target/tools
 cargo xtask dist          pack the release program with manual pages, completions and licences: an archive and a Debian
                           package, each tried in an empty root";
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["bench", ref which @ ..] => bench::bench(which),
         ["codegen"] => codegen(),
+        ["deny"] => deny::deny(),
         ["dist"] => dist::dist(),
         ["architecture"] => architecture::check(),
         _ => Err(USAGE.to_owned()),

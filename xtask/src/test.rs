@@ -3,7 +3,7 @@
 use crate::{
     Done, architecture,
     browser::{self, Browser},
-    cargo, have, install, nix, root, run, shown, target,
+    cargo, deny, have, install, nix, root, run, shown, target,
 };
 use std::{
     fs,
@@ -20,6 +20,7 @@ pub(crate) fn test() -> Done {
     if is_there("clippy") {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
     }
+    deny::deny_if_there()?;
     // Without them, the client in C and the snippet for zsh are not tested, as their tests say.
     have("cc", "gcc");
     have("zsh", "zsh");

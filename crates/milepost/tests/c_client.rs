@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::{
@@ -224,6 +224,20 @@ fn a_newer_layout_is_not_written_to() {
         fs::write(&path, text).expect("written");
     }
     assert_eq!(place.operations(), BTreeMap::from([("x".to_owned(), 2)]));
+}
+
+#[test]
+fn the_c_client_writes_into_no_folder_that_everybody_may_write_to() {
+    let Some(place) = Place::new() else { return };
+    assert!(place.client(&["x", "ok", "1"]).status.success());
+    for folder in [place.data(), place.data().join("spool")] {
+        let allow = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("allowed");
+        allow(0o777);
+        let output = place.client(&["y", "ok", "1"]);
+        assert!(output.status.code() == Some(4) && said(&output).contains("cannot trust the"), "{}", said(&output));
+        allow(0o775);
+    }
+    assert_eq!(place.operations(), BTreeMap::from([("x".to_owned(), 1)]));
 }
 
 /// A limit on the size of files lets a part of a record be written, as a full disk does.
