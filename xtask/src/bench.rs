@@ -2,7 +2,7 @@
 //! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, have, output, own, page, root, run, target, test::python};
+use crate::{Done, cargo, fuzz, have, output, own, page, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -10,11 +10,16 @@ use std::{
 };
 
 pub(crate) fn bench(which: &[&str]) -> Done {
+    if let ["fuzz", args @ ..] = which {
+        return fuzz::fuzz(args);
+    }
     let wanted = |name: &str| which.is_empty() || which.contains(&name);
     if let Some(unknown) =
-        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos"].contains(name))
+        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos", "fuzz"].contains(name))
     {
-        return Err(format!("there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash and chaos"));
+        return Err(format!(
+            "there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash, chaos and fuzz"
+        ));
     }
     if wanted("run") {
         wrapper()?;
@@ -41,6 +46,9 @@ pub(crate) fn bench(which: &[&str]) -> Done {
     if wanted("chaos") {
         println!("\nTwo minutes of SIGKILL: writers, compaction, track and readers at once");
         run(cargo().args(["test", "--workspace", "--test", "chaos"]).env("MILEPOST_CHAOS_SECONDS", "120"))?;
+    }
+    if wanted("fuzz") {
+        fuzz::fuzz(&[])?;
     }
     Ok(())
 }
