@@ -2,7 +2,7 @@
 //! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, coverage, have, output, own, page, root, run, target, test::python};
+use crate::{Done, cargo, coverage, fuzz, have, output, own, page, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,11 +11,14 @@ use std::{
 };
 
 /// What can be asked for.
-const BENCHES: [&str; 9] = ["run", "record", "judge", "simulate", "store", "page", "crash", "faults", "coverage"];
+const BENCHES: [&str; 10] = ["run", "record", "judge", "simulate", "store", "page", "crash", "faults", "fuzz", "coverage"];
 /// Those of them that go on for as long as is said, and for how long where nothing is.
 const LASTING: [(&str, Duration); 1] = [("faults", Duration::from_secs(120))];
 
 pub(crate) fn bench(words: &[&str]) -> Done {
+    if let ["fuzz", args @ ..] = words {
+        return fuzz::fuzz(args);
+    }
     let (which, given) = match words {
         [name, "--for", lasting] if LASTING.iter().any(|(lasts, _)| lasts == name) => (&words[..1], Some(duration(lasting)?)),
         _ => (words, None),
@@ -52,6 +55,9 @@ pub(crate) fn bench(words: &[&str]) -> Done {
     }
     if wanted("coverage") {
         coverage::bench()?;
+    }
+    if wanted("fuzz") {
+        fuzz::fuzz(&[])?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod deny;
 mod dist;
+mod fuzz;
 mod nix;
 mod page;
 mod test;
@@ -24,10 +25,11 @@ cargo xtask demo          wrap real commands, sample a real process, and show th
 cargo xtask demo --nix    the same for an assistant that drives a real Nix, by the preset nix-for-humanity
 cargo xtask test          formatting, lints, architecture, and all tests
 cargo xtask bench         what the doors and the judge cost, beside what a user would use instead, and how often a verdict
-                          is wrong, which lines the tests run, and what faults do: all, or some of run, record, judge,
-                          simulate, store, page, crash, faults, coverage
+                          is wrong, which lines the tests run, and what faults and bad input do: all, or some of run, record,
+                          judge, simulate, store, page, crash, faults, fuzz, coverage
 cargo xtask bench faults --for 1h
-                          faults at every place there is, for so long (2 minutes where nothing is said)
+cargo xtask bench fuzz --for 10m
+                          faults at every place there is, for so long; bad input for each reader, for so long
 cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
 cargo xtask codegen       write schemas/ anew from the Rust types
 cargo xtask deny          the crates of others: licences, sources, duplicates; installs cargo-deny into target/tools

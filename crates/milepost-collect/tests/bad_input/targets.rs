@@ -1,4 +1,4 @@
-//! What has to hold for any bytes that are read as what another tool prints: for the tests, and for `fuzz/`.
+//! What has to hold for any bytes that are read as what another tool prints.
 
 use jiff::tz::{self, TimeZone};
 use milepost_collect::{

@@ -1,4 +1,4 @@
-//! What has to hold for any bytes that are read as events, as files of the spool, or as words: for the tests, and for `fuzz/`.
+//! What has to hold for any bytes that are read as events, as files of the spool, or as words.
 
 use milepost_record::{Dimension, Event, Identity, Invalid, Kind, Line, Measure, Origin, Outcome, Spool, Timestamp, Topic, is_pseudonym};
 use std::{cell::RefCell, fs, path::PathBuf, thread};
