@@ -234,7 +234,7 @@ test("with the filter and a read-out in use, no barrier that axe-core finds", ()
     assert.deepEqual(await violations(page), []);
   }));
 
-for (const width of [360, 1280]) {
+for (const width of [360, 768, 1280]) {
   test(`nothing moves while the page opens, ${width} wide`, () => {
     const prepare = (page) =>
       page.addInitScript(() => {
