@@ -31,16 +31,20 @@ pub(crate) fn settle(lake: &Lake, name: &str, digests: &mut Digests) -> Result<(
     let prefix = format!("{name}/{LOG}/");
     digests.log.retain(|path, _| path.strip_prefix(&prefix).is_none_or(|file| there.contains(file)));
     DirBuilder::new().recursive(true).mode(0o700).create(&copies).map_err(failed("make the folder", &copies))?;
+    let copied = files(&copies)?;
     let is_rewritten = has_new_checkpoint(&there, &prefix, digests);
     for file in &there {
         let key = format!("{prefix}{file}");
-        if digests.log.contains_key(&key) && !(file == LAST_CHECKPOINT && is_rewritten) {
-            continue;
+        let is_new = !digests.log.contains_key(&key) || (file == LAST_CHECKPOINT && is_rewritten);
+        if is_new {
+            digests.log.insert(key, Digest::of(&log.join(file), false)?);
         }
-        digests.log.insert(key, Digest::of(&log.join(file), false)?);
-        replace(&log.join(file), &copies, file)?;
+        // Whoever erases removes all copies, and leaves the newest commit.
+        if is_new || !copied.contains(file) {
+            replace(&log.join(file), &copies, file)?;
+        }
     }
-    for file in files(&copies)?.difference(&there) {
+    for file in copied.difference(&there) {
         remove(&copies.join(file))?;
     }
     sync(&copies)
