@@ -65,7 +65,8 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
 }
 
 /// Repairs what [`check`] finds, as far as that goes: a damaged segment is accepted as it is, so that what can be read of it
-/// counts; a damaged file of a log is replaced by its copy; a damaged data file leaves its table. All are kept in `set-aside` of the data folder.
+/// counts; a damaged file of a log is replaced by its copy; a damaged data file leaves its table. All are kept in `set-aside` of the
+/// data folder.
 ///
 /// # Errors
 /// As [`check`], and where somebody else is writing the store.
@@ -90,8 +91,10 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
             findings.push(finding);
             continue;
         };
+        // A checkpoint of a log is Parquet too, and nothing but its copy makes it good.
         if let Some(table) = lake.open(name).await.ok().flatten()
             && finding.path.extension().is_some_and(|extension| extension == "parquet")
+            && !log::is_in_log(&finding.path)
         {
             let rows = rows_of(name, &table, &lake, &finding.path)?;
             let kept = set_aside(data, &lake, &finding.path)?;

@@ -24,23 +24,27 @@ const COPIES: &str = "copies";
 const LAST_CHECKPOINT: &str = "_last_checkpoint";
 const CHECKPOINT: &str = ".checkpoint";
 
-/// Notes the digests of the log files of a table that are new, and copies them.
+/// Notes the digests of the log files of a table that are new, and copies them. Whoever calls has flushed the log.
 pub(crate) fn settle(lake: &Lake, name: &str, digests: &mut Digests) -> Result<(), StoreError> {
     let (log, copies) = (log(lake, name), copies(lake, name));
     let there = files(&log)?;
     let prefix = format!("{name}/{LOG}/");
     digests.log.retain(|path, _| path.strip_prefix(&prefix).is_none_or(|file| there.contains(file)));
     DirBuilder::new().recursive(true).mode(0o700).create(&copies).map_err(failed("make the folder", &copies))?;
-    let has_new_checkpoint = there.iter().any(|file| file.contains(CHECKPOINT) && !digests.log.contains_key(&format!("{prefix}{file}")));
+    let copied = files(&copies)?;
+    let is_rewritten = has_new_checkpoint(&there, &prefix, digests);
     for file in &there {
         let key = format!("{prefix}{file}");
-        if digests.log.contains_key(&key) && !(file == LAST_CHECKPOINT && has_new_checkpoint) {
-            continue;
+        let is_new = !digests.log.contains_key(&key) || (file == LAST_CHECKPOINT && is_rewritten);
+        if is_new {
+            digests.log.insert(key, Digest::of(&log.join(file), false)?);
         }
-        digests.log.insert(key, Digest::of(&log.join(file), true)?);
-        replace(&log.join(file), &copies, file)?;
+        // Whoever erases removes all copies, and leaves the newest commit.
+        if is_new || !copied.contains(file) {
+            replace(&log.join(file), &copies, file)?;
+        }
     }
-    for file in files(&copies)?.difference(&there) {
+    for file in copied.difference(&there) {
         remove(&copies.join(file))?;
     }
     sync(&copies)
@@ -55,6 +59,10 @@ pub(crate) fn damaged(lake: &Lake, name: &str, digests: &Digests) -> Result<Vec<
     let mut damaged = Vec::new();
     for (file, written) in digests.log.iter().filter_map(|(path, written)| path.strip_prefix(&prefix).map(|file| (file, written))) {
         let path = log.join(file);
+        if file == LAST_CHECKPOINT && has_new_checkpoint(&there, &prefix, digests) {
+            // Somebody is between a checkpoint and the noting of its digest, or was killed there.
+            continue;
+        }
         if there.contains(file) {
             damaged.extend(written.differs(&path)?.map(|what| (path, what)));
         } else if version(file).is_some_and(|version| checkpoint.is_none_or(|checkpoint| version > checkpoint)) {
@@ -87,6 +95,15 @@ pub(crate) fn forget(lake: &Lake, name: &str) -> Result<(), StoreError> {
         remove(&copies.join(file))?;
     }
     if copies.is_dir() { sync(&copies) } else { Ok(()) }
+}
+
+pub(crate) fn is_in_log(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.ends_with(LOG))
+}
+
+/// Whether there is a checkpoint of which no digest was noted yet: then Delta wrote [`LAST_CHECKPOINT`] anew.
+fn has_new_checkpoint(there: &BTreeSet<String>, prefix: &str, digests: &Digests) -> bool {
+    there.iter().any(|file| file.contains(CHECKPOINT) && !digests.log.contains_key(&format!("{prefix}{file}")))
 }
 
 fn log(lake: &Lake, name: &str) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use crate::{
     place::{Place, run},
-    plan::{Kind, Strike},
+    plan::{Kind, Prepare, Strike},
     tally::Row,
 };
 use std::sync::{Arc, OnceLock};
@@ -37,7 +37,7 @@ pub fn fresh() -> Arc<Place> {
 }
 
 pub fn kinds(_: &dyn Fn(&str) -> bool, _: bool) -> Vec<Kind> {
-    let states: [(&str, fn() -> Arc<Place>); 2] = [("of no tables", fresh), ("of tables", grown)];
+    let states: [(&str, Prepare); 2] = [("of no tables", fresh), ("of tables", grown)];
     let strikes = states.into_iter().flat_map(|(state, place)| {
         BOUNDARIES.iter().map(move |boundary| {
             let strike: Strike = Arc::new(move |_| crash(&place(), boundary));

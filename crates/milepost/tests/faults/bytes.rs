@@ -3,7 +3,7 @@
 use crate::{
     boundaries::grown,
     place::{Place, run},
-    plan::{Kind, Random, Strike},
+    plan::{Kind, Prepare, Random, Strike},
     tally::Row,
 };
 use milepost_record::Timestamp;
@@ -37,7 +37,7 @@ pub fn kinds(wanted: &dyn Fn(&str) -> bool, _: bool) -> Vec<Kind> {
             kinds.push(torn(name, writer));
         }
     }
-    let flipped: [(_, _, fn() -> Arc<Place>, &[&str], _); 5] = [
+    let flipped: [(_, _, Prepare, &[&str], _); 5] = [
         ("a flipped byte of a sealed segment", Part::Segment, sealed, &["spool/00000000000000000001.jsonl"], 3),
         ("a flipped byte of a segment's manifest", Part::Manifest, sealed, &["spool/00000000000000000001.json"], 2),
         ("a flipped byte of a Parquet file", Part::Data, grown, &["store/operations", "store/measurements", "store/segments"], 3),

@@ -1,7 +1,9 @@
 //! Which faults, in which order, for how long.
 
 use crate::{
-    boundaries, bytes, clocks, machines, place, space, syscalls,
+    boundaries, bytes, clocks, machines,
+    place::{self, Place},
+    space, syscalls,
     tally::{Row, Tally},
     together,
 };
@@ -25,6 +27,12 @@ const MISSES_MAX: usize = 10;
 
 /// What injects one fault and looks what came of it. The number is for what it has to choose.
 pub type Strike = Arc<dyn Fn(u64) -> Row + Send + Sync>;
+
+/// What makes a place that faults are injected into copies of.
+pub type Prepare = fn() -> Arc<Place>;
+
+/// What prepares the kinds of faults that are wanted; whether for a long run.
+type Maker = fn(&dyn Fn(&str) -> bool, bool) -> Vec<Kind>;
 
 /// Faults of one kind.
 pub struct Kind {
@@ -111,7 +119,7 @@ impl Queue {
 pub fn carry_out(seed: u64, lasting: Option<Duration>, only: &str) -> Tally {
     let is_long = lasting.is_some();
     let wanted = |name: &str| only.is_empty() || only.split(',').any(|word| name.contains(word.trim()));
-    let makers: [fn(&dyn Fn(&str) -> bool, bool) -> Vec<Kind>; 7] =
+    let makers: [Maker; 7] =
         [boundaries::kinds, syscalls::kinds, bytes::kinds, space::kinds, clocks::kinds, machines::kinds, together::kinds];
     let kinds = makers.into_iter().flat_map(|kinds| kinds(&wanted, is_long)).filter(|kind| wanted(kind.name));
     let queues: Vec<_> = kinds.enumerate().map(|(n, kind)| Queue::new(kind, seed ^ n as u64)).collect();
