@@ -2,7 +2,7 @@
 //! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, have, output, own, page, root, run, target, test::python};
+use crate::{Done, cargo, floods, have, output, own, page, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -12,9 +12,11 @@ use std::{
 pub(crate) fn bench(which: &[&str]) -> Done {
     let wanted = |name: &str| which.is_empty() || which.contains(&name);
     if let Some(unknown) =
-        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos"].contains(name))
+        which.iter().find(|name| !["run", "record", "judge", "simulate", "store", "page", "crash", "chaos", "floods"].contains(name))
     {
-        return Err(format!("there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash and chaos"));
+        return Err(format!(
+            "there is no benchmark `{unknown}`; there are run, record, judge, simulate, store, page, crash, chaos and floods"
+        ));
     }
     if wanted("run") {
         wrapper()?;
@@ -37,6 +39,9 @@ pub(crate) fn bench(which: &[&str]) -> Done {
     if wanted("crash") {
         println!("\nA minute of SIGKILL: eight processes record while sealing runs in a loop");
         run(cargo().args(["test", "--workspace", "--test", "crash"]).env("MILEPOST_CRASH_SECONDS", "60"))?;
+    }
+    if wanted("floods") {
+        floods::bench()?;
     }
     if wanted("chaos") {
         println!("\nTwo minutes of SIGKILL: writers, compaction, track and readers at once");

@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod demo;
 mod dist;
+mod floods;
 mod nix;
 mod page;
 mod test;
@@ -22,7 +23,8 @@ cargo xtask demo          wrap real commands, sample a real process, and show th
 cargo xtask demo --nix    the same for an assistant that drives a real Nix, by the preset nix-for-humanity
 cargo xtask test          formatting, lints, architecture, and all tests
 cargo xtask bench         what the doors and the judge cost, beside what a user would use instead, and how often a verdict
-                          is wrong: all, or some of run, record, judge, simulate, store, page, crash, chaos
+                          is wrong: all, or some of run, record, judge, simulate, store, page, crash, chaos,
+                          floods
 cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
 cargo xtask codegen       write schemas/ anew from the Rust types
 cargo xtask dist          pack the release program with manual pages, completions and licences: an archive and a Debian
