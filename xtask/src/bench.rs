@@ -2,7 +2,7 @@
 //! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, coverage, fuzz, have, output, own, page, root, run, target, test::python};
+use crate::{Done, cargo, coverage, floods, fuzz, have, output, own, page, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What can be asked for.
-const BENCHES: [&str; 10] = ["run", "record", "judge", "simulate", "store", "page", "crash", "faults", "fuzz", "coverage"];
+const BENCHES: [&str; 11] = ["run", "record", "judge", "simulate", "store", "page", "crash", "faults", "floods", "fuzz", "coverage"];
 /// Those of them that go on for as long as is said, and for how long where nothing is.
 const LASTING: [(&str, Duration); 1] = [("faults", Duration::from_secs(120))];
 
@@ -52,6 +52,9 @@ pub(crate) fn bench(words: &[&str]) -> Done {
     }
     if wanted("faults") {
         faults(lasting("faults"))?;
+    }
+    if wanted("floods") {
+        floods::bench()?;
     }
     if wanted("coverage") {
         coverage::bench()?;

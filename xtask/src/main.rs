@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod deny;
 mod dist;
+mod floods;
 mod fuzz;
 mod nix;
 mod page;
@@ -25,8 +26,8 @@ cargo xtask demo          wrap real commands, sample a real process, and show th
 cargo xtask demo --nix    the same for an assistant that drives a real Nix, by the preset nix-for-humanity
 cargo xtask test          formatting, lints, architecture, and all tests
 cargo xtask bench         what the doors and the judge cost, beside what a user would use instead, and how often a verdict
-                          is wrong, which lines the tests run, and what faults and bad input do: all, or some of run, record,
-                          judge, simulate, store, page, crash, faults, fuzz, coverage
+                          is wrong, which lines the tests run, and what faults, floods and bad input do: all, or some of run,
+                          record, judge, simulate, store, page, crash, faults, floods, fuzz, coverage
 cargo xtask bench faults --for 1h
 cargo xtask bench fuzz --for 10m
                           faults at every place there is, for so long; bad input for each reader, for so long
