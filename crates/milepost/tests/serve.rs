@@ -459,9 +459,9 @@ fn the_api_says_what_the_commands_say() {
 
 type Labels = BTreeMap<String, String>;
 
-/// The samples of a text in the format of OpenMetrics 1.0, of which nothing but gauges is taken.
+/// The samples of a text in the format of OpenMetrics 1.0, of which nothing but gauges and counters is taken.
 fn open_metrics(text: &str) -> Vec<(String, Labels, f64)> {
-    let (mut samples, mut families, mut family, mut before) = (Vec::new(), BTreeSet::new(), "", "");
+    let (mut samples, mut families, mut family, mut before, mut end) = (Vec::new(), BTreeSet::new(), "", "", "");
     for line in text.strip_suffix("# EOF\n").expect("an end").lines() {
         if let Some(comment) = line.strip_prefix("# ") {
             let [what, name, says] = comment.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
@@ -470,7 +470,10 @@ fn open_metrics(text: &str) -> Vec<(String, Labels, f64)> {
                     assert!(families.insert(name) && !says.is_empty() && before != "HELP", "{line}");
                     family = name;
                 }
-                "TYPE" => assert_eq!((before, name, says), ("HELP", family, "gauge"), "{line}"),
+                "TYPE" => {
+                    assert!((before, name) == ("HELP", family) && ["gauge", "counter"].contains(&says), "{line}");
+                    end = if says == "counter" { "_total" } else { "" };
+                }
                 "UNIT" => assert!(before == "TYPE" && name == family && name.ends_with(&format!("_{says}")), "{line}"),
                 _ => panic!("{line}"),
             }
@@ -479,7 +482,8 @@ fn open_metrics(text: &str) -> Vec<(String, Labels, f64)> {
         }
         assert_ne!(before, "HELP", "{line}");
         before = "sample";
-        let (labels, value) = line.strip_prefix(family).expect("of its family").rsplit_once(' ').expect("a value");
+        let line = line.strip_prefix(family).and_then(|rest| rest.strip_prefix(end)).expect("of its family");
+        let (labels, value) = line.rsplit_once(' ').expect("a value");
         let value: f64 = value.parse().expect("a number");
         let sample = (family.to_owned(), labels_of(labels), value);
         assert!(value.is_finite() && samples.iter().all(|(name, labels, _)| (name, labels) != (&sample.0, &sample.1)), "{line}");

@@ -88,8 +88,8 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     let counted = Arc::new(Counted::new(Arc::clone(&office.desk)));
     let (noting, counts, turned_away) = (Arc::clone(&live), Arc::clone(&office), Arc::clone(&counted));
     let noting = start("otlp", move || keep_noted(&noting, &counts, &turned_away))?;
-    let (taking_in, at, of) = (Arc::clone(&live), config.clone(), Arc::clone(&office));
-    let taking_in = start("tables", move || taking_in::keep_small(&taking_in, &at, &of))?;
+    let (taking_in, at, of, place) = (Arc::clone(&live), config.clone(), Arc::clone(&office), data.clone());
+    let taking_in = start("tables", move || taking_in::keep_small(&taking_in, &at, &of, place))?;
     let (judging, at) = (Arc::clone(&live), config.clone());
     start("judge", move || keep_judged(&judging, &at, data))?;
     let tracking = wishes.track.then(|| {

@@ -7,7 +7,9 @@ use crate::serve::Live;
 use milepost_record::{SpoolState, Timestamp};
 use milepost_store::{StoreError, Upkeep, compact, shared};
 use std::{
-    path::Path,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -20,14 +22,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What failed is tried again after this long.
 const TRY_AGAIN_EVERY: Duration = Duration::from_secs(30);
 
+/// A configuration as it looks from outside: its number, its length, and when it was written last.
+type Stamp = (u64, u64, i64, i64);
+
 /// Keeps the spool small, until the end.
-pub(super) fn keep_small(live: &Live, config: &Path, office: &Office) {
+pub(super) fn keep_small(live: &Live, config: &Path, office: &Office, mut data: PathBuf) {
     let (mut told, mut failed): (Option<String>, Option<Instant>) = (None, None);
+    let mut of = None;
     while live.pause(LOOK_EVERY) {
         if failed.is_some_and(|at| at.elapsed() < TRY_AGAIN_EVERY) {
             continue;
         }
-        let fault = attempt(|| looked(config, office)).err();
+        let fault = attempt(|| looked(&place(config, &mut of, &mut data)?, office)).err();
         if let Some(why) = fault.as_ref().filter(|why| told.as_ref() != Some(*why)) {
             say(&format!("what was recorded is not taken into the tables: {why}"));
         }
@@ -36,10 +42,20 @@ pub(super) fn keep_small(live: &Live, config: &Path, office: &Office) {
     }
 }
 
+/// Where the data are. The configuration is read again only where it has changed, and only where that is a file: what somebody is still
+/// writing into is waited for by whoever judges, and nothing else has to wait for it.
+fn place(config: &Path, of: &mut Option<Stamp>, data: &mut PathBuf) -> Result<PathBuf, Failure> {
+    let file = fs::metadata(config).ok().filter(fs::Metadata::is_file);
+    let stamp = file.map(|file| (file.ino(), file.len(), file.mtime(), file.mtime_nsec()));
+    if stamp.is_some() && *of != stamp {
+        *data = Workplace::find(Some(config))?.data()?.to_owned();
+        *of = stamp;
+    }
+    Ok(data.clone())
+}
+
 /// Takes in what is there, where that is much.
-fn looked(config: &Path, office: &Office) -> Result<(), Failure> {
-    let workplace = Workplace::find(Some(config))?;
-    let data = workplace.data()?;
+fn looked(data: &Path, office: &Office) -> Result<(), Failure> {
     let state = SpoolState::of(data)?;
     office.desk.full(state.bytes() > FULL_BYTES);
     if state.bytes_at_hand() < DUE_BYTES {
