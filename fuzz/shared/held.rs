@@ -124,10 +124,13 @@ fn worked() -> Duration {
     Duration::from_nanos(told.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0))
 }
 
+/// An input, and since when it is tried.
+type Trying = Option<(Instant, Vec<u8>)>;
+
 /// What is being tried, for whoever watches the time.
 struct Watched {
     found: PathBuf,
-    trying: Arc<Mutex<Option<(Instant, Vec<u8>)>>>,
+    trying: Arc<Mutex<Trying>>,
 }
 
 impl Watched {

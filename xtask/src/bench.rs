@@ -27,7 +27,9 @@ pub(crate) fn bench(words: &[&str]) -> Done {
         return Err(format!("there is no benchmark `{unknown}`; there are {}", BENCHES.join(", ")));
     }
     let wanted = |name: &str| which.is_empty() || which.contains(&name);
-    let lasting = |name: &str| LASTING.iter().find(|(lasts, _)| *lasts == name).map_or(Duration::ZERO, |(_, by_default)| given.unwrap_or(*by_default));
+    let lasting = |name: &str| {
+        LASTING.iter().find(|(lasts, _)| *lasts == name).map_or(Duration::ZERO, |(_, by_default)| given.unwrap_or(*by_default))
+    };
     if wanted("run") {
         wrapper()?;
     }

@@ -54,12 +54,12 @@ impl Spool {
             entries => entries.map_err(failed("list", &folder))?,
         };
         let ahead = now.saturating_add(limits::AHEAD_MAX);
-        let mut resumed = 0;
+        let mut resumed = 0_u64;
         for entry in entries {
             let path = entry.map_err(failed("list", &folder))?.path();
             let Some((stem, first)) = waiting(&path) else { continue };
             if first <= ahead.as_microseconds() {
-                resumed += self.resume_file(&path, stem, ahead)?;
+                resumed = resumed.saturating_add(self.resume_file(&path, stem, ahead)?);
             }
         }
         Ok(resumed)
@@ -71,9 +71,11 @@ impl Spool {
         let (events, broken): (Vec<_>, Vec<_>) = text.lines().map(Event::from_json).partition(Result::is_ok);
         let (due, rest): (Vec<_>, Vec<_>) = events.into_iter().flatten().partition(|event| event.at <= ahead);
         self.keep(stem, &rest)?;
-        for (index, event) in due.iter().enumerate() {
-            let durability = if index + 1 == due.len() { Durability::OnDisk } else { Durability::Written };
-            self.append(event, durability)?;
+        if let Some((last, others)) = due.split_last() {
+            for event in others {
+                self.append(event, Durability::Written)?;
+            }
+            self.append(last, Durability::OnDisk)?;
         }
         if broken.is_empty() {
             fs::remove_file(path).map_err(failed("remove", path))?;

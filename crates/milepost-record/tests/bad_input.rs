@@ -2,6 +2,7 @@
 //!
 //! `bad_input/TARGET/` has what was found, and `bad_input/README.md` says why each is there. `cargo xtask bench fuzz` looks for more.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what is tried for long tells what it tried, and where it hangs")]
 
 #[path = "../../../fuzz/shared/held.rs"]
 mod held;
