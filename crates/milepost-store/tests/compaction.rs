@@ -304,7 +304,8 @@ fn days_outside_the_span_are_not_read() {
         }
         wait(compact(data, at(NOW), &upkeep)).expect("compacted");
         let tables = names(&data.join("store")).into_iter().filter(|name| data.join("store").join(name).is_dir());
-        for file in tables.flat_map(|table| names(&data.join("store").join(table))) {
+        let files = tables.flat_map(|table| names(&data.join("store").join(table)));
+        for file in files.filter(|file| file.ends_with(".parquet")) {
             day_of.entry(file).or_insert(day);
         }
     }

@@ -182,7 +182,7 @@ fn flip(before: &Place, part: Part, file: &Path, bytes: &[u8], at: usize, seed: 
             told(&place, &path, &["doctor", "--repair"], "Repaired", &mut row)
         } else {
             match place.repair() {
-                Ok(findings) => findings.iter().any(|finding| finding.path == path && finding.repaired.is_some()),
+                Ok(findings) => findings.iter().any(|finding| is_about(&finding.path, &path) && finding.repaired.is_some()),
                 Err(error) => {
                     row.note(format!("the repair fails: {error}"));
                     false
@@ -218,9 +218,14 @@ fn in_file(place: &Place, file: &Path) -> BTreeSet<String> {
     panic!("{name} is in no log")
 }
 
+/// A segment is named where its manifest is damaged.
+fn is_about(found: &Path, flipped: &Path) -> bool {
+    found == flipped || found == flipped.with_extension("jsonl")
+}
+
 fn is_found(place: &Place, path: &Path, row: &mut Row) -> bool {
     match place.findings() {
-        Ok(findings) => findings.iter().any(|finding| finding.path == path),
+        Ok(findings) => findings.iter().any(|finding| is_about(&finding.path, path)),
         Err(error) => {
             row.note(format!("`doctor` cannot look: {error}"));
             false

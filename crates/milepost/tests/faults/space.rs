@@ -16,7 +16,7 @@ struct Mounted(PathBuf);
 impl Mounted {
     fn on(folder: PathBuf) -> Option<Self> {
         std::fs::create_dir_all(&folder).expect("a folder");
-        let is_mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(&folder)).is_success();
+        let is_mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs"]).arg(&folder)).is_success();
         is_mounted.then_some(Self(folder))
     }
 
@@ -97,7 +97,7 @@ fn full(seed: u64) -> Row {
         row.wrong("the disk cannot be made small");
     }
     all_doors(&mut place, &[], &mut row);
-    if !disk.again("size=64m") {
+    if !disk.again("size=64m,mode=0700") {
         row.wrong("the disk cannot be made large");
     }
     place.settle(&mut row);
