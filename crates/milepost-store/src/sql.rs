@@ -319,7 +319,8 @@ fn within(column: &str, limit: &Limit) -> String {
 /// The middle of the logarithmic bucket that a duration falls into, as in DDSketch (Masson, Rim and Lee 2019).
 fn rounded(column: &str) -> String {
     let growth = ((1.0 + ROUNDING) / (1.0 - ROUNDING)).ln();
-    format!("CAST(round(exp(round(ln(greatest({column}, 1)) / {growth}) * {growth})) AS BIGINT)")
+    // What was not measured stays so: the greatest of nothing and 1 would be 1.
+    format!("CASE WHEN {column} IS NOT NULL THEN CAST(round(exp(round(ln(greatest({column}, 1)) / {growth}) * {growth})) AS BIGINT) END")
 }
 
 pub(crate) fn date(question: &Question) -> String {
@@ -346,7 +347,21 @@ fn text(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::{arrow::array::AsArray, arrow::datatypes::UInt64Type, prelude::SessionContext};
+    use datafusion::{
+        arrow::{
+            array::{Array, AsArray},
+            datatypes::UInt64Type,
+        },
+        prelude::SessionContext,
+    };
+
+    #[test]
+    fn what_was_not_measured_is_not_rounded_to_anything() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let sql = format!("SELECT {} AS r FROM (VALUES (CAST(NULL AS BIGINT UNSIGNED)), (7)) AS t(us)", rounded("us"));
+        let batches = runtime.block_on(async { SessionContext::new().sql(&sql).await?.collect().await }).expect("rounded");
+        assert_eq!(batches.iter().map(|batch| batch.column(0).null_count()).sum::<usize>(), 1);
+    }
 
     /// Above the limit of exact durations they are rounded, and no more than the documented error.
     #[test]
