@@ -106,7 +106,7 @@ fn keys(value: &Value) -> BTreeSet<String> {
 fn the_units_are_those_that_the_program_installs() {
     let place = tempfile::tempdir().expect("a folder");
     for every in ["1min", "15min", "30min", "1h", "6h", "12h", "24h", "1d", "60min"] {
-        let folder = place.path().join(r#"it's 50% "$done" \"#);
+        let folder = place.path().join(r#"it's 50% "$done" \ too"#);
         let sections = installed(&folder, every);
         let folder = folder.to_str().expect("UTF-8");
         for (module, config) in modules(folder, every) {
