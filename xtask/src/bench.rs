@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what the doors and the judge cost, side by side with what a user would use instead, in one run, and how
-//! often a verdict is wrong. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
+//! `cargo xtask bench`: what the doors and the judge cost, side by side with what a user would use instead, in one run; how often a
+//! verdict is wrong; which lines the tests run; and what faults, floods and bad input do, for long. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
 use crate::{Done, cargo, coverage, floods, fuzz, have, output, own, page, root, run, target, test::python};
@@ -13,12 +13,9 @@ use std::{
 /// What can be asked for.
 const BENCHES: [&str; 11] = ["run", "record", "judge", "simulate", "store", "page", "crash", "faults", "floods", "fuzz", "coverage"];
 /// Those of them that go on for as long as is said, and for how long where nothing is.
-const LASTING: [(&str, Duration); 1] = [("faults", Duration::from_secs(120))];
+const LASTING: [(&str, Duration); 2] = [("faults", Duration::from_secs(120)), ("fuzz", Duration::from_secs(60))];
 
 pub(crate) fn bench(words: &[&str]) -> Done {
-    if let ["fuzz", args @ ..] = words {
-        return fuzz::fuzz(args);
-    }
     let (which, given) = match words {
         [name, "--for", lasting] if LASTING.iter().any(|(lasts, _)| lasts == name) => (&words[..1], Some(duration(lasting)?)),
         _ => (words, None),
@@ -62,7 +59,7 @@ pub(crate) fn bench(words: &[&str]) -> Done {
         coverage::bench()?;
     }
     if wanted("fuzz") {
-        fuzz::fuzz(&[])?;
+        fuzz::fuzz(lasting("fuzz"))?;
     }
     Ok(())
 }

@@ -4,10 +4,7 @@
 //! each crate.
 
 use crate::{Done, cargo, target};
-use std::{fs, path::Path};
-
-/// How long each reader is tried, where nobody says.
-const SECONDS: u64 = 60;
+use std::{fs, path::Path, time::Duration};
 
 struct Row {
     name: String,
@@ -15,15 +12,10 @@ struct Row {
     found: usize,
 }
 
-pub(crate) fn fuzz(args: &[&str]) -> Done {
-    let seconds = match args {
-        [] => SECONDS,
-        ["--for", lasting] => seconds(lasting).ok_or_else(|| format!("`{lasting}` is no time such as 90s, 10m or 8h"))?,
-        _ => return Err("cargo xtask bench fuzz [--for 10m]".to_owned()),
-    };
+pub(crate) fn fuzz(lasting: Duration) -> Done {
     let found = target().join("tmp/found");
     let _ = fs::remove_dir_all(&found);
-    let rows = by_chance(seconds, &found)?;
+    let rows = by_chance(lasting.as_secs(), &found)?;
     println!("\n| target | inputs | found |\n|---|---:|---:|");
     for Row { name, inputs, found } in &rows {
         println!("| `{name}` | {inputs} | {found} |");
@@ -37,17 +29,6 @@ pub(crate) fn fuzz(args: &[&str]) -> Done {
         bad.join(", "),
         crate::shown_path(&found)
     ))
-}
-
-fn seconds(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// The tests, each for so long.

@@ -30,7 +30,7 @@ cargo xtask bench         what the doors and the judge cost, beside what a user 
                           record, judge, simulate, store, page, crash, faults, floods, fuzz, coverage
 cargo xtask bench faults --for 1h
 cargo xtask bench fuzz --for 10m
-                          faults at every place there is, for so long; bad input for each reader, for so long
+                          faults at every place there is, for so long (else 2 minutes); bad input, each reader for so long (else 1)
 cargo xtask architecture  the rules of ARCHITECTURE.md that the compiler does not hold (a part of `test`)
 cargo xtask codegen       write schemas/ anew from the Rust types
 cargo xtask deny          the crates of others: licences, sources, duplicates; installs cargo-deny into target/tools

@@ -16,7 +16,7 @@ use std::{fs, io, path::Path};
 const AHEAD: &str = "ahead";
 
 impl Spool {
-    /// Keeps the events of a segment that are yet to come, before the segment is claimed. Doing it twice does no harm.
+    /// Keeps the events of a segment that are yet to come, before the segment is claimed. Doing it twice writes the same file.
     ///
     /// # Errors
     /// Where the operating system refused.
@@ -46,7 +46,8 @@ impl Spool {
     /// Appends what waited and is due by now; returns how many events that are.
     ///
     /// # Errors
-    /// Where the operating system refused: then the next call goes on, and each event counts once, by its id.
+    /// Where the operating system refused: then the next call goes on, and each event counts once, by its id. One that came without an
+    /// id can count twice where its segment was not claimed either.
     pub fn resume(&self, now: Timestamp) -> Result<u64, SpoolError> {
         let folder = self.folder().with_file_name(crate::spool::SET_ASIDE);
         let entries = match fs::read_dir(&folder) {
