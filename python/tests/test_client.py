@@ -238,7 +238,7 @@ class Harmless(Case):
         recorder = milepost.Recorder(self.data)
         with self.assertLogs("milepost", "WARNING") as logged:
             recorder.measurement("x.y", 1)
-        self.assertIn("use a newer one", logged.output[0])
+        self.assertIn("spool.json has version 2, and this client reads version 1: upgrade it", logged.output[0])
 
     def test_a_folder_that_everybody_may_write_to_is_refused(self) -> None:
         milepost.Recorder(self.data).measurement("x.y", 1)
@@ -400,6 +400,12 @@ class Places(Case):
         self.assertEqual(_place.Place.find(environment, str(inner)).data, str(self.folder / ".milepost"))
         self.assertEqual(_place.Place.find({**environment, "MILEPOST_DATA": "/elsewhere"}, str(inner)).data, "/elsewhere")
         self.assertIsNone(_place.Place.find({"HOME": "/nowhere"}, "/").data)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "there is no reader of TOML")
+    def test_a_configuration_of_a_newer_format_is_left_alone(self) -> None:
+        (self.folder / "milepost.toml").write_text('format = 2\n[project]\nname = "p"\n')
+        with self.assertRaisesRegex(ValueError, "is of format 2, and this client reads format 1: upgrade it"):
+            _place.Place.find({"HOME": str(self.folder)}, str(self.folder))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         "every door ends in the spool, and few other files may write to disk",
     ),
     (
-        &["SaveMode", ".append(SEGMENTS", "lake.append(", ".optimize()", ".vacuum()", "filesystem_check(", "rewrite_day(", ".sweep("],
+        &["SaveMode", ".append(SEGMENTS", "lake.append(", ".optimize()", ".vacuum()", "filesystem_check(", "rewrite_days(", ".sweep("],
         "crates/milepost-store/src",
         &[
             "crates/milepost-store/src/check.rs",

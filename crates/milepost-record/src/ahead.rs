@@ -9,9 +9,12 @@ use crate::{
     Durability, Event, Spool, Timestamp,
     files::{SpoolError, failed, replace, sync_folder},
     limits,
-    segment::Unreadable,
+    segment::{Segment, Unreadable, refuse_newer_event},
 };
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 const AHEAD: &str = "ahead";
 
@@ -43,22 +46,25 @@ impl Spool {
         sync_folder(&folder)
     }
 
+    /// Refuses a spool that holds what a newer Milepost wrote or sealed, in its segments or among what waits.
+    ///
+    /// # Errors
+    /// Where it does ([`SpoolError::Newer`]), or something cannot be read.
+    pub fn refuse_newer(&self) -> Result<(), SpoolError> {
+        self.segments()?.iter().try_for_each(Segment::refuse_newer)?;
+        self.waiting()?.iter().try_for_each(|path| read(path).map(|_| ()))
+    }
+
     /// Appends what waited and is due by now; returns how many events that are.
     ///
     /// # Errors
-    /// Where the operating system refused: then the next call goes on, and each event counts once, by its id. One that came without an
+    /// Where a newer Milepost wrote what waits, or the operating system refused: then the next call goes on, and each event counts once, by its id. One that came without an
     /// id can count twice where its segment was not claimed either.
     pub fn resume(&self, now: Timestamp) -> Result<u64, SpoolError> {
-        let folder = self.folder().with_file_name(crate::spool::SET_ASIDE);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            entries => entries.map_err(failed("list", &folder))?,
-        };
         let ahead = now.saturating_add(limits::AHEAD_MAX);
         let mut resumed = 0_u64;
-        for entry in entries {
-            let path = entry.map_err(failed("list", &folder))?.path();
-            let Some((stem, first)) = waiting(&path) else { continue };
+        for path in self.waiting()? {
+            let Some((stem, first)) = named(&path) else { continue };
             if first <= ahead.as_microseconds() {
                 resumed = resumed.saturating_add(self.resume_file(&path, stem, ahead)?);
             }
@@ -66,9 +72,22 @@ impl Spool {
         Ok(resumed)
     }
 
+    /// The files of events that wait.
+    fn waiting(&self) -> Result<Vec<PathBuf>, SpoolError> {
+        let folder = self.folder().with_file_name(crate::spool::SET_ASIDE);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("list", &folder))?,
+        };
+        let mut waiting = Vec::new();
+        for entry in entries {
+            waiting.extend(Some(entry.map_err(failed("list", &folder))?.path()).filter(|path| named(path).is_some()));
+        }
+        Ok(waiting)
+    }
+
     fn resume_file(&self, path: &Path, stem: &str, ahead: Timestamp) -> Result<u64, SpoolError> {
-        let bytes = fs::read(path).map_err(failed("read", path))?;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = read(path)?;
         let (events, broken): (Vec<_>, Vec<_>) = text.lines().map(Event::from_json).partition(Result::is_ok);
         let (due, rest): (Vec<_>, Vec<_>) = events.into_iter().flatten().partition(|event| event.at <= ahead);
         self.keep(stem, &rest)?;
@@ -87,8 +106,15 @@ impl Spool {
     }
 }
 
+/// What is in a file of events that wait, unless a newer Milepost wrote it.
+fn read(path: &Path) -> Result<String, SpoolError> {
+    let text = String::from_utf8_lossy(&fs::read(path).map_err(failed("read", path))?).into_owned();
+    text.lines().try_for_each(|line| refuse_newer_event(path, line))?;
+    Ok(text)
+}
+
 /// Of a file of events that wait, the beginning of its name and when the first is due.
-fn waiting(path: &Path) -> Option<(&str, i64)> {
+fn named(path: &Path) -> Option<(&str, i64)> {
     let name = path.file_name()?.to_str()?.strip_suffix(AHEAD)?.strip_suffix('.')?;
     let (stem, first) = name.rsplit_once('.')?;
     Some((stem, first.parse().ok()?))

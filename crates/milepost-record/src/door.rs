@@ -4,11 +4,15 @@ use crate::{
     Event, Fact, Invalid, Origin, Timestamp, Topic,
     files::{SpoolError, create_once, failed, read_small},
     limits,
+    version::refuse_newer,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::{env, fmt::Write, path::Path};
+
+/// The version of `identity.json`.
+const VERSION: u32 = 1;
 
 /// The environment variable that keeps recording off, if one does: `DO_NOT_TRACK` or `MILEPOST_DISABLED`, set to anything
 /// but nothing or 0.
@@ -54,19 +58,16 @@ impl Identity {
         if !path.exists() {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(|error| failed("make a key for", &path)(error.into()))?;
-            let new = Self { version: 1, host: format!("h-{}", random_id()), key: hexadecimal(&key) };
+            let new = Self { version: VERSION, host: format!("h-{}", random_id()), key: hexadecimal(&key) };
             let text = serde_json::to_string(&new).map_err(|e| failed("write", &path)(e.into()))?;
             create_once(&path, text.as_bytes())?;
         }
         let text = read_small(&path).map_err(failed("read", &path))?;
+        refuse_newer(&path, text.as_bytes(), VERSION.into())?;
         let identity: Self = serde_json::from_str(&text).map_err(|error| SpoolError::Layout {
-            path: path.clone(),
+            path,
             what: format!("this is no identity ({error}); restore it from a backup, or remove it: people then get new pseudonyms"),
         })?;
-        if identity.version > 1 {
-            let what = format!("the identity has version {}, and this Milepost knows 1: use a newer Milepost", identity.version);
-            return Err(SpoolError::Layout { path, what });
-        }
         Ok(identity)
     }
 

@@ -563,22 +563,26 @@ impl Event {
         if line.len() > limits::LINE_BYTES_MAX {
             return Err(Invalid::TooLong { key: "line", bytes: line.len(), max: limits::LINE_BYTES_MAX });
         }
-        if !line.trim_start().starts_with('{') {
-            return Err(Invalid::NotAnObject);
-        }
-        let envelope: Envelope<'_> = serde_json::from_str(line).map_err(Invalid::json)?;
-        match envelope.v {
-            None => return Err(Invalid::Missing { key: "v" }),
-            Some(WIRE_VERSION) => {}
-            Some(v) => return Err(Invalid::Version { v }),
-        }
-        let event = parse_kind(&envelope.kind.ok_or(Invalid::Missing { key: "kind" })?, line)?;
+        let event = parse_kind(&Self::version(line)?.ok_or(Invalid::Missing { key: "kind" })?, line)?;
         event.check()?;
         // A number such as 1e15 is longer once it is written, so a line within the limit can become one beyond it.
         if line.len() > limits::LINE_BYTES_MAX / GROWTH_MAX {
             event.to_json()?;
         }
         Ok(event)
+    }
+
+    /// Looks at the version of a line and at nothing else but its kind, which is returned.
+    pub(crate) fn version(line: &str) -> Result<Option<Cow<'_, str>>, Invalid> {
+        if !line.trim_start().starts_with('{') {
+            return Err(Invalid::NotAnObject);
+        }
+        let envelope: Envelope<'_> = serde_json::from_str(line).map_err(Invalid::json)?;
+        match envelope.v {
+            None => Err(Invalid::Missing { key: "v" }),
+            Some(WIRE_VERSION) => Ok(envelope.kind),
+            Some(v) => Err(Invalid::Version { v }),
+        }
     }
 
     /// The line of the wire format, without a line feed.
@@ -803,7 +807,7 @@ pub enum Invalid {
         key: &'static str,
     },
     /// A newer wire format.
-    #[error("it is version {v} of the format, and this Milepost reads version {WIRE_VERSION}: use a newer Milepost")]
+    #[error("it is version {v} of the format, and this Milepost reads version {WIRE_VERSION}{}", if *v > WIRE_VERSION { ": upgrade milepost" } else { "" })]
     Version {
         /// The version that the line names.
         v: u64,

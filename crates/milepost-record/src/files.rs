@@ -1,6 +1,6 @@
 //! The few things that the spool does with whole files, each with an error that says what was tried on which.
 
-use crate::Invalid;
+use crate::{Invalid, Newer};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
@@ -39,6 +39,9 @@ pub enum SpoolError {
         /// What is wrong with it, and what to do.
         what: String,
     },
+    /// A newer Milepost wrote a file of the layout, or an event.
+    #[error(transparent)]
+    Newer(#[from] Newer),
     /// The event is not one that could be read back.
     #[error(transparent)]
     Invalid(#[from] Invalid),

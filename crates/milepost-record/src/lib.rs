@@ -90,6 +90,7 @@
 )]
 
 mod ahead;
+mod crash_point;
 mod door;
 mod event;
 mod fields;
@@ -103,7 +104,10 @@ mod span_operations;
 mod spool;
 mod spool_state;
 mod timestamp;
+mod version;
 
+#[doc(hidden)]
+pub use crash_point::crash_point;
 pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recording_is_off};
 pub use event::*;
 pub use fields::{FieldUse, Fields};
@@ -116,3 +120,4 @@ pub use span_operations::SpanOperations;
 pub use spool::{Durability, Spool};
 pub use spool_state::SpoolState;
 pub use timestamp::{NotATime, Timestamp};
+pub use version::{Newer, refuse_newer};

@@ -1,9 +1,11 @@
 //! Segments as readers see them: lines, the events in them, and what had to be set aside.
 
 use crate::{
-    Event, Timestamp,
+    Event, Invalid, Newer, Timestamp, WIRE_VERSION,
     files::{SpoolError, failed, read_small},
     limits,
+    spool::LAYOUT_VERSION,
+    version::refuse_newer,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -74,11 +76,27 @@ impl Segment {
         self.sequence
     }
 
+    /// Refuses a segment that a newer Milepost sealed, or wrote an event into.
+    ///
+    /// # Errors
+    /// Where one did ([`SpoolError::Newer`]), or the segment cannot be read.
+    pub fn refuse_newer(&self) -> Result<(), SpoolError> {
+        if let Some(text) = self.sequence.and_then(|sequence| read_small(&self.path.with_file_name(Manifest::name(sequence))).ok()) {
+            refuse_newer(&self.path.with_extension("json"), text.as_bytes(), LAYOUT_VERSION.into())?;
+        }
+        for line in self.lines() {
+            if let (_, Line::Text(text)) = line? {
+                refuse_newer_event(&self.path, &text)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Compares a sealed segment with its manifest. `Ok(None)`: it is as it was sealed, or not sealed yet; otherwise what
     /// is wrong, in words.
     ///
     /// # Errors
-    /// Where a file cannot be read.
+    /// Where a file cannot be read, or a newer Milepost sealed the segment.
     pub fn damage(&self) -> Result<Option<String>, SpoolError> {
         let Some(sequence) = self.sequence else { return Ok(None) };
         let path = self.path.with_file_name(Manifest::name(sequence));
@@ -90,6 +108,7 @@ impl Segment {
             }
             Err(error) => return Err(failed("read", &path)(error)),
         };
+        refuse_newer(&path, text.as_bytes(), LAYOUT_VERSION.into())?;
         let manifest: Manifest = match serde_json::from_str(&text) {
             Ok(manifest) => manifest,
             Err(error) => return Ok(Some(format!("its manifest cannot be read: {error}"))),
@@ -105,11 +124,17 @@ impl Segment {
     /// which of two segments is meant that have the same number, as in a restored backup.
     ///
     /// # Errors
-    /// Where the segment cannot be read.
+    /// Where the segment cannot be read, or a newer Milepost sealed it.
     pub fn digest(&self) -> Result<String, SpoolError> {
-        let path = self.sequence.map(|sequence| self.path.with_file_name(Manifest::name(sequence)));
-        let manifest = path.and_then(|path| read_small(&path).ok()).and_then(|text| serde_json::from_str::<Manifest>(&text).ok());
-        manifest.map_or_else(|| crc32c(&self.file, &self.path), |manifest| Ok(manifest.crc32c))
+        if let Some(path) = self.sequence.map(|sequence| self.path.with_file_name(Manifest::name(sequence)))
+            && let Ok(text) = read_small(&path)
+        {
+            refuse_newer(&path, text.as_bytes(), LAYOUT_VERSION.into())?;
+            if let Ok(manifest) = serde_json::from_str::<Manifest>(&text) {
+                return Ok(manifest.crc32c);
+            }
+        }
+        crc32c(&self.file, &self.path)
     }
 
     /// The lines that are not empty, each with its offset in bytes.
@@ -171,6 +196,10 @@ impl Segment {
                 }
             };
             match Event::from_json(&text) {
+                Err(Invalid::Version { v }) if v > WIRE_VERSION => {
+                    let newer = Newer { path: self.path.clone(), found: v, reads: WIRE_VERSION };
+                    Err(Unreadable { newer: Some(newer.into()), ..self.unreadable(offset, Invalid::Version { v }.to_string(), text) })
+                }
                 Err(invalid) => Err(self.unreadable(offset, invalid.to_string(), text)),
                 Ok(event) if event.at > ahead => {
                     let reason = format!("it says that it happened at {}, which is in the future", event.at);
@@ -182,7 +211,7 @@ impl Segment {
     }
 
     fn unreadable(&self, offset: u64, reason: String, text: String) -> Unreadable {
-        Unreadable { segment: self.path.clone(), offset, reason, text, ahead: None }
+        Unreadable { segment: self.path.clone(), offset, reason, text, ahead: None, newer: None }
     }
 }
 
@@ -211,6 +240,17 @@ pub struct Unreadable {
     /// It is an event that is yet to come, at this moment.
     #[serde(skip)]
     pub ahead: Option<Timestamp>,
+    /// Where it is an event that a newer Milepost wrote: no mistake, and nothing to set aside.
+    #[serde(skip)]
+    pub newer: Option<Box<Newer>>,
+}
+
+/// Refuses a line of a file that is an event of a newer Milepost.
+pub(crate) fn refuse_newer_event(path: &Path, line: &str) -> Result<(), Newer> {
+    match Event::version(line) {
+        Err(Invalid::Version { v: found }) if found > WIRE_VERSION => Err(Newer { path: path.to_owned(), found, reads: WIRE_VERSION }),
+        _ => Ok(()),
+    }
 }
 
 /// CRC32C of a file's bytes, as eight hexadecimal digits.

@@ -15,9 +15,11 @@
 
 use crate::{
     Event, Timestamp,
+    crash_point::crash_point,
     files::{SpoolError, check_folder, create_once, failed, new_file, read_small, replace, sync_folder},
     limits,
     segment::{Manifest, Segment, Unreadable, crc32c},
+    version::refuse_newer,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -28,7 +30,7 @@ use std::{
 };
 
 /// The version of the spool's layout on disk.
-const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 1;
 /// The longest id of a spool; those that are made have 32 digits.
 const ID_BYTES_MAX: usize = 64;
 const SHARED: &str = "shared.jsonl";
@@ -81,16 +83,11 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::lay_out(&folder, &path)?,
             Err(error) => return Err(failed("read", &path)(error)),
         };
+        refuse_newer(&path, text.as_bytes(), LAYOUT_VERSION.into())?;
         let layout: Layout = serde_json::from_str(&text).map_err(|error| SpoolError::Layout {
             path: path.clone(),
             what: format!("this is no description of a spool ({error}); restore it from a backup, or move the folder away"),
         })?;
-        if layout.version > LAYOUT_VERSION {
-            return Err(SpoolError::Layout {
-                path,
-                what: format!("the spool has layout {}, and this Milepost knows {LAYOUT_VERSION}: use a newer Milepost", layout.version),
-            });
-        }
         // It becomes a part of names of files.
         if layout.id.is_empty() || layout.id.len() > ID_BYTES_MAX || !layout.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             let what = "its id is none that Milepost makes: restore it from a backup, or move the folder away".to_owned();
@@ -230,9 +227,12 @@ impl Spool {
         file.sync_all().map_err(failed("flush", path))?;
         let sequence = self.next_sequence()?;
         replace(&self.folder.join("sequence"), sequence.to_string().as_bytes())?;
+        crash_point("numbered");
         self.write_manifest(file, path, sequence)?;
+        crash_point("described");
         let target = self.folder.join(Segment::name(sequence));
         fs::rename(path, &target).map_err(failed("rename", path))?;
+        crash_point("sealed");
         sync_folder(&self.folder)?;
         Ok(true)
     }
@@ -295,12 +295,13 @@ impl Spool {
             replace(&path, lines.as_bytes())?;
             sync_folder(&folder)?;
         }
+        crash_point("set aside");
         let _sealing = self.seal_lock(true)?;
         for name in [Segment::name(sequence), Manifest::name(sequence)] {
             let path = self.folder.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
-                _ => {}
+                _ => crash_point("removed"),
             }
         }
         Ok(())
@@ -316,6 +317,7 @@ impl Spool {
         let folder = self.set_aside()?;
         let copy = folder.join(format!("{}-{sequence:020}.damaged", self.id));
         fs::copy(&path, &copy).map_err(failed("copy", &path))?;
+        crash_point("copied");
         let file = File::open(&path).map_err(failed("open", &path))?;
         self.write_manifest(&file, &path, sequence)?;
         sync_folder(&folder)?;
@@ -354,6 +356,7 @@ impl Spool {
             fs::remove_file(&path).map_err(failed("remove", &path))?;
         }
         sync_folder(&self.folder)?;
+        crash_point("cleared");
         drop((locked, sealing));
         self.renew().map(Some)
     }

@@ -139,7 +139,14 @@ fn a_newer_layout_is_refused() {
     Spool::open(folder.path()).expect("a spool");
     fs::write(folder.path().join("spool/spool.json"), r#"{"version":2,"id":"x"}"#).expect("written");
     let error = Spool::open(folder.path()).expect_err("newer").to_string();
-    assert!(error.contains("use a newer Milepost"), "{error}");
+    assert!(
+        error.contains(concat!(
+            "spool.json has version 2, and this Milepost (",
+            env!("CARGO_PKG_VERSION"),
+            ") reads version 1: upgrade milepost"
+        )),
+        "{error}"
+    );
 }
 
 #[test]

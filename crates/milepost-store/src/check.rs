@@ -5,8 +5,9 @@ use crate::{
     digests::{Digests, files},
     lake::{CLAIMS, Lake, SEGMENTS, failed, in_table, remove},
     log,
+    tombstones::Tombstones,
 };
-use milepost_record::{Kind, Spool};
+use milepost_record::{Kind, Spool, crash_point};
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, File},
@@ -25,6 +26,24 @@ pub struct Finding {
     pub repaired: Option<String>,
 }
 
+/// Refuses the files that lie beside the tables where one is of a newer version than this Milepost writes, before anything is written.
+/// What cannot be read is no newer one, and whoever needs it says why.
+///
+/// # Errors
+/// Where one is ([`StoreError::Newer`]).
+pub fn refuse_newer_files(data: &Path) -> Result<(), StoreError> {
+    let Some(lake) = unless_newer(Lake::find(data))?.flatten() else { return Ok(()) };
+    unless_newer(Digests::read(&lake))?;
+    unless_newer(Tombstones::of(data, &lake)).map(|_| ())
+}
+
+fn unless_newer<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(newer @ StoreError::Newer(_)) => Err(newer),
+        read => Ok(read.ok()),
+    }
+}
+
 /// Compares every sealed segment of the spool with its manifest, and every data file and log of the store with its digest.
 ///
 /// # Errors
@@ -34,8 +53,8 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
     if data.join("spool").is_dir() {
         findings.extend(damaged_segments(&Spool::open(data)?)?.into_iter().map(|(_, finding)| finding));
     }
-    if let Some(lake) = Lake::find(data)? {
-        let mut digests = Digests::read(&lake)?;
+    if let Some(lake) = unless_damaged(Lake::find(data), &mut findings)?.flatten() {
+        let mut digests = unless_damaged(Digests::read(&lake), &mut findings)?.unwrap_or_default();
         for name in tables() {
             let log = log::damaged(&lake, name, &digests)?;
             if !log.is_empty() {
@@ -64,9 +83,20 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
     Ok(findings)
 }
 
+/// What was read; none where it is not what Milepost writes, which is a finding.
+fn unless_damaged<T>(read: Result<T, StoreError>, findings: &mut Vec<Finding>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Layout { path, what }) if path.is_file() => {
+            findings.push(Finding { path, what, repaired: None });
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
 /// Repairs what [`check`] finds, as far as that goes: a damaged segment is accepted as it is, so that what can be read of it
-/// counts; a damaged file of a log is replaced by its copy; a damaged data file leaves its table. All are kept in `set-aside` of the
-/// data folder.
+/// counts; a damaged file of a log is replaced by its copy; a damaged data file leaves its table; damaged digests are made anew. All
+/// are kept in `set-aside` of the data folder.
 ///
 /// # Errors
 /// As [`check`], and where somebody else is writing the store.
@@ -80,10 +110,12 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
             findings.push(finding);
         }
     }
-    if check(data).await?.is_empty() {
-        return Ok(findings);
+    let found = check(data).await?;
+    if found.is_empty() || unless_damaged(Lake::find(data), &mut Vec::new())?.is_none() {
+        return Ok(findings.into_iter().chain(found).collect());
     }
     let (lake, _locked) = Lake::lock(data, None)?;
+    findings.extend(repair_digests(data, &lake)?);
     findings.extend(repair_logs(data, &lake)?);
     let found = check(data).await?;
     for mut finding in found {
@@ -99,7 +131,9 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
             let rows = rows_of(name, &table, &lake, &finding.path)?;
             let kept = set_aside(data, &lake, &finding.path)?;
             remove(&finding.path)?;
+            crash_point("moved");
             table.filesystem_check().await.map_err(in_table(name))?;
+            crash_point("left out");
             let where_to = kept.map_or("it was gone already".to_owned(), |path| format!("it is kept as {}", path.display()));
             finding.repaired = Some(format!("it left the table, and {rows} events with it; {where_to}"));
         }
@@ -134,6 +168,17 @@ fn damage(lake: &Lake, digests: &Digests, file: &str) -> Result<Option<Finding>,
     let path = lake.folder().join(file);
     let Some(written) = digests.files.get(file) else { return Ok(None) };
     Ok(written.differs(&path)?.map(|what| Finding { path, what, repaired: None }))
+}
+
+/// Puts digests that cannot be read out of the way: whoever settles the tables makes them anew.
+fn repair_digests(data: &Path, lake: &Lake) -> Result<Option<Finding>, StoreError> {
+    let mut damaged = Vec::new();
+    unless_damaged(Digests::read(lake), &mut damaged)?;
+    let Some(Finding { path, what, .. }) = damaged.pop() else { return Ok(None) };
+    let kept = set_aside(data, lake, &path)?;
+    remove(&path)?;
+    let kept = kept.map_or(String::new(), |kept| format!("; the damaged ones are kept as {}", kept.display()));
+    Ok(Some(Finding { path, what, repaired: Some(format!("they are those of the files as they are now{kept}")) }))
 }
 
 /// Puts the copies of damaged log files in their places. What cannot be repaired this way is left as it is.

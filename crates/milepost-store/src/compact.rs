@@ -27,7 +27,7 @@ use datafusion::{
     error::DataFusionError,
 };
 use jiff::civil::Date;
-use milepost_record::{Event, Kind, Segment, Spool, Timestamp, Unreadable};
+use milepost_record::{Event, Kind, Segment, Spool, Timestamp, Unreadable, crash_point};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -103,28 +103,31 @@ pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Com
     }
     let (lake, _locked) = Lake::lock(data, upkeep.removed_kept)?;
     let mut tombstones = Tombstones::of(data, &lake)?;
-    let damage = take_all(data, &lake, &mut tombstones, now, &mut done).await?;
+    let stopped = take_all(data, &lake, &mut tombstones, now, &mut done).await?;
     if !upkeep.taking_in_only {
         look_after(&lake, upkeep, &mut done).await?;
     }
-    damage.map_or(Ok(done), |damage| Err(StoreError::Damaged(damage)))
+    stopped.map_or(Ok(done), Err)
 }
 
-/// Seals the spool, and takes in its sealed segments up to the first that is damaged; returns what is wrong with that one.
+/// Seals the spool, and takes in its sealed segments up to the first that is damaged or has events of a newer Milepost; returns what
+/// is with that one, which stays as it is.
 pub(crate) async fn take_all(
     data: &Path,
     lake: &Lake,
     tombstones: &mut Tombstones,
     now: Timestamp,
     done: &mut Compacted,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<StoreError>, StoreError> {
+    // Whoever cannot note digests writes no table.
+    Digests::read(lake)?;
     let mut spool = Spool::open(data)?;
     spool.resume(now)?;
     spool.seal()?;
     loop {
         let (sealed, damage) = whole(spool.segments()?)?;
         if sealed.is_empty() {
-            return Ok(damage);
+            return Ok(damage.map(StoreError::Damaged));
         }
         let claims = Claims::of(lake, spool.id()).await?;
         let (mut known, foreign): (Vec<_>, Vec<_>) = sealed.into_iter().partition(|s| !claims.are_foreign_to(s.sequence, &s.digest));
@@ -143,8 +146,20 @@ pub(crate) async fn take_all(
             bytes += segment.file.bytes();
             first || bytes <= BATCH_BYTES
         };
-        let batch: Vec<_> = known.into_iter().take_while(fits).map(|segment| Taken::read(segment, now, tombstones)).collect();
+        let (mut batch, mut newer) = (Vec::new(), None);
+        for segment in known.into_iter().take_while(fits) {
+            match Taken::read(segment, now, tombstones) {
+                Ok(taken) => batch.push(taken),
+                Err(error) => {
+                    newer = Some(error);
+                    break;
+                }
+            }
+        }
         take_in(lake, &spool, claims.upto, &batch, now, done).await?;
+        if newer.is_some() {
+            return Ok(newer);
+        }
     }
 }
 
@@ -162,19 +177,20 @@ fn whole(segments: Vec<Segment>) -> Result<(Vec<Sealed>, Option<String>), StoreE
 }
 
 impl Taken {
-    fn read(Sealed { sequence, digest, file }: Sealed, now: Timestamp, tombstones: &mut Tombstones) -> Self {
+    fn read(Sealed { sequence, digest, file }: Sealed, now: Timestamp, tombstones: &mut Tombstones) -> Result<Self, StoreError> {
         let mut taken =
             Self { sequence, digest, bytes: file.bytes(), events: Vec::new(), unreadable: Vec::new(), ahead: Vec::new(), forgotten: 0 };
         for event in file.events(now) {
             match event {
                 Ok(event) if tombstones.cover(&event) => taken.forgotten += 1,
                 Ok(event) => taken.events.push(event),
+                Err(Unreadable { newer: Some(newer), .. }) => return Err((*newer).into()),
                 Err(unreadable) if tombstones.name(&unreadable.text) => taken.forgotten += 1,
                 Err(unreadable) if unreadable.ahead.is_some() => taken.ahead.push(unreadable),
                 Err(unreadable) => taken.unreadable.push(unreadable),
             }
         }
-        taken
+        Ok(taken)
     }
 }
 
@@ -314,15 +330,6 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
             changed.insert(name);
         }
     }
+    crash_point("looked after");
     if changed.is_empty() { Ok(()) } else { Digests::settle(lake, &changed).await }
-}
-
-/// Where a test may have this process killed: `MILEPOST_CRASH_AT` names the point, as a crash at each commit boundary cannot be
-/// hit by chance. Compiled into builds with debug assertions only.
-pub(crate) fn crash_point(name: &str) {
-    #[cfg(debug_assertions)]
-    if std::env::var_os("MILEPOST_CRASH_AT").is_some_and(|at| at == name) {
-        std::process::abort();
-    }
-    let _ = name;
 }

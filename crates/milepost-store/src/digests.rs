@@ -2,10 +2,11 @@
 
 use crate::{
     StoreError,
-    lake::{Lake, failed, in_table, sync},
+    lake::{Lake, failed, in_table, read_own, sync},
     log,
 };
 use deltalake_core::DeltaTable;
+use milepost_record::refuse_newer;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -40,20 +41,12 @@ pub(crate) struct Digest {
 impl Digests {
     pub(crate) fn read(lake: &Lake) -> Result<Self, StoreError> {
         let path = lake.folder().join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { version: VERSION, ..Self::default() }),
-            Err(error) => return Err(failed("read", &path)(error)),
-        };
-        let digests: Self = serde_json::from_str(&text).map_err(|error| StoreError::Layout {
-            path: path.clone(),
+        let Some(json) = read_own(&path)? else { return Ok(Self { version: VERSION, ..Self::default() }) };
+        refuse_newer(&path, &json, VERSION.into())?;
+        serde_json::from_slice(&json).map_err(|error| StoreError::Layout {
+            path,
             what: format!("these are no digests ({error}): remove the file, and they are made anew from the files as they are"),
-        })?;
-        if digests.version > VERSION {
-            let what = format!("the digests have version {}, and this Milepost knows {VERSION}: use a newer Milepost", digests.version);
-            return Err(StoreError::Layout { path, what });
-        }
-        Ok(digests)
+        })
     }
 
     /// Puts on the disk what was written to these tables, and notes the digests of the files that are new. Those of files that no

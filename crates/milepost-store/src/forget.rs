@@ -4,7 +4,8 @@
 //! 2. What else tells of the person is noted in it: the sessions that the events name, and the interactions that labels name.
 //! 3. Compaction takes the spool in without what tombstones cover: so segments claim their numbers as ever, and each event of
 //!    everybody else is counted once.
-//! 4. Each day of a table with events of the person is written anew without them, in a commit that tells the day and nothing else.
+//! 4. The days of a table with events of the person are written anew without them, at once where they are not too many, in a commit
+//!    that tells the first and the last day and nothing else.
 //! 5. Of each table nothing is left but its newest version, in files and in the log.
 //!
 //! What is of a person: the events that carry the pseudonym, those that carry nobody's and a session that one of these names, and
@@ -13,7 +14,7 @@
 use crate::{
     StoreError,
     claim::shared,
-    compact::{Compacted, ROWS, crash_point, take_all},
+    compact::{Compacted, ROWS, take_all},
     digests::Digests,
     events::events,
     lake::{Lake, failed, remove, select, sync},
@@ -21,16 +22,47 @@ use crate::{
     tombstones::{Tombstones, Traces},
 };
 use datafusion::{
-    arrow::{array::AsArray, compute::cast, datatypes::DataType, record_batch::RecordBatch},
+    arrow::{
+        array::AsArray,
+        compute::cast,
+        datatypes::{DataType, Int64Type},
+        record_batch::RecordBatch,
+    },
     error::DataFusionError,
 };
 use deltalake_core::DeltaTable;
-use milepost_record::{Event, Identity, Kind, Spool, Timestamp};
+use milepost_record::{Event, Identity, Kind, Spool, Timestamp, Unreadable, crash_point};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::Bound,
     path::Path,
 };
+
+/// So many rows are written anew at once at most, unless one day has more: they have to fit into memory.
+const ROWS_AT_ONCE: u64 = 500_000;
+
+/// How to tell what is of one person, from what there is at a moment: what [`erase`] erases, and an export takes in.
+pub struct Person(Tombstones);
+
+impl Person {
+    /// Whom these words name: the pseudonym, and what else the person may be called.
+    ///
+    /// # Errors
+    /// Where something cannot be read.
+    pub async fn named(data: &Path, words: &[&str], now: Timestamp) -> Result<Self, StoreError> {
+        if !data.is_dir() {
+            return Ok(Self(Tombstones::default()));
+        }
+        let lake = Lake::find(data)?;
+        Ok(Self(recognised(Identity::open(data)?, words, now, &tables_of(lake.as_ref()).await?, &spooled(data, now)?).await?))
+    }
+
+    /// Whether an event is of the person.
+    pub fn has(&mut self, event: &Event) -> bool {
+        self.0.cover(event)
+    }
+}
 
 /// What there is of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,12 +93,10 @@ pub struct Erased {
 pub async fn found(data: &Path, words: &[&str], now: Timestamp) -> Result<Found, StoreError> {
     let mut found = Found::default();
     let Some(identity) = Identity::find(data)? else { return Ok(found) };
-    let mut tombstones = Tombstones::default();
-    tombstones.lay(identity, words, now);
     let spool = spooled(data, now)?;
     let lake = Lake::find(data)?;
     let tables = tables_of(lake.as_ref()).await?;
-    learn(&mut tombstones, 0, &tables, &spool).await?;
+    let mut tombstones = recognised(identity, words, now, &tables, &spool).await?;
     let mut ids = BTreeSet::new();
     let mut count = |event: Event| {
         let id = event.id.clone().map(|id| (event.kind(), id));
@@ -79,7 +109,7 @@ pub async fn found(data: &Path, words: &[&str], now: Timestamp) -> Result<Found,
     };
     for (kind, table) in &tables {
         for day in days_with(&mut tombstones, *kind, table).await? {
-            for batch in of_day(table, &day).await? {
+            for batch in of_days(table, (&day, &day)).await? {
                 events(*kind, &batch)?.into_iter().filter(|event| tombstones.cover(event)).for_each(&mut count);
             }
         }
@@ -125,18 +155,19 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
         tombstones.publish(&lake)?;
     }
     crash_point("learned");
-    let mut damage = None;
+    let mut stopped = None;
     if data.join("spool").is_dir() {
         let mut taken = Compacted::default();
-        damage = take_all(data, &lake, &mut tombstones, now, &mut taken).await?;
+        stopped = take_all(data, &lake, &mut tombstones, now, &mut taken).await?;
         erased.from_spool = taken.forgotten;
     }
     let mut touched = BTreeSet::new();
     for kind in Kind::ALL {
         let Some(table) = lake.open(kind.table()).await? else { continue };
         touched.insert(kind.table());
-        for day in days_with(&mut tombstones, *kind, &table).await? {
-            erased.from_tables += erase_day(&lake, &mut tombstones, *kind, &day).await?;
+        let days = days_with(&mut tombstones, *kind, &table).await?;
+        for (first, last) in at_once(&table, days).await? {
+            erased.from_tables += erase_days(&lake, &mut tombstones, *kind, (&first, &last)).await?;
             crash_point("erased");
         }
     }
@@ -149,7 +180,7 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
     // The logs are other ones now.
     Digests::settle(&lake, &touched).await?;
     erased.waiting = spooled(data, now)?.iter().filter(|event| tombstones.cover(event)).count() as u64;
-    damage.map_or(Ok(erased), |damage| Err(StoreError::Damaged(damage)))
+    stopped.map_or(Ok(erased), Err)
 }
 
 /// Removes all tables, and what lies beside them but the lock; of machines that share theirs, nothing.
@@ -173,6 +204,7 @@ pub fn clear(data: &Path) -> Result<(), StoreError> {
             _ => remove(&path)?,
         }
     }
+    crash_point("emptied");
     last.map_or(Ok(()), |path| remove(&path))?;
     sync(&folder)
 }
@@ -183,7 +215,16 @@ fn spooled(data: &Path, now: Timestamp) -> Result<Vec<Event>, StoreError> {
         return Ok(Vec::new());
     }
     let segments = Spool::open(data)?.segments()?;
-    Ok(segments.iter().flat_map(|segment| segment.events(now).flatten().collect::<Vec<_>>()).collect())
+    let mut spooled = Vec::new();
+    for event in segments.iter().flat_map(|segment| segment.events(now)) {
+        match event {
+            Ok(event) => spooled.push(event),
+            // Nobody here can tell whose it is.
+            Err(Unreadable { newer: Some(newer), .. }) => return Err((*newer).into()),
+            Err(_) => {}
+        }
+    }
+    Ok(spooled)
 }
 
 async fn tables_of(lake: Option<&Lake>) -> Result<BTreeMap<Kind, DeltaTable>, StoreError> {
@@ -195,6 +236,20 @@ async fn tables_of(lake: Option<&Lake>) -> Result<BTreeMap<Kind, DeltaTable>, St
         }
     }
     Ok(tables)
+}
+
+/// A tombstone of this person that is kept nowhere, with all that it covers.
+async fn recognised(
+    identity: Identity,
+    words: &[&str],
+    now: Timestamp,
+    tables: &BTreeMap<Kind, DeltaTable>,
+    spool: &[Event],
+) -> Result<Tombstones, StoreError> {
+    let mut tombstones = Tombstones::default();
+    tombstones.lay(identity, words, now);
+    learn(&mut tombstones, 0, tables, spool).await?;
+    Ok(tombstones)
 }
 
 /// Notes which sessions and interactions are of a person; whether any is new.
@@ -213,7 +268,7 @@ async fn learn(
         let mut traces = Traces::default();
         for (kind, table) in tables {
             for day in days_with(tombstones, *kind, table).await? {
-                for batch in of_day(table, &day).await? {
+                for batch in of_days(table, (&day, &day)).await? {
                     let of_batch = events(*kind, &batch)?;
                     of_batch.iter().filter(|event| tombstones.is_of(person, until, event)).for_each(|event| traces.see(event));
                 }
@@ -258,15 +313,47 @@ async fn distinct(table: &DeltaTable, column: &str, of: &str) -> Result<BTreeSet
     Ok(found)
 }
 
-async fn of_day(table: &DeltaTable, day: &str) -> Result<Vec<RecordBatch>, StoreError> {
-    select(table, &format!("SELECT * FROM lake WHERE day = DATE '{day}'")).await
+async fn of_days(table: &DeltaTable, (first, last): (&str, &str)) -> Result<Vec<RecordBatch>, StoreError> {
+    select(table, &format!("SELECT * FROM lake WHERE day >= DATE '{first}' AND day <= DATE '{last}'")).await
 }
 
-/// Writes a day without what tombstones cover; how much that was.
-async fn erase_day(lake: &Lake, tombstones: &mut Tombstones, kind: Kind, day: &str) -> Result<u64, StoreError> {
+/// The spans from a first to a last day that are written anew at once, so that each of these days is in one: a file that has several of
+/// them is not written once for each.
+async fn at_once(table: &DeltaTable, days: BTreeSet<String>) -> Result<Vec<(String, String)>, StoreError> {
+    let mut rows = BTreeMap::new();
+    for batch in select(table, "SELECT CAST(day AS VARCHAR), count(*) FROM lake GROUP BY day").await? {
+        let days = cast(batch.column(0), &DataType::Utf8).map_err(DataFusionError::from)?;
+        let counts = batch.column(1).as_primitive::<Int64Type>();
+        let of_day = days.as_string::<i32>().iter().zip(counts).filter_map(|(day, n)| Some((day?.to_owned(), u64::try_from(n?).ok()?)));
+        rows.extend(of_day);
+    }
+    Ok(spans(&rows, days, ROWS_AT_ONCE))
+}
+
+fn spans(rows: &BTreeMap<String, u64>, days: BTreeSet<String>, rows_max: u64) -> Vec<(String, String)> {
+    let mut spans: Vec<(String, String)> = Vec::new();
+    let mut held = 0;
+    for day in days {
+        let of = |from: Bound<&String>| rows.range::<String, _>((from, Bound::Included(&day))).map(|(_, n)| n).sum::<u64>();
+        match spans.last_mut() {
+            Some((_, last)) if held + of(Bound::Excluded(last)) <= rows_max => {
+                held += of(Bound::Excluded(last));
+                *last = day;
+            }
+            _ => {
+                held = of(Bound::Included(&day));
+                spans.push((day.clone(), day));
+            }
+        }
+    }
+    spans
+}
+
+/// Writes the days of a span without what tombstones cover; how much that was.
+async fn erase_days(lake: &Lake, tombstones: &mut Tombstones, kind: Kind, span: (&str, &str)) -> Result<u64, StoreError> {
     let Some(table) = lake.open(kind.table()).await? else { return Ok(0) };
     let (mut left, mut gone) = (Vec::new(), 0);
-    for batch in of_day(&table, day).await? {
+    for batch in of_days(&table, span).await? {
         let (covered, others): (Vec<_>, Vec<_>) = events(kind, &batch)?.into_iter().partition(|event| tombstones.cover(event));
         gone += covered.len() as u64;
         for others in others.chunks(ROWS) {
@@ -274,7 +361,22 @@ async fn erase_day(lake: &Lake, tombstones: &mut Tombstones, kind: Kind, day: &s
         }
     }
     if gone > 0 {
-        lake.rewrite_day(kind.table(), table, day, left).await?;
+        lake.rewrite_days(kind.table(), table, span, left).await?;
     }
     Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_written_anew_together_as_long_as_they_fit() {
+        let rows: BTreeMap<_, _> = [("01", 40), ("02", 40), ("03", 10), ("05", 200), ("06", 1)].map(|(day, n)| (day.to_owned(), n)).into();
+        let of = |days: &[&str]| spans(&rows, days.iter().map(|day| (*day).to_owned()).collect(), 100);
+        let span = |first: &str, last: &str| (first.to_owned(), last.to_owned());
+        assert_eq!(of(&["01", "03"]), [span("01", "03")]);
+        assert_eq!(of(&["01", "02", "03", "05", "06"]), [span("01", "03"), span("05", "05"), span("06", "06")]);
+        assert_eq!(of(&[]), []);
+    }
 }

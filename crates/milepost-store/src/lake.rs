@@ -26,11 +26,11 @@ use deltalake_core::{
     operations::{optimize::OptimizeType, vacuum::VacuumMode, write::SchemaMode},
     protocol::{SaveMode, checkpoints},
 };
+use milepost_record::{crash_point, refuse_newer};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Write},
+    io::{self, Read, Write},
     num::NonZeroU64,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -54,6 +54,8 @@ const GROUP_ROWS: usize = 64 * 1024;
 const REMOVED_KEPT: Duration = Duration::from_secs(6 * 60 * 60);
 /// After how many commits a table writes its whole state down, so that a reader need not begin at the first.
 const CHECKPOINT_INTERVAL: &str = "8";
+/// The longest file of the lake's own, in bytes: digests of a million files, or tombstones of all who were ever forgotten.
+const OWN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Layout {
@@ -73,23 +75,18 @@ impl Lake {
     pub(crate) fn find(data: &Path) -> Result<Option<Self>, StoreError> {
         let folder = data.join("store");
         let path = folder.join("store.json");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_symlink() && !folder.is_dir() => {
+        let Some(json) = read_own(&path)? else {
+            if folder.is_symlink() && !folder.is_dir() {
                 let what = "this link leads to no folder, so the tables that are shared cannot be seen: is it mounted?".to_owned();
                 return Err(StoreError::Layout { path: folder, what });
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StoreError::Io { action: "read", path, source }),
+            return Ok(None);
         };
-        let layout: Layout = serde_json::from_str(&text).map_err(|error| StoreError::Layout {
-            path: path.clone(),
+        refuse_newer(&path, &json, LAYOUT_VERSION.into())?;
+        let _: Layout = serde_json::from_slice(&json).map_err(|error| StoreError::Layout {
+            path,
             what: format!("this is no description of a store ({error}); restore it from a backup"),
         })?;
-        if layout.version > LAYOUT_VERSION {
-            let what = format!("the store has layout {}, and this Milepost knows {LAYOUT_VERSION}: use a newer Milepost", layout.version);
-            return Err(StoreError::Layout { path, what });
-        }
         Ok(Some(Self { folder, removed_kept: REMOVED_KEPT }))
     }
 
@@ -122,9 +119,12 @@ impl Lake {
     /// Replaces a file of the lake's own at once.
     pub(crate) fn publish(&self, name: &str, content: &impl Serialize) -> Result<(), StoreError> {
         let path = self.folder.join(name);
+        let json = serde_json::to_vec(content).map_err(|error| failed("write", &path)(error.into()))?;
+        if json.len() as u64 > OWN_BYTES_MAX {
+            return Err(too_large(&path));
+        }
         let written = tempfile::NamedTempFile::new_in(&self.folder).and_then(|mut file| {
-            serde_json::to_writer(&mut file, content)?;
-            file.flush()?;
+            file.write_all(&json)?;
             file.as_file().sync_all()?;
             file.persist(&path).map_err(io::Error::from)
         });
@@ -196,18 +196,44 @@ impl Lake {
     /// Merges small files once there are many, and removes those that nothing needs any more.
     /// Whether there was anything to do.
     pub(crate) async fn tidy(&self, name: &str, table: DeltaTable) -> Result<bool, StoreError> {
+        let (is_divided, table) = self.undivided(name, table).await?;
         if small_files(&table).map_err(in_table(name))? <= SMALL_FILES_MAX {
-            return Ok(false);
+            return Ok(is_divided);
         }
         let optimize = table.optimize().with_type(OptimizeType::Compact).with_target_size(FILE_BYTES).with_writer_properties(compressed());
         let (table, _) = optimize.await.map_err(in_table(name))?;
+        crash_point("merged");
         vacuum(name, table).await?;
         Ok(true)
     }
 
-    /// Writes a day of a table anew, with these rows and no others. The commit tells the day, and nothing of the rows.
-    pub(crate) async fn rewrite_day(&self, name: &str, table: DeltaTable, day: &str, rows: Vec<RecordBatch>) -> Result<(), StoreError> {
-        let predicate = format!("{DAY} = DATE '{day}'");
+    /// A table that an earlier Milepost divided by day becomes one that is not, in one commit; whether it was divided.
+    async fn undivided(&self, name: &str, table: DeltaTable) -> Result<(bool, DeltaTable), StoreError> {
+        if table.snapshot().map_err(in_table(name))?.metadata().partition_columns().is_empty() {
+            return Ok((false, table));
+        }
+        let engine = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+        engine.register_table("lake", table.table_provider().await?)?;
+        let rows = engine.sql("SELECT * FROM lake").await?.into_unoptimized_plan();
+        let written = table.write(Vec::<RecordBatch>::new()).with_input_plan(rows).with_save_mode(SaveMode::Overwrite);
+        let written = written.with_schema_mode(SchemaMode::Overwrite).with_partition_columns(Vec::<String>::new());
+        let written = written.with_target_file_size(Some(FILE_BYTES)).with_writer_properties(compressed());
+        let table = written.await.map_err(in_table(name))?;
+        crash_point("undivided");
+        vacuum(name, table.clone()).await?;
+        Ok((true, table))
+    }
+
+    /// Writes some days of a table anew, with these rows and no others. The commit tells the first and the last day, and nothing of the
+    /// rows.
+    pub(crate) async fn rewrite_days(
+        &self,
+        name: &str,
+        table: DeltaTable,
+        (first, last): (&str, &str),
+        rows: Vec<RecordBatch>,
+    ) -> Result<(), StoreError> {
+        let predicate = format!("{DAY} >= DATE '{first}' AND {DAY} <= DATE '{last}'");
         if rows.is_empty() {
             return table.delete().with_predicate(predicate).with_writer_properties(compressed()).await.map(|_| ()).map_err(in_table(name));
         }
@@ -265,16 +291,11 @@ async fn vacuum(name: &str, table: DeltaTable) -> Result<(), StoreError> {
     table.vacuum().with_mode(VacuumMode::Full).await.map(|_| ()).map_err(in_table(name))
 }
 
-/// How many files beyond one of each folder are less than half full.
+/// How many files beyond one are less than half full.
 fn small_files(table: &DeltaTable) -> Result<usize, DeltaTableError> {
-    let snapshot = table.snapshot()?;
-    // Tables that an earlier Milepost made are divided by day, and files of two days are not merged.
-    let mut of_folder: BTreeMap<String, usize> = BTreeMap::new();
-    for file in snapshot.log_data().iter().filter(|file| u64::try_from(file.size()).is_ok_and(|size| size < FILE_BYTES.get() / 2)) {
-        let path = file.path();
-        *of_folder.entry(path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()).or_default() += 1;
-    }
-    Ok(of_folder.values().map(|files| files - 1).sum())
+    let is_small = |bytes: i64| u64::try_from(bytes).is_ok_and(|bytes| bytes < FILE_BYTES.get() / 2);
+    let small = table.snapshot()?.log_data().iter().filter(|file| is_small(file.size())).count();
+    Ok(small.saturating_sub(1))
 }
 
 /// How many rows a table has.
@@ -305,6 +326,26 @@ fn compressed() -> WriterProperties {
         return WriterProperties::builder().set_compression(Compression::UNCOMPRESSED).set_dictionary_enabled(false).build();
     }
     WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS)).build()
+}
+
+/// Reads a file of the lake's own; none where there is none.
+pub(crate) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(failed("read", path))?,
+    };
+    let bytes = file.metadata().map_err(failed("read", path))?.len();
+    let mut json = Vec::new();
+    // It says how long it is before it is read, and may grow meanwhile.
+    if bytes > OWN_BYTES_MAX || file.take(OWN_BYTES_MAX + 1).read_to_end(&mut json).map_err(failed("read", path))? as u64 > OWN_BYTES_MAX {
+        return Err(too_large(path));
+    }
+    Ok(Some(json))
+}
+
+fn too_large(path: &Path) -> StoreError {
+    let what = format!("this has more than {} MiB, which Milepost neither writes nor reads", OWN_BYTES_MAX / 1024 / 1024);
+    StoreError::Layout { path: path.to_owned(), what }
 }
 
 pub(crate) fn in_table(table: &str) -> impl FnOnce(DeltaTableError) -> StoreError + '_ {

@@ -27,10 +27,10 @@ mod tables;
 mod tombstones;
 mod views;
 
-pub use check::{Finding, check, repair};
+pub use check::{Finding, check, refuse_newer_files, repair};
 pub use claim::{claim, shared};
 pub use compact::{Compacted, Upkeep, compact};
-pub use forget::{Erased, Found, clear, erase, found, lay};
+pub use forget::{Erased, Found, Person, clear, erase, found, lay};
 pub use parquet_file::{NotParquet, ParquetRows};
 pub use query::{Column, ColumnType, QueryError, QueryLimits, SQL_BYTES_MAX, Table};
 pub use rows::Row;

@@ -1,10 +1,10 @@
 //! Files of Parquet that are no table of ours: the events of an export, and the rows of a file of somebody else.
 
-use crate::{Selection, Store, StoreError, sql, tables};
+use crate::{Person, Selection, Store, StoreError, events::events, sql, tables};
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray},
-        compute::cast,
+        array::{Array, ArrayRef, AsArray, BooleanArray},
+        compute::{cast, filter_record_batch},
         datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt64Type},
         error::ArrowError,
         record_batch::RecordBatch,
@@ -40,12 +40,18 @@ const COLUMNS_MAX: usize = 1000;
 const ROW_GROUP_BYTES_MAX: i64 = 1 << 30;
 
 impl Store {
-    /// Writes the events of one kind that a selection takes in as a file of Parquet, with the columns of the kind's view, and returns
-    /// how many they are.
+    /// Writes the events of one kind that a selection takes in, and that are of a person where one is given, as a file of Parquet with
+    /// the columns of the kind's view, and returns how many they are.
     ///
     /// # Errors
     /// Where the engine fails or the output cannot be written.
-    pub async fn write_parquet(&self, kind: Kind, selection: &Selection, output: impl Write + Send) -> Result<u64, StoreError> {
+    pub async fn write_parquet(
+        &self,
+        kind: Kind,
+        selection: &Selection,
+        mut person: Option<&mut Person>,
+        output: impl Write + Send,
+    ) -> Result<u64, StoreError> {
         let failed = |error: ParquetError| StoreError::Engine(error.into());
         let schema = plain(&tables::batch(kind, &[])?)?.schema();
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
@@ -54,7 +60,11 @@ impl Store {
         let mut writer = ArrowWriter::try_new_with_options(output, schema, options).map_err(failed)?;
         let mut rows = 0;
         for day in self.days(kind, selection).await? {
-            for batch in self.run(&sql::of_day(kind, day, selection)).await? {
+            for mut batch in self.run(&sql::of_day(kind, day, selection)).await? {
+                if let Some(person) = &mut person {
+                    let theirs: BooleanArray = events(kind, &batch)?.iter().map(|event| Some(person.has(event))).collect();
+                    batch = filter_record_batch(&batch, &theirs)?;
+                }
                 rows += batch.num_rows() as u64;
                 writer.write(&plain(&batch)?).map_err(failed)?;
             }

@@ -162,29 +162,18 @@ pub(crate) fn unlabelled(limit: u64) -> String {
 
 /// The days of UTC on which a selection takes in events of a kind.
 pub(crate) fn days(kind: Kind, selection: &Selection) -> String {
-    format!("SELECT DISTINCT day FROM {} WHERE true{} ORDER BY day", kind.table(), selected(kind, selection))
+    format!("SELECT DISTINCT day FROM {} WHERE true{} ORDER BY day", kind.table(), selected(selection))
 }
 
 /// The events of a kind on one day of UTC that a selection takes in, by time.
 pub(crate) fn of_day(kind: Kind, day: Date, selection: &Selection) -> String {
-    format!("SELECT * FROM {} WHERE day = DATE '{day}'{} ORDER BY at, id", kind.table(), selected(kind, selection))
+    format!("SELECT * FROM {} WHERE day = DATE '{day}'{} ORDER BY at, id", kind.table(), selected(selection))
 }
 
-fn selected(kind: Kind, selection: &Selection) -> String {
+fn selected(selection: &Selection) -> String {
     let from = selection.from.map_or(String::new(), |from| format!(" AND at >= {}", time(from)));
     let to = selection.to.map_or(String::new(), |to| format!(" AND at < {}", time(to)));
-    let user = selection.user.as_deref().map_or(String::new(), |user| format!(" AND {}", of_person(kind, user)));
-    from + &to + &user
-}
-
-/// The condition on the events of a kind that are of a person: those that carry the pseudonym, and labels of the person's
-/// interactions, whoever gave them.
-pub(crate) fn of_person(kind: Kind, user: &str) -> String {
-    let user = text(user);
-    match kind {
-        Kind::Label => format!("(\"user\" = {user} OR \"of\" IN (SELECT id FROM interactions WHERE \"user\" = {user}))"),
-        _ => format!("\"user\" = {user}"),
-    }
+    from + &to
 }
 
 /// The ids of a kind between two, on some days of UTC or on any.

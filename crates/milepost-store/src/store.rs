@@ -32,7 +32,8 @@ use datafusion::{
 use deltalake_core::{DeltaTable, DeltaTableError};
 use jiff::civil::Date;
 use milepost_record::{
-    Answer, Event, Invalid, Inventory, Kind, Limit, Question, Segment, Span, Spool, SpoolError, Timestamp, UNREADABLE_MAX,
+    Answer, Event, Invalid, Inventory, Kind, Limit, Newer, Question, Segment, Span, Spool, SpoolError, Timestamp, UNREADABLE_MAX,
+    Unreadable,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -68,6 +69,9 @@ pub enum StoreError {
         /// What is wrong with it, and what to do.
         what: String,
     },
+    /// A newer Milepost wrote a file, or an event of the spool.
+    #[error(transparent)]
+    Newer(#[from] Newer),
     /// A table cannot be read or written.
     #[error("the table `{table}` cannot be used: {source}; see `milepost doctor`")]
     Table {
@@ -130,8 +134,6 @@ pub struct Selection {
     pub from: Option<Timestamp>,
     /// Before this moment.
     pub to: Option<Timestamp>,
-    /// Of the person with this pseudonym: all that carries it, and what others said of their interactions.
-    pub user: Option<String>,
 }
 
 impl Selection {
@@ -152,7 +154,7 @@ impl Store {
     /// what is compacted meanwhile would be in neither.
     ///
     /// # Errors
-    /// Where the spool or a table cannot be read.
+    /// Where the spool or a table cannot be read, or a newer Milepost wrote of either.
     pub async fn open(data: &Path, now: Timestamp) -> Result<Self, StoreError> {
         let spool = if data.join("spool").is_dir() { Some(Spool::open(data)?) } else { None };
         let segments = spool.as_ref().map_or(Ok(Vec::new()), Spool::segments)?;
@@ -535,6 +537,8 @@ impl Live {
             for event in segment.events(now) {
                 let event = match event {
                     Ok(event) => event,
+                    // What is judged without it would not be what was recorded.
+                    Err(Unreadable { newer: Some(newer), .. }) => return Err((*newer).into()),
                     Err(unreadable) => {
                         live.inventory.unreadable += 1;
                         if live.inventory.first_unreadable.len() < UNREADABLE_MAX {

@@ -7,12 +7,14 @@
 //! A mark is a keyed hash (`milepost_record::Identity::mark`), so who has the store and not the key cannot tell who was forgotten,
 //! and who has the key recognises a copy in a spool or a backup. What a tombstone covers is never taken in and never counted.
 
-use crate::{StoreError, lake::Lake};
-use milepost_record::{Event, Fact, Identity, Kind, Timestamp, is_pseudonym};
+use crate::{
+    StoreError,
+    lake::{Lake, read_own},
+};
+use milepost_record::{Event, Fact, Identity, Kind, Timestamp, is_pseudonym, refuse_newer};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    fs, io,
     path::Path,
 };
 
@@ -85,19 +87,12 @@ impl Tombstones {
 
     pub(crate) fn of(data: &Path, lake: &Lake) -> Result<Self, StoreError> {
         let path = lake.folder().join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(StoreError::Io { action: "read", path, source }),
-        };
-        let content: Content = serde_json::from_str(&text).map_err(|error| StoreError::Layout {
-            path: path.clone(),
+        let Some(json) = read_own(&path)? else { return Ok(Self::default()) };
+        refuse_newer(&path, &json, VERSION.into())?;
+        let content: Content = serde_json::from_slice(&json).map_err(|error| StoreError::Layout {
+            path,
             what: format!("this does not say who was forgotten ({error}); restore it from a backup, or what was forgotten comes back"),
         })?;
-        if content.version > VERSION {
-            let what = format!("it has version {}, and this Milepost knows {VERSION}: use a newer Milepost", content.version);
-            return Err(StoreError::Layout { path, what });
-        }
         let identity = Identity::find(data)?;
         let key = identity.as_ref().map(Identity::key_mark);
         Ok(Self { content, identity, key, marks: HashMap::new() })

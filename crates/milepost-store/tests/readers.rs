@@ -68,7 +68,7 @@ fn duckdb_and_pandas_read_an_export() {
     let path = folder.path().join("operations.parquet");
     let rows = runtime.block_on(async {
         let store = Store::open(folder.path(), Timestamp::now()).await.expect("a store");
-        store.write_parquet(Kind::Operation, &Selection::default(), fs::File::create(&path).expect("a file")).await
+        store.write_parquet(Kind::Operation, &Selection::default(), None, fs::File::create(&path).expect("a file")).await
     });
     assert_eq!(rows.expect("written"), 5);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/export.py");

@@ -32,6 +32,7 @@ mod serve;
 mod set_aside;
 mod token;
 mod track;
+mod versions;
 mod watch;
 
 pub(crate) use self::explain::find as find_criterion;
@@ -47,7 +48,7 @@ use milepost_collect::{
     error_category::{Rule, RuleError, Rules},
 };
 use milepost_judge::Rhythm;
-use milepost_record::{Door, Identity, Spool, SpoolError, check_folder, recording_is_off};
+use milepost_record::{Door, Identity, Newer, Spool, SpoolError, check_folder, recording_is_off};
 use milepost_store::StoreError;
 use std::{
     ffi::OsString,
@@ -221,6 +222,12 @@ impl From<SpoolError> for Failure {
             SpoolError::Invalid(_) => Self::Usage(error.to_string()),
             _ => Self::Internal(error.to_string()),
         }
+    }
+}
+
+impl From<Newer> for Failure {
+    fn from(newer: Newer) -> Self {
+        Self::Internal(newer.to_string())
     }
 }
 

@@ -1059,7 +1059,7 @@ pub struct Export {
     /// Only events before this time
     #[arg(long)]
     pub to: Option<Timestamp>,
-    /// Only what is of one person, by name or by pseudonym: what carries the pseudonym, and labels of the person's interactions
+    /// Only what is of one person, by name or by pseudonym: what `milepost forget` would erase
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// As what

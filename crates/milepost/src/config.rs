@@ -7,6 +7,7 @@ mod alert;
 mod criterion;
 mod fault;
 mod file;
+mod format;
 mod meaning;
 mod otlp;
 mod place;

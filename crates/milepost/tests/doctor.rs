@@ -76,14 +76,14 @@ fn a_file_that_is_not_as_milepost_wrote_it_is_named_with_what_to_do() {
     // Of the kept files, what a person may have broken by hand, or a newer Milepost written.
     for (file, text, code, told) in [
         ("identity.json", "{", 0, "! Identity FILE: this is no identity ("),
-        ("identity.json", r#"{"version":2,"host":"h","key":"k"}"#, 0, "and this Milepost knows 1: use a newer Milepost"),
+        ("identity.json", r#"{"version":2,"host":"h","key":"k"}"#, 0, "! Identity FILE has version 2, and this Milepost ("),
         ("tokens.json", "{", 0, "! Tokens FILE: is not what Milepost writes ! Tokens others than its owner may open FILE"),
-        ("otlp.json", r#"{"version":9}"#, 0, "! OTLP FILE has version 9, and this Milepost knows 1: use a newer Milepost"),
-        ("spool/spool.json", "{", 4, "FILE: this is no description of a spool ("),
-        ("store/store.json", "{", 4, "FILE: this is no description of a store ("),
-        ("store/store.json", r#"{"version":9}"#, 4, "FILE: the store has layout 9, and this Milepost knows 1: use a newer Milepost"),
-        ("store/digests.json", "{", 4, "remove the file, and they are made anew from the files as they are"),
-        ("store/digests.json", r#"{"version":9,"files":{}}"#, 4, "FILE: the digests have version 9, and this Milepost knows"),
+        ("otlp.json", r#"{"version":9}"#, 0, "! OTLP FILE has version 9, and this Milepost ("),
+        ("spool/spool.json", "{", 0, "! Data FILE: this is no description of a spool ("),
+        ("store/store.json", "{", 0, "! Damaged FILE: this is no description of a store ("),
+        ("store/store.json", r#"{"version":9}"#, 0, "! Data FILE has version 9, and this Milepost ("),
+        ("store/digests.json", "{", 0, "remove the file, and they are made anew from the files as they are"),
+        ("store/digests.json", r#"{"version":9,"files":{}}"#, 0, "! Data FILE has version 9, and this Milepost ("),
     ] {
         let path = fs::canonicalize(place.path(".milepost")).expect("a folder").join(file);
         let kept = fs::read(&path).ok();
@@ -100,6 +100,25 @@ fn a_file_that_is_not_as_milepost_wrote_it_is_named_with_what_to_do() {
         }
     }
     assert!(place.ok(&["doctor"]).ends_with("All is in order."));
+}
+
+#[test]
+fn digests_that_cannot_be_read_are_made_anew_by_a_repair_and_a_layout_is_not() {
+    let place = Place::with_tables();
+    let path = place.path(".milepost/store/digests.json");
+    fs::write(&path, "[").expect("written");
+    let told = place.ok(&["doctor", "--repair"]);
+    assert!(told.contains("Repaired") && told.contains("those of the files as they are now"), "{told}");
+    assert!(fs::read_to_string(&path).expect("there again").contains("crc32c"));
+    assert_eq!(fs::read_to_string(place.path(".milepost/set-aside/digests.json")).expect("kept"), "[");
+    assert!(place.ok(&["doctor"]).ends_with("All is in order."));
+    fs::File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 30)).expect("a long file");
+    let told = place.ok(&["doctor"]);
+    assert!(told.contains("digests.json: this has more than 256 MiB") && told.ends_with("One thing wants a look."), "{told}");
+    fs::remove_file(&path).expect("removed");
+    fs::write(place.path(".milepost/store/store.json"), "{").expect("written");
+    let told = place.ok(&["doctor", "--repair"]);
+    assert!(told.contains("this is no description of a store") && told.ends_with("One thing wants a look."), "{told}");
 }
 
 /// `digests.json` can be made anew, as it says.

@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Write,
     os::unix::{fs::symlink, process::ExitStatusExt},
@@ -231,6 +231,43 @@ fn nothing_of_a_forgotten_user_is_found_by_grep() {
     team.run("b", &["record", "session", "--session", "new", "--user", NAME, "--id", "again"], "");
     team.run("b", &["track"], "");
     assert!(team.events("a").contains_key("\"session\" \"again\""));
+}
+
+#[test]
+fn an_export_of_a_person_is_what_forgetting_erases() {
+    let team = Team::new();
+    fs::remove_file(team.path("a/.milepost/store")).expect("no link");
+    let rose = team.pseudonym();
+    for (n, date) in DAYS.iter().enumerate() {
+        team.run("a", &["record"], &lines("a", n, date, &rose));
+        if n < 2 {
+            team.run("a", &["track"], "");
+        }
+    }
+    // A product that wrote the name itself, and a person's session that somebody else is in too.
+    let name = format!(
+        "{{\"v\":1,\"kind\":\"session\",\"id\":\"by-name\",\"at\":\"2026-11-02T10:00:00Z\",\"user\":\"{NAME}\",\"session\":\"x\"}}\n"
+    );
+    let shared = "{\"v\":1,\"kind\":\"session\",\"id\":\"another\",\"at\":\"2026-11-02T10:00:00Z\",\"user\":\"u-00112233445566aa\",\"session\":\"x\"}\n";
+    team.run("a", &["record"], &(name + shared));
+    let exported =
+        |args: &[&str]| -> BTreeSet<String> { team.run("a", &[&["export"], args].concat(), "").lines().map(str::to_owned).collect() };
+    let (all, hers) = (exported(&[]), exported(&["--user", NAME]));
+    assert!(hers.len() > 15 && hers.iter().any(|line| !line.contains(&rose) && line.contains("rose-session")), "{hers:?}");
+    assert!(hers.iter().any(|line| line.contains("by-name")) && !hers.iter().any(|line| line.contains("another")));
+    let as_file = |kind: &str| {
+        team.run("a", &["export", "--format", "parquet", "--kind", kind, "--user", NAME, "--output", "hers.parquet"], "");
+        let file = fs::File::open(team.path("a/hers.parquet")).expect("a file");
+        milepost_store::ParquetRows::open(file).expect("Parquet").rows()
+    };
+    for kind in ["operation", "label"] {
+        let of_kind = hers.iter().filter(|line| line.contains(&format!("\"kind\":\"{kind}\""))).count();
+        assert_eq!(as_file(kind), of_kind as u64, "{kind}");
+    }
+    fs::remove_file(team.path("a/hers.parquet")).expect("removed");
+    let shown = team.run("a", &["forget", "--user", NAME, "--yes"], "");
+    assert!(shown.contains(&format!("{} events erased", hers.len())), "{shown}");
+    assert_eq!(exported(&[]), all.difference(&hers).cloned().collect());
 }
 
 #[test]

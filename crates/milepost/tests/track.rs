@@ -295,7 +295,15 @@ fn a_damaged_journal_is_set_aside_and_a_newer_one_refused() {
     fs::write(&journal, newer).expect("written");
     let output = place.run(&["track"]);
     assert_eq!(output.status.code(), Some(4));
-    assert!(stderr(&output).contains("has version 2, and this Milepost knows 1: use a newer Milepost"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains(concat!(
+            "has version 2, and this Milepost (",
+            env!("CARGO_PKG_VERSION"),
+            ") reads version 1: upgrade milepost"
+        )),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!((fs::read_to_string(&journal).expect("a file"), place.events("operation").len()), (newer.to_owned(), 5));
 }
 

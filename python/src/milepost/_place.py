@@ -12,6 +12,9 @@ try:
 except ImportError:  # Before Python 3.11.
     tomllib = None  # type: ignore[assignment, unused-ignore]
 
+#: The version of what milepost.toml is written in.
+FORMAT = 1
+
 
 class Place:
     """The data folder, and what may be recorded into it."""
@@ -81,7 +84,10 @@ def _read(path: Optional[str]) -> Dict[str, Any]:
     if path is None or tomllib is None:
         return {}
     with open(path, "rb") as file:
-        return tomllib.load(file)
+        config = tomllib.load(file)
+    if config.get("format", FORMAT) != FORMAT:
+        raise ValueError(f"{path} is of format {config['format']!r}, and this client reads format {FORMAT}: upgrade it")
+    return config
 
 
 def folder_name(project: str) -> str:

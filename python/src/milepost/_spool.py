@@ -89,7 +89,7 @@ def _read_small(path: str) -> Dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("version"), int):
         raise SpoolError(f"{path}: this has no version; restore it from a backup, or move it away")
     if found["version"] > LAYOUT_VERSION:
-        raise SpoolError(f"{path} has version {found['version']}, and this client knows {LAYOUT_VERSION}: use a newer one")
+        raise SpoolError(f"{path} has version {found['version']}, and this client reads version {LAYOUT_VERSION}: upgrade it")
     return found
 
 

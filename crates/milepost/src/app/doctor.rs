@@ -5,6 +5,7 @@ use super::{
     scorecard::{Judged, judged, wait},
     set_aside::SET_ASIDE,
     track::{Alerts, pending, still_waiting},
+    versions::refuse_newer_files,
 };
 use crate::{
     cli::Doctor,
@@ -15,6 +16,7 @@ use crate::{
 use milepost_judge::Verdict;
 use milepost_record::{Identity, Spool, Timestamp, recording_is_off};
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
     os::unix::fs::MetadataExt,
@@ -27,7 +29,7 @@ use std::{
 const SHOWN: usize = 5;
 
 pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, Failure> {
-    let mut report = Report { text: String::new(), width: width(), troubles: 0 };
+    let mut report = Report { text: String::new(), width: width(), troubles: BTreeSet::new() };
     report.fact("Version", &format!("milepost {}, event format {}", env!("CARGO_PKG_VERSION"), milepost_record::WIRE_VERSION));
     let place = match Workplace::find(flag) {
         Ok(place) => place,
@@ -53,15 +55,22 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
         report.trouble("Data", &printable(&failure.to_string()));
         return report.finish();
     }
+    if doctor.repair {
+        refuse_newer_files(&place)?;
+    }
     if !data.join("spool").is_dir() {
         report.fact("Data", &format!("{}: nothing is recorded yet", data.display()));
-    } else {
-        spool(&mut report, data)?;
+    } else if let Err(failure) = spool(&mut report, data) {
+        report.trouble("Data", &printable(&failure.to_string()));
+    }
+    match damage(&mut report, data, doctor.repair) {
+        Err(failure) if doctor.repair => return Err(failure),
+        Err(failure) => report.trouble("Data", &printable(&failure.to_string())),
+        Ok(()) => {}
     }
     if let Err(error) = Identity::find(data) {
         report.trouble("Identity", &printable(&error.to_string()));
     }
-    damage(&mut report, data, doctor.repair)?;
     forgotten(&mut report, data);
     alerts(&mut report, &place);
     otlp(&mut report, data);
@@ -240,7 +249,8 @@ pub(super) fn several(n: u64, one: &str, many: &str) -> String {
 struct Report {
     text: String,
     width: usize,
-    troubles: usize,
+    /// What is in the way of several things is told once.
+    troubles: BTreeSet<String>,
 }
 
 impl Report {
@@ -249,12 +259,13 @@ impl Report {
     }
 
     fn trouble(&mut self, label: &str, value: &str) {
-        self.troubles += 1;
-        self.fact(&format!("! {label}"), value);
+        if self.troubles.insert(value.to_owned()) {
+            self.fact(&format!("! {label}"), value);
+        }
     }
 
     fn finish(self) -> Result<ExitCode, Failure> {
-        let last = match self.troubles {
+        let last = match self.troubles.len() {
             0 => "All is in order.".to_owned(),
             1 => "One thing wants a look.".to_owned(),
             n => format!("{n} things want a look."),

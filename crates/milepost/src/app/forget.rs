@@ -6,6 +6,7 @@ use super::{
     files, print, printable, say,
     scorecard::wait,
     track::{apply, family, patiently, reports_in},
+    versions,
 };
 use crate::cli::Forget;
 use milepost_record::{Identity, Spool, Timestamp, is_pseudonym};
@@ -31,6 +32,7 @@ pub(super) fn forget(wish: &Forget, workplace: &Workplace) -> Result<ExitCode, F
     if !data.is_dir() {
         return Err(Failure::usage(format!("there is no folder {}, so there is nothing to forget", data.display())));
     }
+    versions::refuse_newer_files(workplace)?;
     let output = workplace.config.output.clone().unwrap_or_else(|| data.join("reports"));
     match &wish.user {
         Some(name) => person(name, wish.yes, data, &output),

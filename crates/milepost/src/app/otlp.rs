@@ -21,6 +21,8 @@ use std::{
 };
 
 const VERSION: u64 = 1;
+/// The file, and the version that is written.
+pub(super) const FORMAT: (&str, u64) = ("otlp.json", VERSION);
 /// So many reasons are shown of what was left out, rejected or refused.
 const SHOWN: usize = 5;
 
@@ -51,7 +53,7 @@ pub(super) fn remembered(data: &Path) -> Result<Option<Remembered>, Failure> {
 }
 
 fn path(data: &Path) -> PathBuf {
-    data.join("otlp.json")
+    data.join(FORMAT.0)
 }
 
 /// The desk, and what keeps its counts.

@@ -13,6 +13,7 @@ use super::{
     schedule::next_round,
     scorecard::{beside, configured, judged, shown, wait},
     track::{self, Stop},
+    versions,
 };
 use crate::{
     cli::{self, Format},
@@ -61,6 +62,7 @@ pub(super) fn serve(wishes: &cli::Serve, workplace: &Workplace) -> Result<ExitCo
     configured(workplace)?;
     let Some(config) = workplace.config.path.clone() else { return Err(Failure::usage("nothing is configured here")) };
     let data = workplace.data()?.to_owned();
+    versions::refuse_newer_files(workplace)?;
     let stop = Stop::on_signals().map_err(|error| Failure::internal(format!("cannot catch signals: {error}")))?;
     let stop = Arc::new(stop);
     let (listener, address) = serve::bind(wishes.listen).map_err(|error| {

@@ -1,6 +1,6 @@
 //! `milepost token`: who may come in from elsewhere.
 
-use super::{Failure, Workplace, files, print, say};
+use super::{Failure, Workplace, files, print, say, versions};
 use crate::{
     cli::{self, AddToken},
     serve::tokens::{self, Scope, TOKENS_MAX, Token},
@@ -23,8 +23,9 @@ pub(super) fn token(what: &cli::Token, workplace: &Workplace) -> Result<ExitCode
 fn add(AddToken { name, read, .. }: &AddToken, data: &Path) -> Result<(), Failure> {
     let scope = if *read { Scope::Read } else { Scope::Write };
     let (made, token) = Token::make(name, scope).map_err(Failure::usage)?;
+    versions::refuse(data, tokens::FORMAT)?;
     let _lock = lock(data)?;
-    let mut all = tokens::read(data).map_err(Failure::usage)?;
+    let mut all = kept(data)?;
     if all.iter().any(|token| token.name == *name) {
         return Err(Failure::usage(format!("there is a token `{name}` already: `milepost token remove {name}` takes it away")));
     }
@@ -39,7 +40,7 @@ fn add(AddToken { name, read, .. }: &AddToken, data: &Path) -> Result<(), Failur
 }
 
 fn list(data: &Path) -> Result<(), Failure> {
-    let all = tokens::read(data).map_err(Failure::usage)?;
+    let all = kept(data)?;
     let width = all.iter().map(|token| token.name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for Token { name, scope, made, .. } in all {
@@ -53,14 +54,20 @@ fn list(data: &Path) -> Result<(), Failure> {
 }
 
 fn remove(name: &str, data: &Path) -> Result<(), Failure> {
+    versions::refuse(data, tokens::FORMAT)?;
     let _lock = lock(data)?;
-    let mut all = tokens::read(data).map_err(Failure::usage)?;
+    let mut all = kept(data)?;
     let before = all.len();
     all.retain(|token| token.name != name);
     if all.len() == before {
         return Err(Failure::usage("there is no token of this name: `milepost token list` shows them"));
     }
     write(data, all)
+}
+
+fn kept(data: &Path) -> Result<Vec<Token>, Failure> {
+    versions::refuse(data, tokens::FORMAT)?;
+    tokens::read(data).map_err(Failure::usage)
 }
 
 fn lock(data: &Path) -> Result<File, Failure> {

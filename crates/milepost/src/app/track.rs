@@ -27,6 +27,7 @@ use super::{
     report::{has_begun, made, names},
     say,
     scorecard::{Judged, configured, judged, wait},
+    versions::refuse_newer_files,
 };
 use crate::{
     cli::{self, Context},
@@ -53,6 +54,8 @@ use std::{
     time::Duration,
 };
 
+/// What it remembers in files, each with the version that is written.
+pub(super) const FORMATS: [(&str, u64); 3] = [journal::FORMAT, alerts::FORMAT, tombstones::FORMAT];
 /// So many jobs are told one by one.
 const TOLD_MAX: usize = 20;
 /// So many criteria that are not met are named.
@@ -91,9 +94,10 @@ pub(super) struct Done {
 /// Does all that is due; nothing, and returns nothing, where another `milepost track` is at work.
 ///
 /// # Errors
-/// Where it cannot begin, or not note that it ended.
+/// Where it cannot begin, as where a newer Milepost wrote a file, or not note that it ended.
 pub(super) fn once(wishes: &cli::Track, workplace: &Workplace, stop: &Stop) -> Result<Option<Done>, Failure> {
     let data = workplace.data()?;
+    refuse_newer_files(workplace)?;
     let failed = |what: &'static str| move |error: io::Error| Failure::internal(format!("cannot {what} {}: {error}", data.display()));
     files::folder(data, true).map_err(failed("make"))?;
     let Some(_lock) = files::try_lock(&data.join("track.lock")).map_err(failed("lock track.lock in"))? else { return Ok(None) };

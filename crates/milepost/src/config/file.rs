@@ -21,6 +21,9 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range};
 #[serde(deny_unknown_fields)]
 #[schemars(title = "milepost.toml")]
 pub(crate) struct File {
+    /// The version of what this file is written in. 1 unless given, which is the only one.
+    #[expect(dead_code, reason = "`meaning` looks at it before the rest of the file is read")]
+    pub(crate) format: Option<At<u64>>,
     /// What is measured.
     #[schemars(required)]
     pub(crate) project: Option<At<Project>>,

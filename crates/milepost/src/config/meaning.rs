@@ -4,6 +4,7 @@ use super::{
     CRITERIA_MAX, Collect, Collected, Config, ErrorCategory, LABEL_BYTES_MAX, PROJECT_BYTES_MAX, Probe,
     fault::Fault,
     file::{Amount, At, File, Text},
+    format,
     wrong::{Wrong, nearest},
 };
 use jiff::tz::TimeZone;
@@ -22,6 +23,7 @@ use std::{
 
 /// What `text` means, the file at `path`.
 pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
+    format::refuse_other(text)?;
     let file: File = toml::from_str(text).map_err(|error| vec![not_the_shape(text, &error)])?;
     let mut reader = Reader { text, aliases: BTreeMap::new(), faults: Vec::new() };
     // First, since names of operations are checked against them.

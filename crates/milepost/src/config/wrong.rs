@@ -45,6 +45,20 @@ pub enum Wrong {
         /// The words that are known.
         known: Vec<String>,
     },
+    /// What the file is written in is of a newer version.
+    #[error("this file is of format {found}, and this Milepost reads format {reads}")]
+    Newer {
+        /// The format that the file names.
+        found: u64,
+        /// The format that is read.
+        reads: u64,
+    },
+    /// A version that nothing ever had.
+    #[error("there is no format {found}")]
+    NoFormat {
+        /// The format that the file names.
+        found: u64,
+    },
     /// A table that has to be there.
     #[error("there is no [project]")]
     NoProject,
@@ -370,6 +384,8 @@ impl Wrong {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         Some(match self {
+            Self::Newer { .. } => "upgrade milepost (docs/upgrades.md)".to_owned(),
+            Self::NoFormat { .. } => "write `format = 1`, or leave the line out".to_owned(),
             Self::NotUtf8 => "save the file as UTF-8".to_owned(),
             Self::Syntax(message) if message.starts_with("duplicate key") => "keep one of the two".to_owned(),
             Self::Syntax(_) => "a line is `key = value`; a text stands in double quotes".to_owned(),

@@ -5,7 +5,7 @@
 
 use super::{renewed::Renewed, room::Client};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use milepost_record::Timestamp;
+use milepost_record::{Timestamp, refuse_newer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -29,6 +29,8 @@ pub(crate) const TOKENS_MAX: usize = 100;
 const NAME_BYTES_MAX: usize = 64;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 const VERSION: u32 = 1;
+/// The file, and the version that is written.
+pub(crate) const FORMAT: (&str, u64) = (FILE, VERSION as u64);
 /// Longer ones are not ours, and are not hashed.
 const PRESENTED_BYTES_MAX: usize = 256;
 /// So many wrong tokens a client may present at once; one more is forgiven each time this has passed.
@@ -123,11 +125,12 @@ pub(crate) fn read(data: &Path) -> Result<Vec<Token>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(|error| fault(error.to_string()))?,
     };
+    refuse_newer(&path, text.as_bytes(), VERSION.into()).map_err(|newer| newer.to_string())?;
     // What the parser says may hold a part of the file.
     let file: Option<File> = serde_json::from_str(&text).ok();
     let file = file.filter(|_| text.len() as u64 <= FILE_BYTES_MAX).ok_or_else(|| fault("is not what Milepost writes".to_owned()))?;
     if file.version != VERSION || file.tokens.len() > TOKENS_MAX {
-        return Err(fault(format!("is of another Milepost; this one reads version {VERSION}, and at most {TOKENS_MAX} tokens")));
+        return Err(fault(format!("is not what Milepost writes: version {VERSION}, and at most {TOKENS_MAX} tokens")));
     }
     Ok(file.tokens)
 }

@@ -33,6 +33,8 @@ use std::{
 };
 
 const VERSION: u64 = 1;
+/// The file, and the version that is written.
+pub(super) const FORMAT: (&str, u64) = ("alerts.json", VERSION);
 /// So many alerts wait at most; beyond that the oldest goes.
 const WAITING_MAX: usize = 1000;
 /// In one round, no alert is begun to be sent to a receiver later than this.
@@ -75,7 +77,7 @@ impl Alerts {
     /// # Errors
     /// Where it cannot be read, or a newer Milepost wrote it.
     pub(in super::super) fn open(data: &Path) -> Result<Self, Failure> {
-        let path = data.join("alerts.json");
+        let path = data.join(FORMAT.0);
         let content = kept::read(&path, VERSION, "what is there now counts as told, and what waited to be told is not")?;
         Ok(Self { path, content: content.unwrap_or_default() })
     }

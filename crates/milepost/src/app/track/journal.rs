@@ -11,6 +11,8 @@ use std::{
 };
 
 const VERSION: u64 = 1;
+/// The file, and the version that is written.
+pub(super) const FORMAT: (&str, u64) = ("track.json", VERSION);
 /// What began longer ago than the longest rhythm is due whether or not it is noted.
 const NOTED_FOR: Duration = Duration::from_secs(32 * 86400);
 /// How long is known of how many events a report was made.
@@ -50,7 +52,7 @@ impl Journal {
     /// # Errors
     /// Where it cannot be read, or a newer Milepost wrote it.
     pub(in super::super) fn open(data: &Path) -> Result<Self, Failure> {
-        let path = data.join("track.json");
+        let path = data.join(FORMAT.0);
         let content: Option<Content> = kept::read(&path, VERSION, "everything is due")?;
         let (starts, last, reports) = content.map_or_else(Default::default, |content| (content.jobs, content.last, content.reports));
         Ok(Self { path, starts, last, reports })

@@ -1,6 +1,7 @@
 //! Files in the data folder in which `milepost track` and `milepost serve` remember something, as JSON with a version.
 
 use super::super::{Failure, files, say};
+use milepost_record::refuse_newer;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File},
@@ -27,14 +28,8 @@ pub(in super::super) fn read<T: DeserializeOwned>(path: &Path, version: u64, los
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::internal(format!("cannot read {}: {error}", path.display()))),
     }
-    // A newer one need not have the rest in this shape.
+    refuse_newer(path, &bytes, version)?;
     let written = serde_json::from_slice(&bytes).map(|Version { version }| version);
-    if let Ok(newer) = written
-        && newer > version
-    {
-        let path = path.display();
-        return Err(Failure::internal(format!("{path} has version {newer}, and this Milepost knows {version}: use a newer Milepost")));
-    }
     if bytes.len() as u64 <= FILE_BYTES_MAX
         && written.is_ok_and(|written| written == version)
         && let Ok(content) = serde_json::from_slice(&bytes)

@@ -14,8 +14,11 @@ use jiff::{
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-use milepost_judge::{PeriodReport, period_report::FirstMade};
-use milepost_record::Timestamp;
+use milepost_judge::{
+    PeriodReport,
+    period_report::{FirstMade, PERIOD_REPORT_VERSION},
+};
+use milepost_record::{Timestamp, refuse_newer};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -112,6 +115,7 @@ pub(super) fn keep_report(output: &Path, of: &PeriodReport, now: Timestamp) -> R
     }
     // The note that it was made was lost.
     let kept = fs::read_to_string(&json).map_err(cannot("read", &json))?;
+    refuse_newer(&json, kept.as_bytes(), PERIOD_REPORT_VERSION.into())?;
     let kept: Kept = serde_json::from_str(&kept).map_err(|error| Failure::internal(format!("{} is no report: {error}", json.display())))?;
     let written = fs::metadata(&json).and_then(|file| file.modified()).map_err(cannot("read", &json))?;
     let at = jiff::Timestamp::try_from(written).map_or(now, Timestamp::from_jiff);

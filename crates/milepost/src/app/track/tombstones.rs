@@ -24,6 +24,8 @@ use std::{
 
 const FILE: &str = "forgotten.json";
 const VERSION: u64 = 1;
+/// The file, and the version that is written.
+pub(super) const FORMAT: (&str, u64) = (FILE, VERSION);
 /// How long somebody else who is at the data is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(100);

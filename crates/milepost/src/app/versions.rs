@@ -1,0 +1,34 @@
+//! What a newer Milepost wrote is refused before anything is written beside it.
+
+use super::{Failure, Workplace, otlp, track};
+use crate::serve::tokens;
+use milepost_record::{Identity, Spool, refuse_newer};
+use std::{fs, path::Path};
+
+/// Refuses the data folder, and what machines share of it, where a file of either is of a newer version than this program writes.
+///
+/// # Errors
+/// Where one is, or spool and key cannot be read.
+pub(super) fn refuse_newer_files(workplace: &Workplace) -> Result<(), Failure> {
+    let (data, common) = (workplace.data()?, workplace.common()?);
+    if data.join("spool/spool.json").exists() {
+        Spool::open(data)?.refuse_newer()?;
+    }
+    Identity::find(data)?;
+    milepost_store::refuse_newer_files(data)?;
+    let [journal, alerts, forgotten] = track::FORMATS;
+    let own = [journal, alerts, forgotten, otlp::FORMAT, tokens::FORMAT].map(|format| (data, format));
+    // Where nothing is shared, these are the same ones once more.
+    let common = [journal, alerts].map(|format| (common.as_path(), format));
+    own.into_iter().chain(common).try_for_each(|(folder, format)| refuse(folder, format))
+}
+
+/// The same for one file of a folder, by its name and the version that this program writes.
+///
+/// # Errors
+/// Where it is newer.
+pub(super) fn refuse(folder: &Path, (name, version): (&str, u64)) -> Result<(), Failure> {
+    let path = folder.join(name);
+    // What cannot be read is no newer one, and whoever needs it says why.
+    fs::read(&path).map_or(Ok(()), |json| Ok(refuse_newer(&path, &json, version)?))
+}
