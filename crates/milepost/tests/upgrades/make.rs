@@ -10,6 +10,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::Command,
+    time::Duration,
 };
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/valid.jsonl");
@@ -64,6 +65,34 @@ fn make_version_1() {
     shrink(&place.data());
     forget_the_place(&place.data());
     let to = Path::new(VERSION_1).join("alone/data");
+    let _ = fs::remove_dir_all(&to);
+    copy(&place.data(), &to);
+}
+
+/// The folder `copied` is of build 063b3ec, which is the first to keep copies of logs, and events that wait: `MADE_BY` named its program.
+#[test]
+#[ignore = "writes a folder of version 1, which is never to change"]
+fn make_copied() {
+    let place = Place { folder: tempfile::tempdir().expect("a folder") };
+    // That build did not know the key `format`.
+    let config = fs::read_to_string(Path::new(VERSION_1).join("milepost.toml")).expect("a configuration");
+    fs::write(place.path("milepost.toml"), config.replace("format = 1\n", "")).expect("written");
+    fs::create_dir(place.data()).expect("a folder");
+    for day in 0..3 {
+        place.ok(&["record"], &of_a_day(day, day == 0));
+        place.run(&["track"]);
+    }
+    // As a recorder of a clock that was ahead writes them: `milepost record` refuses such.
+    let soon = Timestamp::now().saturating_add(Duration::from_secs(600));
+    for (id, at) in [("soon", soon.to_string()), ("late", "2099-01-01T00:00:00Z".to_owned())] {
+        let line = format!("{{\"v\":1,\"kind\":\"session\",\"id\":\"{id}\",\"at\":\"{at}\",\"session\":\"{id}\"}}\n");
+        append(&place.data().join("spool/shared.jsonl"), &line);
+    }
+    place.run(&["track"]);
+    place.ok(&["record"], &of_a_day(3, false));
+    shrink(&place.data());
+    fs::remove_dir_all(place.data().join("reports")).expect("removed");
+    let to = Path::new(VERSION_1).join("copied/data");
     let _ = fs::remove_dir_all(&to);
     copy(&place.data(), &to);
 }

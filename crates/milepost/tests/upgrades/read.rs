@@ -1,10 +1,11 @@
 //! What version 1 wrote is read, tracked and added to, and each event counts once.
 
-use crate::{Place, VERSION_1};
+use crate::{Place, VERSION_1, resumed::flip};
 use milepost::config::Config;
 use milepost_judge::{Scorecard, judge, questions};
 use milepost_record::{Event, Timestamp};
 use milepost_store::Store;
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -100,6 +101,39 @@ fn what_version_1_wrote_is_answered_as_version_1_did() {
 #[test]
 fn tables_that_are_divided_by_day_are_answered_as_version_1_did() {
     is_answered_as_before("divided", false);
+}
+
+/// Of a later build of version 1: logs have digests and copies, and events of a clock that was ahead wait.
+#[test]
+fn copies_of_logs_and_events_that_wait_are_used_as_they_were_meant() {
+    let place = Place::copied("copied");
+    let (before, seen) = (place.held(), place.seen());
+    let path = Path::new(VERSION_1).join("copied/answers/events.jsonl");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.with_file_name("")).expect("a folder");
+        fs::write(&path, before.join("\n") + "\n").expect("written");
+    }
+    assert_eq!(before.join("\n") + "\n", fs::read_to_string(&path).expect("answers"));
+    flip(&place, "store/operations/_delta_log", "0.json");
+    let repaired = place.ok(&["doctor", "--repair"], "");
+    assert_eq!((repaired.matches("Repaired").count(), repaired.matches("no event is lost").count()), (1, 1), "{repaired}");
+    assert_eq!(place.seen(), seen);
+    let waiting = || place.names("set-aside").iter().filter(|name| name.ends_with(".ahead")).count();
+    assert_eq!(waiting(), 1);
+    place.compacted();
+    let mut after = place.held();
+    assert!(after.iter().any(|line| line.contains("\"session\":\"soon\"")));
+    after.retain(|line| !line.contains("\"session\":\"soon\""));
+    assert_eq!(after, before);
+    let seen = place.seen();
+    assert_eq!(waiting(), 1, "what is later goes on waiting");
+    // As an earlier build leaves them, which knows no digests of logs.
+    let path = place.data().join("store/digests.json");
+    let mut digests: Value = serde_json::from_slice(&fs::read(&path).expect("digests")).expect("JSON");
+    assert!(digests.as_object_mut().expect("an object").remove("log").is_some());
+    fs::write(&path, digests.to_string()).expect("written");
+    place.compacted();
+    assert_eq!(place.seen(), seen);
 }
 
 #[test]
