@@ -285,6 +285,34 @@ no JSON of rose
 }
 
 #[test]
+fn a_row_that_the_door_makes_too_long_is_set_aside_and_stops_nothing() {
+    const LINE_BYTES_MAX: usize = 256 * 1024;
+    let place = Place::new();
+    let good = |second| format!("{{\"at\":\"2026-11-20T10:00:0{second}Z\",\"operation\":\"search\",\"success\":true}}\n");
+    let mut long = r#"{"v":1,"kind":"operation","at":"2026-11-20T10:00:00Z","operation":"a","outcome":"ok","attributes":{"#.to_owned();
+    while long.len() < LINE_BYTES_MAX - 16_100 {
+        long += &format!(r#""a{}":"{}","#, long.len(), "x".repeat(16_000));
+    }
+    // Within the limit as it comes, and beyond it with the id and the machine.
+    long += &format!(r#""z":"{}"}}}}"#, "x".repeat(LINE_BYTES_MAX - long.len() - 20));
+    let lines = format!("{}{long}\n{}", good(0), good(1));
+    place.write("lines.jsonl", &lines);
+    let would = place.run(&["import", "lines.jsonl", "--dry-run"]);
+    assert_eq!(
+        (would.says("Would record").as_deref(), would.says("Would refuse").as_deref()),
+        (Some("2 events"), Some("1 row")),
+        "{would:?}"
+    );
+    let told = place.run(&["import", "lines.jsonl"]);
+    assert_eq!((told.code, told.says("Recorded").as_deref()), (Some(2), Some("2 events")), "{told:?}");
+    let aside = place.set_aside();
+    assert!(
+        aside.len() == 1 && aside[0]["line"] == 2 && aside[0]["reason"].as_str().expect("a reason").contains("`line` has 262"),
+        "{aside:?}"
+    );
+}
+
+#[test]
 fn an_import_that_is_killed_and_repeated_counts_once() {
     let place = Place::new();
     let row = |n: usize| format!("2026-11-{:02}T10:00:00Z,search,{n},true\n", 1 + n % 20);

@@ -264,6 +264,24 @@ fn invalid_lines_are_set_aside_by_number_and_stop_nothing() {
 }
 
 #[test]
+fn a_line_that_the_door_makes_too_long_is_set_aside_and_stops_nothing() {
+    const LINE_BYTES_MAX: usize = 256 * 1024;
+    let place = Place::with(P95);
+    let good = operations(1, 1, "ok");
+    let mut long = r#"{"v":1,"kind":"operation","at":"2026-11-20T10:00:00Z","operation":"a","outcome":"ok","attributes":{"#.to_owned();
+    while long.len() < LINE_BYTES_MAX - 16_100 {
+        long += &format!(r#""a{}":"{}","#, long.len(), "x".repeat(16_000));
+    }
+    // Within the limit as it comes, and beyond it with the id and the machine.
+    long += &format!(r#""z":"{}"}}}}"#, "x".repeat(LINE_BYTES_MAX - long.len() - 20));
+    let output = place.pipe(&["record"], &format!("{good}{long}\n{good}"));
+    let said = stderr(&output);
+    assert_eq!(code(&output), Some(2), "{said}");
+    assert!(said.contains("line 2: `line` has 262") && said.contains("2 recorded, 1 set aside in"), "{said}");
+    assert_eq!(place.events().len(), 2);
+}
+
+#[test]
 fn a_line_that_never_ends_is_refused_without_holding_it() {
     let place = Place::with(P95);
     let output = place.pipe(&["record"], &format!("{}\n{}", "x".repeat(5_000_000), operations(1, 1, "ok")));

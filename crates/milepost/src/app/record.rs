@@ -4,7 +4,7 @@ use super::{Failure, Workplace, run::fill, say, set_aside::SetAside};
 use crate::cli::{Record, RecordKind, Stamp};
 use milepost_record::{
     Admitted, Door, Durability, ErrorDetail, Event, Fact, Interaction, Label, Measurement, Memory, Note, Operation, Session, Spool,
-    Timestamp, limits,
+    SpoolError, Timestamp, limits,
 };
 use std::{
     io::{self, BufRead, Read},
@@ -113,16 +113,23 @@ fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> 
         } else {
             admit(&line, desk.door)
         };
-        match admitted {
-            Ok(Admitted { event, text_removed }) => {
-                desk.spool.append(&event, desk.durability).map_err(|error| {
-                    Failure::internal(format!("line {number} could not be written, {recorded} lines before it are recorded: {error}"))
-                })?;
-                recorded += 1;
-                texts += u64::from(text_removed);
-            }
-            Err(reason) => aside.keep(number, &reason, &line)?,
-        }
+        let refused = match admitted {
+            Ok(Admitted { event, text_removed }) => match desk.spool.append(&event, desk.durability) {
+                Ok(()) => {
+                    recorded += 1;
+                    texts += u64::from(text_removed);
+                    continue;
+                }
+                // With what the door adds, it is longer than a line may be.
+                Err(SpoolError::Invalid(invalid)) => invalid.to_string(),
+                Err(error) => {
+                    let why = format!("line {number} could not be written, {recorded} lines before it are recorded: {error}");
+                    return Err(Failure::internal(why));
+                }
+            },
+            Err(reason) => reason,
+        };
+        aside.keep(number, &refused, &line)?;
     }
     if texts > 0 {
         say(&format!("{texts} texts were left out, since `texts` under [privacy] does not allow them"));

@@ -4,7 +4,7 @@ use super::super::{Failure, Workplace, scorecard::wait, set_aside::SetAside};
 use crate::cli::Import;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use milepost_collect::import::ROWS_MAX;
-use milepost_record::{Admitted, Door, Durability, Event, Fact, Identity, Kind, Origin, Spool, Timestamp};
+use milepost_record::{Admitted, Door, Durability, Event, Fact, Identity, Invalid, Kind, Origin, Spool, Timestamp};
 use milepost_store::{Store, StoreError, Upkeep, compact};
 use std::{collections::BTreeMap, path::Path};
 
@@ -104,13 +104,19 @@ impl<'a> Desk<'a> {
             self.flush()?;
             return Err(Failure::usage(format!("it has more than {ROWS_MAX} rows, and no more are read: divide it")));
         }
-        match row.and_then(|event| self.door.admit(event, Timestamp::now()).map_err(|invalid| invalid.to_string())) {
+        match row.and_then(|event| self.admit(event).map_err(|invalid| invalid.to_string())) {
             Ok(admitted) => {
                 self.waiting.push((number, admitted));
                 if self.waiting.len() >= BATCH { self.flush() } else { Ok(()) }
             }
             Err(reason) => self.refuse(number, &reason, &kept()),
         }
+    }
+
+    /// What goes into the spool of an event: with what the door adds, it may be longer than a line.
+    fn admit(&self, event: Event) -> Result<Admitted, Invalid> {
+        let admitted = self.door.admit(event, Timestamp::now())?;
+        admitted.event.to_json().map(|_| admitted)
     }
 
     /// Sets a row aside.
