@@ -160,12 +160,20 @@ pub enum NotAQuantity {
     /// It does not begin with a number.
     #[error("`{0}` does not begin with a number")]
     NoNumber(String),
+    /// It is beyond all numbers.
+    #[error("`{0}` is too large to be true")]
+    TooLarge(String),
     /// What follows the number is no unit.
     #[error("`{unit}` is no unit; there are {known}", known = Unit::ALL.iter().map(|u| u.name).filter(|n| !n.is_empty()).collect::<Vec<_>>().join(", "))]
     NoUnit {
         /// What follows.
         unit: String,
     },
+}
+
+/// Enough of a text to recognise it in a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 impl FromStr for Quantity {
@@ -175,10 +183,11 @@ impl FromStr for Quantity {
         let text = text.trim();
         let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+' | '_')).unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
-        let value: f64 = number.replace('_', "").parse().map_err(|_| NotAQuantity::NoNumber(text.chars().take(64).collect()))?;
+        let value: f64 = number.replace('_', "").parse().map_err(|_| NotAQuantity::NoNumber(excerpt(text)))?;
         let unit = unit.trim();
-        let unit = Unit::named(unit).ok_or_else(|| NotAQuantity::NoUnit { unit: unit.chars().take(64).collect() })?;
-        Ok(Self { value, unit })
+        let unit = Unit::named(unit).ok_or_else(|| NotAQuantity::NoUnit { unit: excerpt(unit) })?;
+        // Enough digits are more than any number.
+        Some(Self { value, unit }).filter(|quantity| quantity.base().is_finite()).ok_or_else(|| NotAQuantity::TooLarge(excerpt(text)))
     }
 }
 
@@ -196,6 +205,9 @@ mod tests {
         assert_eq!(base("300MB"), 3e8);
         assert_eq!("500 parsecs".parse::<Quantity>(), Err(NotAQuantity::NoUnit { unit: "parsecs".to_owned() }));
         assert!("fast".parse::<Quantity>().is_err());
+        for digits in ["9".repeat(400), format!("-{}", "9".repeat(400))] {
+            assert!(matches!(format!("{digits}ms").parse::<Quantity>(), Err(NotAQuantity::TooLarge(shown)) if shown.len() == 64));
+        }
         assert_eq!(Quantity::new(312.44, Unit::MILLISECOND).to_string(), "312 ms");
         assert_eq!(Quantity::new(95.04, Unit::PERCENT).to_string(), "95.0%");
         assert_eq!(Quantity::new(0.9994, Unit::NONE).to_string(), "1.00");
