@@ -2,7 +2,7 @@
 
 use crate::{
     quantile::Quantile,
-    quantity::{Family, Unit},
+    quantity::{Family, Unit, excerpt},
 };
 use milepost_record::{Dimension, Kind};
 use std::{fmt, str::FromStr};
@@ -253,11 +253,12 @@ impl FromStr for Metric {
         // A misspelt `latency.p59` must not become a measurement that nobody ever takes, and so stay without data.
         match name.split_once('.') {
             Some((family, _)) if Self::fixed().any(|m| m.to_string().split('.').next() == Some(family)) => {
-                let nearest = Self::fixed().map(|m| m.to_string()).min_by_key(|known| edit_distance(known, name)).unwrap_or_default();
-                Err(UnknownMetric::Near { name: name.to_owned(), nearest })
+                let name = excerpt(name);
+                let nearest = Self::fixed().map(|m| m.to_string()).min_by_key(|known| edit_distance(known, &name)).unwrap_or_default();
+                Err(UnknownMetric::Near { name, nearest })
             }
             Some((family, rest)) if !family.is_empty() && !rest.is_empty() => Ok(Self::Measurement(name.to_owned())),
-            _ => Err(UnknownMetric::Unknown { name: name.to_owned() }),
+            _ => Err(UnknownMetric::Unknown { name: excerpt(name) }),
         }
     }
 }

@@ -505,7 +505,7 @@ const fn better_than(relation: Relation) -> &'static str {
 
 fn name_of(unknown: &UnknownMetric) -> String {
     let (UnknownMetric::Near { name, .. } | UnknownMetric::Unknown { name }) = unknown;
-    name.chars().take(64).collect()
+    name.clone()
 }
 
 fn nearest_of(unknown: &UnknownMetric) -> Option<&str> {

@@ -288,7 +288,8 @@ impl Query {
     pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
         let mut read = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let wrong = |why| Err(Problem::new(StatusCode::BAD_REQUEST, format!("the parameter `{name}` {why}")));
+            let shown: String = name.chars().take(64).collect();
+            let wrong = |why| Err(Problem::new(StatusCode::BAD_REQUEST, format!("the parameter `{shown}` {why}")));
             if !known.contains(&name.as_ref()) {
                 return wrong(match known {
                     [] => "is not known; there are none here".to_owned(),
