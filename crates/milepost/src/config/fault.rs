@@ -14,6 +14,8 @@ use std::{
 const FAULTS_SHOWN_MAX: usize = 10;
 /// A line of the file that is longer than this is cut, in columns.
 const WIDTH: usize = 100;
+/// The longest line that is shown as it is, whatever its characters are.
+const LINE_BYTES_WHOLE: usize = 1000;
 
 /// Why there is no configuration. `Display` is the whole report as plain text, several lines without a final line feed.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,7 @@ impl Fault {
             Wrong::NotAWebhook if !text.get(self.span.clone()).is_some_and(|url| url.contains("://")) => starred(text, &self.span),
             _ => without_secrets(text),
         };
+        let text = &*of_one_column(text);
         let mut snippet =
             Snippet::source(text).path(path.display().to_string()).annotation(AnnotationKind::Primary.span(on_one_line(text, &self.span)));
         if let Some(first) = &self.first {
@@ -149,6 +152,26 @@ fn without_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A file whose long lines have only characters of one column: of others the renderer leaves out nothing, however long the line is. It
+/// keeps its length, so that spans stay where they are.
+fn of_one_column(text: &str) -> Cow<'_, str> {
+    if text.lines().all(|line| line.len() <= LINE_BYTES_WHOLE) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if line.len() <= LINE_BYTES_WHOLE {
+            shown.push_str(line);
+            continue;
+        }
+        for character in line.chars() {
+            let is_one = character == '\n' || (' '..='~').contains(&character);
+            shown.extend(std::iter::repeat_n(if is_one { character } else { '?' }, character.len_utf8()));
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// The part of a span that is on its first line, within the text and on the bounds of characters.
 fn on_one_line(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start);
@@ -160,6 +183,15 @@ fn on_one_line(text: &str, span: &Range<usize>) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_line_a_report_shows_a_part_whatever_it_is_made_of() {
+        for letters in ["a", "\u{1F600}", "\u{202e}\u{1F600}\t", "\u{200b}é"] {
+            let text = format!("# é\n[project]\nname = \"{}\"\n", letters.repeat(20_000));
+            let error = crate::config::Config::read(Path::new("milepost.toml"), text.as_bytes()).expect_err("too long").to_string();
+            assert!(error.contains("milepost.toml:3:") && error.len() <= 2048, "{} bytes: {error}", error.len());
+        }
+    }
 
     #[test]
     fn no_report_shows_the_secret_of_a_webhook() {
