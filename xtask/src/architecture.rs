@@ -167,7 +167,7 @@ fn search(folder: &Path, rule: &(&[&str], &str, &[&str], &str)) -> Done {
         }
         let name = path.strip_prefix(root()).unwrap_or(&path).to_string_lossy().into_owned();
         // Files of tests may do what the code may not.
-        let is_free = name.ends_with("build.rs") || name.ends_with("/tests.rs");
+        let is_free = name.ends_with("build.rs") || name.ends_with("/tests.rs") || name.ends_with("/bad_input.rs");
         if path.extension().is_none_or(|extension| extension != "rs") || may.contains(&name.as_str()) || is_free {
             continue;
         }

@@ -1,6 +1,11 @@
 //! SQL of people: what comes back, what is refused, and where it ends.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "query/bad_input.rs"]
+mod bad_input;
+#[path = "../../../fuzz/shared/mutation.rs"]
+mod mutation;
+
 use milepost_record::{Durability, Event, Measurement, Operation, Origin, Outcome, Scalar, Spool, Timestamp};
 use milepost_store::{ColumnType, QueryError, QueryLimits, SQL_BYTES_MAX, Store, Table};
 use serde_json::{Value, json};

@@ -11,3 +11,6 @@ pub mod process_tree;
 pub mod render;
 mod serve;
 pub mod wrap;
+
+#[cfg(test)]
+mod bad_input;

@@ -68,3 +68,6 @@ pub(crate) fn router(live: Arc<Live>, counted: Arc<Counted>) -> Router {
         .fallback(problem::nothing_here)
         .with_state(served)
 }
+
+#[cfg(test)]
+mod bad_input;

@@ -465,3 +465,6 @@ fn find_results(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod bad_input;

@@ -6,6 +6,8 @@
 //! languages in which all of that is said.
 
 mod answer;
+#[cfg(test)]
+mod bad_input;
 mod body;
 mod desk;
 mod grpc;
