@@ -6,7 +6,6 @@ use crate::{
     log,
 };
 use deltalake_core::DeltaTable;
-use milepost_record::refuse_newer;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -41,12 +40,8 @@ pub(crate) struct Digest {
 impl Digests {
     pub(crate) fn read(lake: &Lake) -> Result<Self, StoreError> {
         let path = lake.folder().join(FILE);
-        let Some(json) = read_own(&path)? else { return Ok(Self { version: VERSION, ..Self::default() }) };
-        refuse_newer(&path, &json, VERSION.into())?;
-        serde_json::from_slice(&json).map_err(|error| StoreError::Layout {
-            path,
-            what: format!("these are no digests ({error}): remove the file, and they are made anew from the files as they are"),
-        })
+        let damaged = |at| format!("these are no digests ({at}): remove the file, and they are made anew from the files as they are");
+        Ok(read_own(&path, VERSION, damaged)?.unwrap_or_else(|| Self { version: VERSION, ..Self::default() }))
     }
 
     /// Puts on the disk what was written to these tables, and notes the digests of the files that are new. Those of files that no

@@ -27,7 +27,7 @@ use deltalake_core::{
     protocol::{SaveMode, checkpoints},
 };
 use milepost_record::{crash_point, refuse_newer};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
@@ -75,18 +75,14 @@ impl Lake {
     pub(crate) fn find(data: &Path) -> Result<Option<Self>, StoreError> {
         let folder = data.join("store");
         let path = folder.join("store.json");
-        let Some(json) = read_own(&path)? else {
+        let damaged = |at| format!("this is no description of a store ({at}); restore it from a backup");
+        let Some(Layout { .. }) = read_own(&path, LAYOUT_VERSION, damaged)? else {
             if folder.is_symlink() && !folder.is_dir() {
                 let what = "this link leads to no folder, so the tables that are shared cannot be seen: is it mounted?".to_owned();
                 return Err(StoreError::Layout { path: folder, what });
             }
             return Ok(None);
         };
-        refuse_newer(&path, &json, LAYOUT_VERSION.into())?;
-        let _: Layout = serde_json::from_slice(&json).map_err(|error| StoreError::Layout {
-            path,
-            what: format!("this is no description of a store ({error}); restore it from a backup"),
-        })?;
         Ok(Some(Self { folder, removed_kept: REMOVED_KEPT }))
     }
 
@@ -328,19 +324,29 @@ fn compressed() -> WriterProperties {
     WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(GROUP_ROWS)).build()
 }
 
-/// Reads a file of the lake's own; none where there is none.
-pub(crate) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+/// What a file of the store's own says; none where there is no such file. `damaged` is what to say of one that is no such thing from some
+/// place on.
+///
+/// # Errors
+/// Where it cannot be read, is of a newer Milepost, is damaged or too large.
+pub(crate) fn read_own<T: DeserializeOwned>(
+    path: &Path,
+    version: u32,
+    damaged: impl FnOnce(String) -> String,
+) -> Result<Option<T>, StoreError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(failed("read", path))?,
     };
-    let bytes = file.metadata().map_err(failed("read", path))?.len();
     let mut json = Vec::new();
-    // It says how long it is before it is read, and may grow meanwhile.
-    if bytes > OWN_BYTES_MAX || file.take(OWN_BYTES_MAX + 1).read_to_end(&mut json).map_err(failed("read", path))? as u64 > OWN_BYTES_MAX {
+    if file.take(OWN_BYTES_MAX + 1).read_to_end(&mut json).map_err(failed("read", path))? as u64 > OWN_BYTES_MAX {
         return Err(too_large(path));
     }
-    Ok(Some(json))
+    refuse_newer(path, &json, version.into())?;
+    // What the parser says may hold as much of the file as it likes.
+    let at = |error: serde_json::Error| damaged(format!("line {}, column {}", error.line(), error.column()));
+    let content = serde_json::from_slice(&json);
+    content.map(Some).map_err(|error| StoreError::Layout { path: path.to_owned(), what: at(error) })
 }
 
 fn too_large(path: &Path) -> StoreError {

@@ -37,3 +37,6 @@ pub use rows::Row;
 pub use store::{Selection, Store, StoreError};
 pub use tombstones::Tombstones;
 pub use views::{View, ViewColumn};
+
+#[cfg(test)]
+mod bad_input;

@@ -11,7 +11,7 @@ use crate::{
     StoreError,
     lake::{Lake, read_own},
 };
-use milepost_record::{Event, Fact, Identity, Kind, Timestamp, is_pseudonym, refuse_newer};
+use milepost_record::{Event, Fact, Identity, Kind, Timestamp, is_pseudonym};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -87,12 +87,9 @@ impl Tombstones {
 
     pub(crate) fn of(data: &Path, lake: &Lake) -> Result<Self, StoreError> {
         let path = lake.folder().join(FILE);
-        let Some(json) = read_own(&path)? else { return Ok(Self::default()) };
-        refuse_newer(&path, &json, VERSION.into())?;
-        let content: Content = serde_json::from_slice(&json).map_err(|error| StoreError::Layout {
-            path,
-            what: format!("this does not say who was forgotten ({error}); restore it from a backup, or what was forgotten comes back"),
-        })?;
+        let damaged =
+            |at| format!("this does not say who was forgotten ({at}); restore it from a backup, or what was forgotten comes back");
+        let Some(content) = read_own::<Content>(&path, VERSION, damaged)? else { return Ok(Self::default()) };
         let identity = Identity::find(data)?;
         let key = identity.as_ref().map(Identity::key_mark);
         Ok(Self { content, identity, key, marks: HashMap::new() })
@@ -108,7 +105,7 @@ impl Tombstones {
             Some(person) => {
                 person.users.extend(users);
                 person.until = person.until.max(until);
-                person.revision += 1;
+                person.revision = person.revision.saturating_add(1);
             }
             None => self.content.people.push(Tombstone {
                 key,
@@ -183,7 +180,7 @@ impl Tombstones {
                 is_new |= known.insert(mark);
             }
         }
-        person.revision += u64::from(is_new);
+        person.revision = person.revision.saturating_add(u64::from(is_new));
         is_new
     }
 

@@ -55,7 +55,6 @@ const NOT_FOR_USERS: &[&str] = &[
     "milepost-judge/src/stability.rs MINUTES_MAX",
     "milepost-record/src/timestamp.rs MAX_US",
     "milepost-store/src/claim.rs ATTEMPTS_MAX",
-    "milepost-store/src/lake.rs OWN_BYTES_MAX",
     "milepost-store/src/lake.rs SMALL_FILES_MAX",
     "milepost-store/src/tombstones.rs NESTED_MAX",
     "milepost-store/src/tombstones.rs REMEMBERED_MAX",
