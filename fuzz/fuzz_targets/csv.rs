@@ -1,0 +1,7 @@
+#![no_main]
+
+#[allow(dead_code, reason = "one of several")]
+#[path = "../../crates/milepost-collect/tests/bad_input/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::csv(bytes));
