@@ -43,21 +43,21 @@
     const unit = unitOf(chart);
     const tell = unit < DAY_MS ? moments : days;
     const add = (at, words) => found.push({ at, words: `${tell.format(at)}: ${words}` });
-    for (const month of all("tr[data-from]", table ?? chart)) {
-      const [when, told] = [...month.cells].map((cell) => cell.textContent.trim());
-      const [range, n] = told.split(", ");
-      const at = Date.parse(month.dataset.from) + (month.dataset.span / 2) * DAY_MS;
-      found.push({ at, words: `${when}: ${range}${table.dataset.unit}, ${n}` });
-    }
-    for (const week of all("tr[data-monday]", table ?? chart)) {
-      const counts = week.dataset.n.split(" ");
-      all("td", week).forEach((cell, weekday) => {
-        const value = cell.textContent.trim();
-        const amount = value === "∞" ? "no finite value" : value + table.dataset.unit;
-        if (value) add(Date.parse(week.dataset.monday) + weekday * DAY_MS, `${amount}, n\u00a0${counts[weekday]}`);
-      });
-    }
     const first = Date.parse(table?.dataset.first ?? chart.dataset.first);
+    for (const [index, place] of (table?.dataset.rows?.split(" ") ?? []).entries()) {
+      const { cells, dataset } = table.rows[index + 1];
+      const [after, span] = place.split("+").map(Number);
+      const [when, ...told] = [...cells].map((cell) => cell.textContent.trim());
+      if (span !== undefined) {
+        const [range, n] = told[0].split(", ");
+        found.push({ at: first + (after + span / 2) * unit, words: `${when}: ${range}${table.dataset.unit}, ${n}` });
+      }
+      for (const [weekday, n] of (dataset.n?.split(" ") ?? []).entries()) {
+        const value = told[weekday];
+        const amount = value === "∞" ? "no finite value" : value + table.dataset.unit;
+        if (value) add(first + (after + weekday) * unit, `${amount}, n\u00a0${n}`);
+      }
+    }
     const columns = chart.dataset.columns?.split(" ").map(Number);
     for (const [index, after] of (table?.dataset.days?.split(" ") ?? []).entries()) {
       const told = [...table.tBodies[0].rows[index].cells].filter(

@@ -294,7 +294,7 @@ fn days_without_events_are_gaps() {
     // Two days follow one another; the 16th stands alone, the 17th has no finite value, the 18th has no events.
     assert_eq!(chart.matches('M').count() - chart.matches("M-3").count(), 1, "{chart}");
     assert_eq!(chart.matches("<circle class=\"dot\"").count(), 1, "{chart}");
-    assert_eq!(chart.matches("<path class=\"dot\"").count(), 1, "{chart}");
+    assert_eq!(chart.matches("<use class=\"dot\"").count(), 1, "{chart}");
     assert!(page.contains("<td>310<td>∞<td><td>300<td>310<td><td>"), "and dashes in the table");
 }
 

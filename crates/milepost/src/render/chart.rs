@@ -218,13 +218,13 @@ pub(crate) fn step(span: f64) -> f64 {
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="days{% if room == Room::Cell +%} compact{% endif %}" role="img"{{ axis|safe }} aria-details="{{ words.table }}"><title>
+    source = r##"<svg class="days{% if room == Room::Cell +%} compact{% endif %}" role="img"{{ axis|safe +}} aria-details="{{ words.table }}"><title>
 {{- words.title }}</title>{% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
 <line class="axis" x2="100%" y1="{{ pixels + 7 }}.5" y2="{{ pixels + 7 }}.5"/>
 {% if let Some(y) = target %}<line class="target" x2="100%" y1="{{ y }}" y2="{{ y }}"/>{% endif %}
 <g class="times">{% if !path.is_empty() %}<svg y="4" width="100%" height="{{ pixels }}" viewBox="0,0,{{ span }},{{ pixels * 2 }}" preserveAspectRatio="none"><path class="line" d="{{ path }}"/></svg>{% endif %}
 {% for (x, y) in dots %}<circle class="dot" cx="{{ x }}" cy="{{ y }}" r="1.75"/>{% endfor %}
-{% for x in endless %}<svg x="{{ x }}" y="4"><path class="dot" d="M-3 3 0-3 3 3z"/></svg>{% endfor %}
+{% for x in endless %}<use class="dot" href="#endless" x="{{ x }}" y="4"/>{% endfor %}
 {% if let Some((x, y)) = newest %}<circle class="newest" cx="{{ x }}" cy="{{ y }}" r="3.5"/>{% endif %}</g></svg>"##
 )]
 pub(crate) struct Days {

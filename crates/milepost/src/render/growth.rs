@@ -41,7 +41,7 @@ pub(crate) struct Meanwhile<'a> {
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="growth" role="img"{{ axis|safe }} aria-details="{{ table }}"><title>{{ words.title }}</title><desc>{{ words.description }}</desc>
+    source = r##"<svg class="growth" role="img"{{ axis|safe +}} aria-details="{{ table }}"><title>{{ words.title }}</title>
 {% for (y, label) in ticks %}<line class="grid" x2="100%" y1="{{ y }}" y2="{{ y }}"/><text x="-8" y="{{ y + 4.0 }}" text-anchor="end">{{ label }}</text>{% endfor %}
 <g class="times">{% for (x, width) in excluded %}<rect class="grown-excluded" x="{{ x }}" y="{{ top }}" width="{{ width }}" height="{{ plot }}"/>{% endfor %}
 <svg class="plot" y="{{ top }}" width="100%" height="{{ plot }}" viewBox="0,0,{{ span }},{{ plot * 2 }}" preserveAspectRatio="none">
@@ -149,7 +149,8 @@ impl Chart {
         Some(Self {
             words: Words {
                 title: format!("{about}: {}", if growth.is_sampled { "the evidence as it grew" } else { "readings" }),
-                description: summary.clone(),
+                // The paragraph above it says what there is to see.
+                description: String::new(),
                 table: format!("{id}-growth"),
             },
             table: format!("{id}-growth"),

@@ -13,7 +13,7 @@ use super::{
     panel::{self, Panel},
     script,
     terminal::Source,
-    words::{self, Advice, NAME_CHARS_MAX, TEXT_CHARS_MAX, plain},
+    words::{self, Advice, PAGE_NAME_CHARS_MAX, TEXT_CHARS_MAX, plain},
 };
 use askama::Template;
 use jiff::{civil::Date, tz::TimeZone};
@@ -30,6 +30,8 @@ pub use criterion::GROUPS_SHOWN_MAX;
 
 /// The headline lists this many criteria that stand in the way; the page says how many it leaves out.
 pub const STEPS_SHOWN_MAX: usize = 5;
+/// The page shows this many cards at a glance; it says how many criteria with one it leaves out.
+const CARDS_SHOWN_MAX: usize = 7;
 /// Of a notice, so many lines.
 const NOTICE_LINES_MAX: usize = 40;
 
@@ -139,6 +141,7 @@ struct Page {
     tallies: Vec<Tally>,
     way: Option<Way>,
     cards: Vec<Card>,
+    more_cards: usize,
     sections: Vec<Section>,
     panels: Vec<Panel>,
     script: &'static str,
@@ -225,14 +228,15 @@ impl Page {
         let tiers = Tier::ALL.iter().copied().map(Some).chain([None]);
         Ok(Self {
             live: None,
-            project: plain(&scorecard.project, NAME_CHARS_MAX),
+            project: plain(&scorecard.project, PAGE_NAME_CHARS_MAX),
             generated: Moment { words: words::moment(scorecard.generated_at), machine: scorecard.generated_at.to_string() },
             sign: Sign::of(scorecard.verdict, severity),
             answer: words::answer(scorecard),
             lead: words::lead(scorecard),
             tallies: Tier::ALL.iter().filter_map(|tier| Tally::new(scorecard, *tier)).collect(),
             way: Tier::ALL.iter().find_map(|tier| Way::new(scorecard, *tier)),
-            cards: scorecard.criteria.iter().enumerate().filter_map(card).collect(),
+            cards: scorecard.criteria.iter().enumerate().filter_map(card).take(CARDS_SHOWN_MAX).collect(),
+            more_cards: scorecard.criteria.iter().filter(|criterion| criterion.card.is_some()).count().saturating_sub(CARDS_SHOWN_MAX),
             sections: tiers.filter_map(|tier| Section::new(shown, tier).transpose()).collect::<Result<_, _>>()?,
             panels: shown.panels.map_or_else(|| Ok(Vec::new()), panel::all)?,
             script: &script::PAGE,
@@ -274,7 +278,7 @@ impl Tally {
 
 impl Link {
     fn to(index: usize, criterion: &CriterionResult) -> Self {
-        Self { sign: Sign::on(&criterion.judgement), id: id(index), name: plain(&criterion.name, NAME_CHARS_MAX) }
+        Self { sign: Sign::on(&criterion.judgement), id: id(index), name: plain(&criterion.name, PAGE_NAME_CHARS_MAX) }
     }
 }
 
@@ -319,7 +323,7 @@ impl Card {
             (Some(target), parts) => format!("target {target}, and {} more", parts - 1),
             (None, _) => "each group has a target".to_owned(),
         };
-        let name = plain(label, NAME_CHARS_MAX);
+        let name = plain(label, PAGE_NAME_CHARS_MAX);
         let days = Days::new(&shown.trend, shown.target.as_ref(), date(now), Room::Cell, days_words(&name, shown, &table));
         Self { link: Link { name, ..Link::to(index, criterion) }, value: Value::of(shown), target, days }
     }

@@ -10,10 +10,12 @@ use milepost_judge::{
 use milepost_record::{Kind, Timestamp};
 use std::time::Duration;
 
-/// Names beyond this many characters are cut on the page.
+/// Names beyond this many characters are cut.
 pub(crate) const NAME_CHARS_MAX: usize = 100;
+/// Names beyond this many characters are cut on the page, where a long one can stand in a dozen places.
+pub(crate) const PAGE_NAME_CHARS_MAX: usize = 48;
 /// Advice and other sentences beyond this many characters are cut on the page.
-pub(crate) const TEXT_CHARS_MAX: usize = 400;
+pub(crate) const TEXT_CHARS_MAX: usize = 300;
 
 /// What is said of a criterion in one line is cut beyond this many characters.
 const LINE_CHARS_MAX: usize = 1000;

@@ -48,13 +48,13 @@ for (const [zone, words] of [
 const ends = (page) =>
   page.evaluate((selector) => {
     const table = document.getElementById(document.querySelector(selector).getAttribute("aria-details"));
-    const all = [...table.querySelectorAll("tr[data-monday] td")].map((cell, place) => [cell, place]);
+    const all = [...table.querySelectorAll("tr[data-n] td")].map((cell, place) => [cell, place]);
     const cells = all.filter(([cell]) => cell.textContent.trim());
-    const [when, told] = [...table.querySelector("tr[data-from]").cells].map((cell) => cell.textContent.trim());
+    const [when, told] = [...table.rows[1].cells].map((cell) => cell.textContent.trim());
     const month = `${when}: ${told.replace(",", "\u00a0ms,")}`;
     const days = [cells.at(-1)].map(([cell, place]) => {
       const row = cell.parentElement;
-      const day = new Date(Date.parse(row.dataset.monday) + (place % 7) * 86_400_000);
+      const day = new Date(Date.parse(row.cells[0].textContent + " UTC") + (place % 7) * 86_400_000);
       const words = day.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
       return `${words}: ${cell.textContent.trim()}\u00a0ms, n\u00a0${row.dataset.n.split(" ")[place % 7]}`;
     });

@@ -45,6 +45,6 @@ test("what is typed into the filter, and what a chart reads out, is text", () =>
 test("of five hundred groups the page shows some and says how many it leaves out", () =>
   withPage("hostile", {}, async (page) => {
     const groups = page.locator(".criterion").first().locator("details", { has: page.locator(".groups") });
-    assert.equal(await groups.locator("tbody tr").count(), 30);
-    assert.match(await groups.textContent(), /and 470 more/);
+    assert.equal(await groups.locator("tbody tr").count(), 20);
+    assert.match(await groups.textContent(), /and 480 more/);
   }));

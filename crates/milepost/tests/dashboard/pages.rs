@@ -2,7 +2,7 @@
 //!
 //! The criteria are those of a preset, judged without any event; what is then filled in is made up.
 
-use super::{HOSTILE, at, criterion_pages::details, group, scorecard, seen::full};
+use super::{HOSTILE, at, criterion_pages::details, elements, group, scorecard, seen::full};
 use jiff::{ToSpan, civil::date};
 use milepost::{
     config::{Config, Preset},
@@ -26,7 +26,9 @@ const PERSONAS: [&str; 10] = ["grandma_rose", "maya", "david", "dr_sarah", "alex
 fn writes_pages() {
     let folder = env::var_os("MILEPOST_PAGES").expect("MILEPOST_PAGES is not set");
     let plans = plans(&criteria().criteria, &[]).expect("plans");
-    for (name, scorecard) in [("year", year()), ("empty", scorecard(Vec::new())), ("met", met()), ("hostile", hostile())] {
+    let written = |name: &str, page: String| fs::write(Path::new(&folder).join(format!("{name}.html")), page).expect("cannot write a page");
+    written("hostile", hostile_page());
+    for (name, scorecard) in [("year", year()), ("empty", scorecard(Vec::new())), ("met", met())] {
         let mut details = details(&scorecard);
         for (detail, plans) in details.iter_mut().zip(&plans) {
             detail.plans.clone_from(plans);
@@ -34,11 +36,9 @@ fn writes_pages() {
         // Where nothing was seen, panels say what feeds them.
         let panels = match name {
             "empty" => panels(&criteria(), &[], scorecard.generated_at),
-            "hostile" => full(&criteria(), scorecard.generated_at, |name| format!("{name}{HOSTILE}{}", "o".repeat(10_240))),
             _ => full(&criteria(), scorecard.generated_at, str::to_owned),
         };
-        let page = dashboard(Shown { scorecard: &scorecard, details: &details, panels: Some(&panels) }).expect("a page");
-        fs::write(Path::new(&folder).join(format!("{name}.html")), page).expect("cannot write a page");
+        written(name, dashboard(Shown { scorecard: &scorecard, details: &details, panels: Some(&panels) }).expect("a page"));
     }
 }
 
@@ -61,6 +61,44 @@ fn a_year_of_days_has_a_limit() {
     let panels = full(&criteria(), scorecard.generated_at, str::to_owned);
     let page = dashboard(Shown { scorecard: &scorecard, details: &details, panels: Some(&panels) }).expect("a page");
     assert!(page.len() < 500_000, "{} bytes", page.len());
+}
+
+/// Names of 10 kB, of which each of 18 criteria has a dozen, and 500 groups.
+#[test]
+fn names_from_strangers_do_not_make_the_page_large() {
+    let page = hostile_page();
+    assert!(page.len() < 500_000, "{} bytes", page.len());
+    // What is left out is counted, and said where it can be seen.
+    for said in ["and 480 more, which hurt less", "and 11 more, below", "and 14 more criteria: <code class=\"cmd\">milepost history</code>"]
+    {
+        assert!(page.contains(said), "{said}");
+    }
+}
+
+#[test]
+fn every_chart_of_the_panels_names_its_table() {
+    let scorecard = year();
+    let panels = full(&criteria(), scorecard.generated_at, str::to_owned);
+    let page = dashboard(Shown { scorecard: &scorecard, details: &details(&scorecard), panels: Some(&panels) }).expect("a page");
+    let charts: Vec<_> = elements(&page, "<svg", ">").into_iter().filter(|tag| tag.contains("role=\"img\"")).collect();
+    assert!(charts.iter().filter(|tag| tag.contains("class=\"p-")).count() > 30, "{} charts", charts.len());
+    for tag in charts {
+        let table = tag.split_once(" aria-details=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(id, _)| id);
+        let tables = elements(&page, "<table", ">").into_iter().filter(|tag| tag.contains(&format!("id=\"{table}\""))).count();
+        assert_eq!(tables, 1, "{tag}");
+    }
+}
+
+/// The page on which every name is a stranger's.
+fn hostile_page() -> String {
+    let scorecard = hostile();
+    let mut details = details(&scorecard);
+    let plans = plans(&criteria().criteria, &[]).expect("plans");
+    for (detail, plans) in details.iter_mut().zip(&plans) {
+        detail.plans.clone_from(plans);
+    }
+    let panels = full(&criteria(), scorecard.generated_at, |name| format!("{name}{HOSTILE}{}", "o".repeat(10_240)));
+    dashboard(Shown { scorecard: &scorecard, details: &details, panels: Some(&panels) }).expect("a page")
 }
 
 fn criteria() -> Criteria {

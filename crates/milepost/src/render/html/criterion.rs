@@ -6,7 +6,7 @@ use crate::render::{
     growth::{Chart, Meanwhile},
     plan::PlanTable,
     terminal::Source,
-    words::{self, Advice, NAME_CHARS_MAX, TEXT_CHARS_MAX, capital, plain},
+    words::{self, Advice, PAGE_NAME_CHARS_MAX, TEXT_CHARS_MAX, capital, plain},
 };
 use askama::Template;
 use jiff::{ToSpan, civil::Date};
@@ -14,7 +14,7 @@ use milepost_judge::scorecard::{CriterionResult, GroupResult, Judgement, PartRes
 use milepost_record::Timestamp;
 
 /// Of a criterion's groups, this many are listed, those that hurt most first; the page says how many are not.
-pub const GROUPS_SHOWN_MAX: usize = 30;
+pub const GROUPS_SHOWN_MAX: usize = 20;
 /// A statement beyond this many characters is cut; `milepost explain` shows all of it.
 const SQL_CHARS_MAX: usize = 6000;
 /// So many weeks are told day by day: a quarter.
@@ -130,6 +130,10 @@ struct DayView {
     last: String,
     unit: String,
     weeks: Vec<Week>,
+    /// The day that `rows` counts from.
+    begin: Date,
+    /// Of each row of the calendar how many days after `begin` it begins; of a month, how many days later its last one is; `x` of none.
+    rows: String,
 }
 
 /// A row of the calendar: a week from Monday to Sunday, a month that is told whole, or several weeks without events.
@@ -161,7 +165,7 @@ impl Row {
         } else {
             let part = |(number, part): (usize, &PartResult)| {
                 let id = part_id(&link.id, number);
-                let metric = plain(part.judgement.metric.as_deref().unwrap_or_default(), NAME_CHARS_MAX);
+                let metric = plain(part.judgement.metric.as_deref().unwrap_or_default(), PAGE_NAME_CHARS_MAX);
                 let mut measured = Measured::new(id, &format!("{}, {metric}", link.name), &part.judgement, &part.groups, now);
                 measured.facts.insert(0, ("What it is", plain(&capital(&part.definition), TEXT_CHARS_MAX)));
                 measured.part = Some((metric, Sign::on(&part.judgement)));
@@ -182,8 +186,8 @@ impl Row {
         let sources = sources.map(|((source, before), metric)| SourceView::new(source, before, metric)).collect();
         let advice = words::advice(criterion).filter(|advice| !words::says_needs_only(criterion, advice));
         Self {
-            metric: plain(criterion.judgement.metric.as_deref().unwrap_or_default(), NAME_CHARS_MAX),
-            baseline: criterion.baseline.as_deref().map(|baseline| plain(baseline, NAME_CHARS_MAX)),
+            metric: plain(criterion.judgement.metric.as_deref().unwrap_or_default(), PAGE_NAME_CHARS_MAX),
+            baseline: criterion.baseline.as_deref().map(|baseline| plain(baseline, PAGE_NAME_CHARS_MAX)),
             goals,
             standing: words::standing(&criterion.judgement, advice.as_ref()),
             remarks: words::remarks(criterion),
@@ -218,7 +222,7 @@ impl Measured {
             newest: judgement.newest_event.map(|at| Moment { words: words::age(now.since(at)), machine: at.to_string() }),
             days: DayView::new(&id, about, judgement, now),
             facts: words::facts(judgement),
-            groups: GroupsView::new(&id, about, groups),
+            groups: GroupsView::new(&id, groups),
             growth: None,
             id,
         }
@@ -226,7 +230,7 @@ impl Measured {
 }
 
 impl GroupsView {
-    fn new(id: &str, about: &str, groups: &[GroupResult]) -> Option<Self> {
+    fn new(id: &str, groups: &[GroupResult]) -> Option<Self> {
         let dimension = groups.first()?.group.keys().next()?;
         let mut sorted: Vec<_> = groups.iter().collect();
         sorted.sort_by_key(|group| (!group.judged, pain(&group.judgement)));
@@ -239,24 +243,21 @@ impl GroupsView {
         // With one target for all, one scale lets them be compared; with several, each would squeeze the others.
         let common = judgements.windows(2).all(|pair| pair[0].target == pair[1].target).then(|| Scale::of(&judgements));
         Some(Self {
-            summary: format!("By {}: {}", plain(dimension, NAME_CHARS_MAX), verdicts.chain(aside).collect::<Vec<_>>().join(", ")),
-            dimension: plain(&capital(dimension), NAME_CHARS_MAX),
-            rows: shown
-                .iter()
-                .map(|group| GroupRow::new(id, about, group, &common.unwrap_or_else(|| Scale::of(&[&group.judgement]))))
-                .collect(),
+            summary: format!("By {}: {}", plain(dimension, PAGE_NAME_CHARS_MAX), verdicts.chain(aside).collect::<Vec<_>>().join(", ")),
+            dimension: plain(&capital(dimension), PAGE_NAME_CHARS_MAX),
+            rows: shown.iter().map(|group| GroupRow::new(id, group, &common.unwrap_or_else(|| Scale::of(&[&group.judgement])))).collect(),
             more: groups.len().saturating_sub(GROUPS_SHOWN_MAX),
         })
     }
 }
 
 impl GroupRow {
-    fn new(id: &str, about: &str, group: &GroupResult, scale: &Scale) -> Self {
+    fn new(id: &str, group: &GroupResult, scale: &Scale) -> Self {
         let judgement = &group.judgement;
-        let name = plain(group.name(), NAME_CHARS_MAX);
+        let name = plain(group.name(), PAGE_NAME_CHARS_MAX);
         let value = words::value(judgement);
-        // The row around it says the rest.
-        let words = Words { title: format!("{about}, {name}: {value}"), description: String::new(), table: format!("{id}-groups") };
+        // The row and the table around it say the rest.
+        let words = Words { title: format!("{name}: {value}"), description: String::new(), table: format!("{id}-groups") };
         Self {
             judged: group.judged,
             sign: Sign::on(judgement),
@@ -275,7 +276,14 @@ impl DayView {
         let trend = &judgement.trend;
         let chart = Days::new(trend, judgement.target.as_ref(), date(now), Room::Row, days_words(about, judgement, id))?;
         let (first, last) = (trend.first()?.date, trend.last()?.date.max(date(now)));
-        Some(Self { chart, first: words::day(first), last: words::day(last), unit: judgement.unit.clone(), weeks: weeks(trend) })
+        let weeks = weeks(trend);
+        let row = |week: &Week| match week {
+            Week::Days { monday, .. } => chart::days_between(first, *monday).to_string(),
+            Week::Month { first: from, span, .. } => format!("{}+{span}", chart::days_between(first, *from)),
+            Week::Nothing { .. } => "x".to_owned(),
+        };
+        let rows = weeks.iter().map(row).collect::<Vec<_>>().join(" ");
+        Some(Self { chart, first: words::day(first), last: words::day(last), unit: judgement.unit.clone(), weeks, begin: first, rows })
     }
 }
 
@@ -311,7 +319,11 @@ fn weeks(trend: &[TrendPoint]) -> Vec<Week> {
 /// The days of one month.
 fn month(days: &[TrendPoint]) -> Option<Week> {
     let (first, last) = (days.first()?.date, days.last()?.date);
-    let told = if first == last { words::day(first) } else { format!("{} to {}", words::day(first), words::day(last)) };
+    let told = match (first, last) {
+        _ if first == last => words::day(first),
+        _ if first == first.first_of_month() && last == first.last_of_month() => first.strftime("%b %Y").to_string(),
+        _ => format!("{} to {}", words::day(first), words::day(last)),
+    };
     let span = chart::days_between(first, last);
     Some(Week::Month { first, span, days: told, range: range(days), n: words::count(days.iter().map(|day| day.n).sum()) })
 }

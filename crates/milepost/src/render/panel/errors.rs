@@ -4,7 +4,7 @@ use super::{
     super::{
         chart::Words,
         html::NotWritten,
-        words::{NAME_CHARS_MAX, count, day, moment, plain},
+        words::{PAGE_NAME_CHARS_MAX, count, day, moment, plain},
     },
     Panel,
     draw::DayBars,
@@ -89,7 +89,7 @@ fn figures(panels: &Panels) -> Figures {
 }
 
 fn name_of(category: Option<&str>) -> String {
-    category.map_or_else(|| NOT_SAID.to_owned(), |name| plain(name, NAME_CHARS_MAX))
+    category.map_or_else(|| NOT_SAID.to_owned(), |name| plain(name, PAGE_NAME_CHARS_MAX))
 }
 
 fn share(n: u64, of: u64) -> Option<String> {

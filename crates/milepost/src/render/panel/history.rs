@@ -5,7 +5,7 @@ use super::{
         chart::{Words, days_between},
         history::{reached, said},
         html::NotWritten,
-        words::{NAME_CHARS_MAX, day, moment, plain, word},
+        words::{PAGE_NAME_CHARS_MAX, day, moment, plain, word},
     },
     Panel, date_of,
     draw::Timeline,
@@ -27,6 +27,8 @@ const ID: &str = "history";
 const DAYS_MAX: i32 = 365;
 /// How many criteria have a timeline.
 const CRITERIA_MAX: usize = 60;
+/// How many of them are not in the configuration any more.
+const FORMER_MAX: usize = 4;
 /// How many changes are listed: the newest.
 const CHANGES_MAX: usize = 30;
 /// What is said of one is cut beyond this many characters.
@@ -58,20 +60,35 @@ struct History {
 pub(crate) fn history(panels: &Panels) -> Result<Panel, NotWritten> {
     let record = panels.record.as_ref();
     let criteria = || record.into_iter().flat_map(|record| record.history.criteria.iter().zip(&record.days));
+    let shown = record.map(shown).unwrap_or_default();
     let is_empty = criteria().all(|(of, days)| of.changes.is_empty() && days.is_empty());
     let ends = record.and_then(|record| ends(record, panels));
-    let rows: Vec<_> = criteria().take(CRITERIA_MAX).map(|(of, days)| row(of, days, ends, panels)).collect();
+    let rows: Vec<_> = shown.iter().map(|(of, days)| row(of, days, ends, panels)).collect();
     let body = History {
         empty: is_empty.then(|| Empty::new("No verdict was recorded yet. One a day of each criterion is, by", "milepost track")),
         tiers: record.and_then(tiers),
-        more: criteria().count().saturating_sub(CRITERIA_MAX),
+        more: criteria().count() - shown.len(),
         ends: ends.map(|ends| ends.map(day)).unwrap_or_default(),
-        by_day: record.zip(ends).filter(|_| !is_empty).and_then(|(record, ends)| by_day(record, ends)),
+        by_day: record.zip(ends).filter(|_| !is_empty).and_then(|(record, ends)| by_day(record, &shown, ends)),
         changes: record.filter(|_| !is_empty).and_then(changes),
         rows,
         marks: [(TIGHTENED, "tightened"), (LOOSENED, "loosened"), (REDEFINED, "redefined")],
     };
     Ok(Panel { id: ID, title: "History", body: body.render()? })
+}
+
+/// A criterion, and the verdict of each day.
+type Shown<'a> = (&'a CriterionHistory, &'a BTreeMap<Date, Verdict>);
+
+/// Those that there are now, and some of those that there were.
+fn shown(record: &Record) -> Vec<Shown<'_>> {
+    let mut former = 0;
+    let all = record.history.criteria.iter().zip(&record.days);
+    let kept = all.filter(|(of, _)| {
+        former += usize::from(!of.is_configured);
+        of.is_configured || former <= FORMER_MAX
+    });
+    kept.take(CRITERIA_MAX).collect()
 }
 
 fn tiers(record: &Record) -> Option<Table> {
@@ -129,7 +146,7 @@ fn mark(change: &Change) -> Option<&'static str> {
 }
 
 fn row(of: &CriterionHistory, days: &BTreeMap<Date, Verdict>, ends: Option<[Date; 2]>, panels: &Panels) -> Row<Timeline> {
-    let name = plain(&of.criterion, NAME_CHARS_MAX);
+    let name = plain(&of.criterion, PAGE_NAME_CHARS_MAX);
     let first_met = of.first_met.map_or_else(|| "never met".to_owned(), |at| format!("first met {}", moment(at)));
     let says = if of.is_configured { first_met } else { format!("{first_met}; not in the configuration any more") };
     let chart = ends.filter(|_| !days.is_empty() || !of.changes.is_empty()).map(|ends| {
@@ -145,8 +162,8 @@ fn row(of: &CriterionHistory, days: &BTreeMap<Date, Verdict>, ends: Option<[Date
 }
 
 /// The stretches of each criterion, the newest first.
-fn by_day(record: &Record, ends: [Date; 2]) -> Option<Table> {
-    let row = |(of, days): (&CriterionHistory, &BTreeMap<Date, Verdict>)| {
+fn by_day(record: &Record, shown: &[Shown<'_>], ends: [Date; 2]) -> Option<Table> {
+    let row = |(of, days): &Shown<'_>| {
         let stretches = stretches(days, ends);
         let said = |([from, to], verdict): &([Date; 2], Verdict)| {
             let days = if from == to { day(*from) } else { format!("{} to {}", day(*from), day(*to)) };
@@ -158,9 +175,9 @@ fn by_day(record: &Record, ends: [Date; 2]) -> Option<Table> {
         let said = (!named.is_empty()).then(|| format!("{}{more}", named.join("; ")));
         vec![Cell::name(Some(&of.criterion), ""), Cell::of(stretched(days, ends).to_string()), Cell::known(said)]
     };
-    let rows = record.history.criteria.iter().zip(&record.days).map(row);
     let columns = [texts("Criterion"), numbers("Days with a verdict"), texts("Verdicts, the newest first")];
-    Table::new(format!("{ID}-days"), "Verdicts day by day", columns, rows, CRITERIA_MAX)
+    let table = Table::new(format!("{ID}-days"), "Verdicts day by day", columns, shown.iter().map(row), CRITERIA_MAX);
+    table.map(|table| table.and_more(record.history.criteria.len() - shown.len()))
 }
 
 fn stretched(days: &BTreeMap<Date, Verdict>, [first, last]: [Date; 2]) -> usize {

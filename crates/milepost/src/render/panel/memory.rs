@@ -7,7 +7,7 @@ use super::{
             axis::{Axis, elapsed},
         },
         html::NotWritten,
-        words::{NAME_CHARS_MAX, count, moment, plain},
+        words::{PAGE_NAME_CHARS_MAX, count, moment, plain},
     },
     Panel,
     draw::{Join, Plot, Point, scale},
@@ -64,7 +64,7 @@ pub(crate) fn memory(panels: &Panels) -> Result<Panel, NotWritten> {
 }
 
 fn process(run: &Run) -> String {
-    run.process.as_deref().map_or_else(|| "a process".to_owned(), |name| plain(name, NAME_CHARS_MAX))
+    run.process.as_deref().map_or_else(|| "a process".to_owned(), |name| plain(name, PAGE_NAME_CHARS_MAX))
 }
 
 fn which(run: &Run) -> String {

@@ -4,7 +4,7 @@ use super::{
     super::{
         chart::{Days, Frame, Room, Words, amount},
         html::NotWritten,
-        words::{NAME_CHARS_MAX, count, day, plain},
+        words::{PAGE_NAME_CHARS_MAX, count, day, plain},
     },
     Panel,
     draw::{self, Mark},
@@ -102,7 +102,7 @@ fn figures(all: &Figures) -> Shown {
 }
 
 fn name_of(operation: Option<&str>) -> String {
-    operation.map_or_else(|| "All operations".to_owned(), |name| plain(name, NAME_CHARS_MAX))
+    operation.map_or_else(|| "All operations".to_owned(), |name| plain(name, PAGE_NAME_CHARS_MAX))
 }
 
 fn bars_id(place: usize) -> String {
@@ -213,7 +213,7 @@ struct Lines {
 impl Lines {
     fn of(panels: &Panels) -> Self {
         let speed = &panels.speed;
-        let backend = |of: &BackendDays| of.backend.as_deref().map_or_else(|| NOT_SAID.to_owned(), |name| plain(name, NAME_CHARS_MAX));
+        let backend = |of: &BackendDays| of.backend.as_deref().map_or_else(|| NOT_SAID.to_owned(), |name| plain(name, PAGE_NAME_CHARS_MAX));
         let all = (!speed.days.is_empty()).then(|| ("All operations".to_owned(), &speed.days));
         // One implementation alone is all there is.
         let several = speed.by_backend.len() + speed.more_backends > 1;

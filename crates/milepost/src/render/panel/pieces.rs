@@ -2,7 +2,7 @@
 
 use super::super::{
     chart::{amount, days_between},
-    words::{NAME_CHARS_MAX, count, plain},
+    words::{PAGE_NAME_CHARS_MAX, count, plain},
 };
 use askama::Template;
 use jiff::civil::Date;
@@ -51,7 +51,7 @@ impl Figures {
     whitespace = "suppress",
     source = r#"<div class="scroll" role="group" tabindex="0" aria-label="{{ caption }}"><table class="p-table" id="{{ id }}"
 {% if let Some((first, days)) = times +%} data-first="{{ first }}" data-days="{{ days }}"{% endif %}><caption>{{ caption }}</caption>
-<thead><tr>{% for column in columns %}<th scope="col"{% if column.is_number +%} class="n"{% endif %}>{% if column.is_name %}<bdi>{{ column.name }}</bdi>{% else %}{{ column.name }}{% endif %}{% endfor %}
+<thead><tr>{% for column in columns %}<th{% if column.is_number +%} class="n"{% endif %}>{% if column.is_name %}<bdi>{{ column.name }}</bdi>{% else %}{{ column.name }}{% endif %}{% endfor %}
 <tbody>{% for row in rows %}<tr>{% for cell in row %}{% let is_number = columns[loop.index0].is_number %}
 {% if loop.first %}<th>{% else if is_number %}<td>{% else %}<td class="t">{% endif %}
 {% match cell.text %}{% when Some(text) %}{% if cell.is_foreign %}<bdi>{{ text }}</bdi>{% else %}{{ text }}{% endif %}{% when None %}<span class="blank">not known</span>{% endmatch %}
@@ -87,7 +87,7 @@ pub(super) fn numbers(name: &str) -> Column {
 
 /// A column of numbers of something that a stranger may have named.
 pub(super) fn numbers_of(name: &str) -> Column {
-    Column { name: plain(name, NAME_CHARS_MAX), is_number: true, is_name: true }
+    Column { name: plain(name, PAGE_NAME_CHARS_MAX), is_number: true, is_name: true }
 }
 
 /// What stands in a cell, and smaller below it what belongs to it.
@@ -244,7 +244,7 @@ pub(super) fn range([low, high]: [Option<f64>; 2], unit: &str) -> String {
 
 /// A name from outside.
 pub(super) fn name(name: Option<&str>, otherwise: &str) -> String {
-    name.map_or_else(|| otherwise.to_owned(), |name| plain(name, NAME_CHARS_MAX))
+    name.map_or_else(|| otherwise.to_owned(), |name| plain(name, PAGE_NAME_CHARS_MAX))
 }
 
 /// `1 person`, `2 people`.

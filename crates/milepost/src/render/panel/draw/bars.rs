@@ -114,7 +114,7 @@ fn ticks((low, high): (f64, f64)) -> Vec<f64> {
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="p-days" role="img"{{ axis|safe }} aria-details="{{ words.table }}"><title>{{ words.title }}</title>
+    source = r##"<svg class="p-days" role="img"{{ axis|safe +}} aria-details="{{ words.table }}"><title>{{ words.title }}</title>
 {% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
 <g class="times"><svg width="100%" height="30" viewBox="0,0,{{ days }},30" preserveAspectRatio="none"><path class="p-known" d="{{ known }}"/><path class="p-bar" d="{{ path }}"/></svg></g></svg>"##
 )]

@@ -15,7 +15,7 @@ const ABOVE: f64 = 16.0;
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="p-plot" role="img"{% if let Some(axis) = axis %}{{ axis|safe }}{% endif %} aria-details="{{ words.table }}" height="{{ bottom + 22.0 }}"><title>
+    source = r##"<svg class="p-plot" role="img"{% if let Some(axis) = axis %}{{ axis|safe }}{% endif +%} aria-details="{{ words.table }}" height="{{ bottom + 22.0 }}"><title>
 {{- words.title }}</title>{% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
 {% for (y, label) in grid %}<line class="axis" x2="100%" y1="{{ y }}" y2="{{ y }}"/><text class="p-tick" x="-8" y="{{ y + 4.0 }}" text-anchor="end">{{ label }}</text>{% endfor %}
 <g class="times">{% if let Some(until) = shade %}<rect class="p-shade" y="{{ above }}" width="{{ until }}" height="{{ pixels }}"/>{% endif %}

@@ -11,7 +11,7 @@ use std::fmt::Write;
 #[template(
     ext = "svg",
     whitespace = "suppress",
-    source = r##"<svg class="p-record" role="img"{{ axis|safe }} aria-details="{{ words.table }}"><title>{{ words.title }}</title>
+    source = r##"<svg class="p-record" role="img"{{ axis|safe +}} aria-details="{{ words.table }}"><title>{{ words.title }}</title>
 {% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
 <line class="axis p-nothing" x2="100%" y1="22" y2="22"/><g class="times">
 {% if !drawn.is_empty() %}<svg width="100%" height="40" viewBox="0,0,{{ days }},40" preserveAspectRatio="none">
