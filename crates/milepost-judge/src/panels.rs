@@ -3,6 +3,7 @@
 
 mod code;
 mod community;
+mod division;
 mod failing;
 mod readings;
 mod record;
@@ -10,6 +11,7 @@ mod speed;
 
 pub use code::Readings;
 pub use community::Given;
+pub use division::{Division, Part};
 pub use failing::{Failing, FailingOperation};
 pub use readings::{MemoryReadings, Spell};
 pub use record::Record;
@@ -80,7 +82,8 @@ pub fn panels_questions(criteria: &Criteria, now: Timestamp) -> Vec<Question> {
     questions.push(ask(Subject::Scores, of_people.clone()));
     questions.push(Question { for_each: Some(Dimension::Backend), ..ask(Subject::Operations { limit: None }, of_people.clone()) });
     questions.push(ask(Subject::ErrorDays, of_people.clone()));
-    questions.push(ask(Subject::Failures, of_people));
+    questions.push(ask(Subject::Failures, of_people.clone()));
+    questions.push(ask(Subject::MemoryTrees, of_people));
     questions
 }
 
@@ -121,7 +124,10 @@ pub fn panels<'a>(criteria: &Criteria, answers: &'a [Answer], now: Timestamp) ->
         scores: Vec::new(),
         speed: Speed::of(criteria, cells, &report.performance, operations_by(&Dimension::Backend)),
         failing: Failing::of(cells, the!(ErrorDays).map_or(&[], Vec::as_slice), the!(Failures).map_or(&[], Vec::as_slice)),
-        memory_readings: MemoryReadings::of(the!(Memory).into_iter().flat_map(|groups| groups.groups.values().flatten())),
+        memory_readings: MemoryReadings::of(
+            the!(Memory).into_iter().flat_map(|groups| groups.groups.values().flatten()),
+            the!(MemoryTrees).map_or(&[], Vec::as_slice),
+        ),
         record: None,
         report,
     };

@@ -4,7 +4,7 @@
 //! it: when, who, where, in which version. `facts!` below is the one place where kinds and keys are listed: from it come
 //! the Rust types, the reader, which refuses unknown keys, the writer, and the JSON Schema.
 
-use crate::{Timestamp, limits};
+use crate::{ProcessMemory, Timestamp, limits, process_memory};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -241,6 +241,8 @@ facts! {
             processes: u64,
             /// CPU time that the tree used since the reading before, in microseconds.
             cpu_us: u64,
+            /// How `bytes` divides among the processes: at most 64, of which one stands for all that have no entry of their own.
+            tree: Vec<ProcessMemory>,
         }
     }
 
@@ -657,7 +659,8 @@ impl Fact {
                 at_most("every_us", memory.every_us, limits::DURATION_US_MAX)?;
                 at_most("pid", memory.pid, limits::COUNT_MAX)?;
                 at_most("processes", memory.processes, limits::COUNT_MAX)?;
-                at_most("cpu_us", memory.cpu_us, limits::DURATION_US_MAX)
+                at_most("cpu_us", memory.cpu_us, limits::DURATION_US_MAX)?;
+                process_memory::check(memory.tree.as_deref().unwrap_or_default())
             }
             Self::Interaction(interaction) => {
                 name("recognized", interaction.recognized.as_deref())?;
@@ -876,7 +879,7 @@ struct Envelope<'a> {
     kind: Option<Cow<'a, str>>,
 }
 
-fn name(key: &'static str, value: Option<&str>) -> Result<(), Invalid> {
+pub(crate) fn name(key: &'static str, value: Option<&str>) -> Result<(), Invalid> {
     match value {
         Some("") => Err(Invalid::Empty { key }),
         Some(text) => long(key, text, limits::NAME_BYTES_MAX),
@@ -892,7 +895,7 @@ fn finite(key: &'static str, value: f64) -> Result<(), Invalid> {
     if value.is_finite() { Ok(()) } else { Err(Invalid::Absurd { key, value: value.to_string(), why: "it is not a finite number" }) }
 }
 
-fn at_most(key: &'static str, value: Option<u64>, max: u64) -> Result<(), Invalid> {
+pub(crate) fn at_most(key: &'static str, value: Option<u64>, max: u64) -> Result<(), Invalid> {
     match value {
         Some(value) if value > max => Err(Invalid::Absurd { key, value: value.to_string(), why: "it is too large to be true" }),
         _ => Ok(()),

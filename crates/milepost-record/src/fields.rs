@@ -67,6 +67,7 @@ impl Question {
             }
             Subject::Misses { limit: None, .. } => &[(Kind::Operation, &["at", "operation", "outcome", "dry_run", "error_category"])],
             Subject::Memory => &[(Kind::Memory, &["at", "run", "process", "measure", "every_us", "bytes", "complete", "cpu_us"])],
+            Subject::MemoryTrees => &[(Kind::Memory, &["id", "at", "run", "measure", "bytes", "complete", "processes", "tree"])],
             Subject::Measurement { .. } => {
                 &[(Kind::Measurement, &["id", "at", "name", "value", "unit", "source", "scope", "attributes.people"])]
             }

@@ -96,6 +96,7 @@ mod event;
 mod fields;
 mod files;
 pub mod limits;
+mod process_memory;
 mod question;
 mod recorder;
 mod segment;
@@ -112,6 +113,7 @@ pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recordi
 pub use event::*;
 pub use fields::{FieldUse, Fields};
 pub use files::{SpoolError, check_folder};
+pub use process_memory::ProcessMemory;
 pub use question::*;
 pub use recorder::{Recorder, Running};
 pub use segment::{Line, Manifest, Segment, Unreadable};

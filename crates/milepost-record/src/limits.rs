@@ -18,6 +18,10 @@ pub const SEGMENT_AGE_MAX: Duration = Duration::from_secs(60 * 60);
 pub const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 /// A duration beyond this is a mistake: a year and a day, in microseconds.
 pub const DURATION_US_MAX: u64 = 366 * 24 * 3600 * 1_000_000;
+/// The most processes that a memory reading tells apart.
+pub const TREE_PROCESSES_MAX: usize = 64;
+/// The longest name of one of them in bytes of UTF-8.
+pub const PROCESS_NAME_BYTES_MAX: usize = 64;
 /// An amount of memory beyond this is a mistake: 1 PiB.
 pub const MEMORY_BYTES_MAX: u64 = 1 << 50;
 /// Of a command that never takes as much, `milepost run` may not know the peak: it is hidden by Milepost's own, which a command

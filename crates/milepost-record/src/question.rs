@@ -3,7 +3,7 @@
 //! A threshold travels in the question, and the answer counts on both sides of it: so a verdict never depends on a quantile
 //! that somebody rounded, and the events can be counted where they are.
 
-use crate::{Event, Kind, Measure, Timestamp, Unreadable};
+use crate::{Event, Kind, Measure, ProcessMemory, Timestamp, Unreadable};
 use jiff::civil::Date;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -219,6 +219,8 @@ pub enum Subject {
     },
     /// The readings of memory, by run.
     Memory,
+    /// How the memory of the newest run divided among its processes: in its newest complete reading, and at its peak.
+    MemoryTrees,
     /// The readings of one measurement.
     Measurement {
         /// Its name.
@@ -264,7 +266,7 @@ impl Subject {
             Self::Sessions | Self::FirstSessions => Kind::Session,
             Self::Interactions => Kind::Interaction,
             Self::Feedback | Self::Scores => Kind::Note,
-            Self::Memory => Kind::Memory,
+            Self::Memory | Self::MemoryTrees => Kind::Memory,
             Self::Measurement { .. } | Self::Measurements { .. } => Kind::Measurement,
         }
     }
@@ -300,6 +302,8 @@ pub enum Evidence {
     Misses(Vec<Miss>),
     /// To [`Subject::Memory`]: for each group its runs, by their beginning.
     Memory(Groups<Run>),
+    /// To [`Subject::MemoryTrees`]: the reading at the peak, then the newest one, which may be the same; none where none is complete.
+    MemoryTrees(Vec<MemoryTree>),
     /// To [`Subject::Measurement`]: for each group its newest readings, in order.
     Measurement(Groups<Reading>),
     /// To [`Subject::Breakdown`]: by operation, then backend.
@@ -403,6 +407,23 @@ pub struct MemorySample {
     pub complete: bool,
     /// CPU time since the reading before, in microseconds.
     pub cpu_us: Option<u64>,
+}
+
+/// How the memory of one reading divided among the processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryTree {
+    /// The run that the reading is part of.
+    pub run: String,
+    /// When.
+    pub at: Timestamp,
+    /// Memory of all processes, in bytes.
+    pub bytes: u64,
+    /// What the bytes count.
+    pub measure: Measure,
+    /// How many processes were read, where it is known.
+    pub processes: Option<u64>,
+    /// What each of them took; `None` where the reading does not say.
+    pub tree: Option<Vec<ProcessMemory>>,
 }
 
 /// One reading of a measurement.

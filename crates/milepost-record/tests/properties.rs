@@ -2,8 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Durability, ErrorDetail, Event, Fact, Interaction, Label, Measure, Measurement, Memory, Note, Operation, Origin, Outcome, Scalar,
-    Session, Spool, Timestamp, Topic, limits,
+    Durability, ErrorDetail, Event, Fact, Interaction, Label, Measure, Measurement, Memory, Note, Operation, Origin, Outcome,
+    ProcessMemory, Scalar, Session, Spool, Timestamp, Topic, limits,
 };
 use proptest::{collection::btree_map, option, prelude::*, sample::select};
 
@@ -48,10 +48,18 @@ fn fact() -> impl Strategy<Value = Fact> {
             (fact.peak_bytes, fact.peak_measure) = peak.unzip();
             fact.into()
         });
-    let memory = (name(), 0..=limits::MEMORY_BYTES_MAX, select(Measure::ALL), any::<bool>(), option::of(0..=limits::COUNT_MAX)).prop_map(
-        |(run, bytes, measure, complete, pid)| {
+    let id = || option::of(0..=limits::COUNT_MAX);
+    let process = (any::<[char; 16]>(), 0..=limits::MEMORY_BYTES_MAX, id(), id()).prop_map(|(name, bytes, pid, parent)| ProcessMemory {
+        name: name.into_iter().collect(),
+        bytes,
+        pid,
+        parent,
+    });
+    let tree = option::of(proptest::collection::vec(process, 0..=limits::TREE_PROCESSES_MAX));
+    let memory = (name(), 0..=limits::MEMORY_BYTES_MAX, select(Measure::ALL), any::<bool>(), id(), tree).prop_map(
+        |(run, bytes, measure, complete, pid, tree)| {
             let mut fact = Memory::new(run, bytes, measure, complete);
-            fact.pid = pid;
+            (fact.pid, fact.tree) = (pid, tree);
             fact.into()
         },
     );

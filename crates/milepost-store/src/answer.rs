@@ -1,6 +1,11 @@
 //! What the engine returns as plain data: Arrow ends here.
 
-use crate::{StoreError, breakdown::Cells, events::events, people};
+use crate::{
+    StoreError,
+    breakdown::Cells,
+    events::{events, trees},
+    people,
+};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, TimestampMicrosecondArray, UInt64Array},
@@ -12,8 +17,8 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, Miss, OperationDay, Question, Reading, Run,
-    Subject, Timestamp, Understood,
+    ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, MemoryTree, Miss, OperationDay, Question,
+    Reading, Run, Subject, Timestamp, Understood,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -25,6 +30,7 @@ fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreErr
         Subject::Operations { .. } | Subject::PeakMemory { .. } | Subject::Breakdown => return Err(StoreError::Shape("rows")),
         Subject::Misses { .. } => Evidence::Misses(misses(&batches)?),
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
+        Subject::MemoryTrees => Evidence::MemoryTrees(memory_trees(&batches)?),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
         Subject::ErrorDays => Evidence::ErrorDays(error_days(&batches)?),
         Subject::Failures => Evidence::Failures(failures(&batches)?),
@@ -208,6 +214,28 @@ fn memory(batches: &[Columns<'_>]) -> Result<ByGroup<Run>, StoreError> {
         runs.sort_by_key(|run| run.samples.first().map(|s| s.at));
     }
     Ok(groups)
+}
+
+/// Which of the two is the peak is told by the bytes, since a UNION promises no order.
+fn memory_trees(batches: &[Columns<'_>]) -> Result<Vec<MemoryTree>, StoreError> {
+    let mut found = Vec::new();
+    for columns in batches {
+        let (run, measure) = (columns.text("run")?, columns.text("measure")?);
+        let (at, bytes, processes) = (columns.times("at")?, columns.unsigned("bytes")?, columns.unsigned("processes")?);
+        let trees = trees(columns.0.column_by_name("tree").ok_or(StoreError::Shape("tree"))?)?;
+        for (row, tree) in trees.into_iter().enumerate() {
+            found.push(MemoryTree {
+                run: run(row).ok_or(StoreError::Shape("run"))?,
+                at: time(&at, row)?,
+                bytes: bytes.value(row),
+                measure: measure(row).and_then(|word| word.parse().ok()).ok_or(StoreError::Shape("measure"))?,
+                processes: processes.is_valid(row).then(|| processes.value(row)),
+                tree: tree.map(serde_json::from_value).transpose().map_err(|_| StoreError::Shape("tree"))?,
+            });
+        }
+    }
+    found.sort_by_key(|tree| (Reverse(tree.bytes), tree.at));
+    Ok(found)
 }
 
 fn measurements(batches: &[Columns<'_>]) -> Result<ByGroup<Reading>, StoreError> {

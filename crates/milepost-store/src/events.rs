@@ -1,7 +1,7 @@
 //! Columns back to events, through the wire format: so what comes out of a table was read as strictly as what goes in.
 
 use crate::{
-    StoreError,
+    StoreError, query,
     tables::{BOOLEAN, DAY, INTEGER, NUMBER},
 };
 use datafusion::{
@@ -28,6 +28,7 @@ pub(crate) fn events(kind: Kind, batch: &RecordBatch) -> Result<Vec<Event>, Stor
         let values: Vec<Option<Value>> = match name {
             DAY | "attribute_types" => continue,
             "attributes" => attributes(batch, array)?,
+            "tree" => trees(array)?,
             _ => plain(name, array)?,
         };
         for (row, value) in rows.iter_mut().zip(values) {
@@ -47,6 +48,12 @@ pub(crate) fn events(kind: Kind, batch: &RecordBatch) -> Result<Vec<Event>, Stor
     }
     let event = |row: Map<String, Value>| Event::from_json(&Value::Object(row).to_string()).map_err(StoreError::Event);
     rows.into_iter().map(event).collect()
+}
+
+/// The processes of each reading that says them, as the wire has them.
+pub(crate) fn trees(array: &ArrayRef) -> Result<Vec<Option<Value>>, StoreError> {
+    let values = query::values(array).map_err(DataFusionError::from)?;
+    Ok(values.into_iter().map(|tree| (!tree.is_null()).then_some(tree)).collect())
 }
 
 /// The values of a column of one plain type.

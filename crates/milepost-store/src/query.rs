@@ -405,7 +405,7 @@ fn rows(batch: &RecordBatch) -> Result<Vec<Vec<Value>>, ArrowError> {
 }
 
 /// All values of an array.
-fn values(array: &dyn Array) -> Result<Vec<Value>, ArrowError> {
+pub(crate) fn values(array: &dyn Array) -> Result<Vec<Value>, ArrowError> {
     let each = |value: &dyn Fn(usize) -> Result<Value, ArrowError>| -> Result<Vec<Value>, ArrowError> {
         (0..array.len()).map(|row| if array.is_null(row) { Ok(Value::Null) } else { value(row) }).collect()
     };

@@ -58,6 +58,13 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
         Subject::Memory => format!(
             "SELECT {group} AS \"group\", run, process, measure, every_us, at, bytes, complete, cpu_us\n{from}\nORDER BY 1, run, at"
         ),
+        Subject::MemoryTrees => {
+            let of_run = format!(
+                "(SELECT run, at, id, bytes, measure, processes, tree {from}\n   AND complete AND run = (SELECT run {from}\n   \
+                 ORDER BY at DESC, id DESC LIMIT 1)"
+            );
+            format!("{of_run}\n ORDER BY bytes DESC, at, id LIMIT 1)\nUNION ALL\n{of_run}\n ORDER BY at DESC, id DESC LIMIT 1)")
+        }
         Subject::Measurement { .. } => {
             format!(
                 "SELECT {group} AS \"group\", at, value, unit, source, scope, get_field(attributes, 'people') AS people\n\

@@ -7,14 +7,16 @@ use crate::StoreError;
 use datafusion::{
     arrow::{
         array::{
-            ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder,
-            TimestampMicrosecondArray,
+            Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, MapBuilder, MapFieldNames, StringArray,
+            StringBuilder, StructArray, TimestampMicrosecondArray,
         },
+        buffer::{NullBuffer, OffsetBuffer},
+        datatypes::{DataType, Field, Fields},
         record_batch::RecordBatch,
     },
     error::DataFusionError,
 };
-use milepost_record::{Event, Fact, Kind, Scalar, Timestamp};
+use milepost_record::{Event, Fact, Kind, ProcessMemory, Scalar, Timestamp};
 use std::sync::Arc;
 
 /// The column by which is known which parts of a table to read: the day of `at` in UTC.
@@ -27,8 +29,8 @@ pub(crate) fn day(at: Timestamp) -> i32 {
 }
 
 /// The columns of a kind that tell of a person: their smallest and largest values are not kept beside the data, where forgetting
-/// somebody would not reach them.
-pub(crate) const PERSONAL: &[&str] = &["user", "session", "persona", "attributes", "attribute_types", "error_text", "text"];
+/// somebody would not reach them. Of the processes in `tree` they would say nothing that anybody asks.
+pub(crate) const PERSONAL: &[&str] = &["user", "session", "persona", "attributes", "attribute_types", "error_text", "text", "tree"];
 
 /// One batch of events of one kind.
 pub(crate) fn batch(kind: Kind, events: &[&Event]) -> Result<RecordBatch, StoreError> {
@@ -63,6 +65,7 @@ pub(crate) fn batch(kind: Kind, events: &[&Event]) -> Result<RecordBatch, StoreE
             .unsigned("pid", |f| f.pid)
             .unsigned("processes", |f| f.processes)
             .unsigned("cpu_us", |f| f.cpu_us)
+            .tree("tree", |f| f.tree.as_deref())
             .finish(),
         Kind::Interaction => columns!(Interaction)
             .text("recognized", |f| f.recognized.as_deref())
@@ -172,6 +175,25 @@ impl<'a, F> Columns<'a, F> {
     fn json(self, name: &'static str, get: impl Fn(&'a F) -> Option<&'a serde_json::Map<String, serde_json::Value>>) -> Self {
         let array = self.facts.iter().map(|f| get(f).and_then(|map| serde_json::to_string(map).ok())).collect::<StringArray>();
         self.with(name, Arc::new(array))
+    }
+
+    fn tree(self, name: &'static str, get: impl Fn(&'a F) -> Option<&'a [ProcessMemory]>) -> Self {
+        let of_each: Vec<_> = self.facts.iter().map(|f| get(f)).collect();
+        let all = || of_each.iter().flat_map(|tree| tree.unwrap_or_default());
+        let signed = |value: u64| i64::try_from(value).ok();
+        let columns: [(&str, ArrayRef); 4] = [
+            ("name", Arc::new(all().map(|of| Some(of.name.as_str())).collect::<StringArray>())),
+            ("bytes", Arc::new(all().map(|of| signed(of.bytes)).collect::<Int64Array>())),
+            ("pid", Arc::new(all().map(|of| of.pid.and_then(signed)).collect::<Int64Array>())),
+            ("parent", Arc::new(all().map(|of| of.parent.and_then(signed)).collect::<Int64Array>())),
+        ];
+        let fields: Fields = columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+        // The name that Delta gives the parts of a list.
+        let part = Arc::new(Field::new("element", DataType::Struct(fields.clone()), true));
+        let parts = StructArray::new(fields, columns.into_iter().map(|(_, array)| array).collect(), None);
+        let offsets = OffsetBuffer::from_lengths(of_each.iter().map(|tree| tree.map_or(0, <[_]>::len)));
+        let known: NullBuffer = of_each.iter().map(Option::is_some).collect();
+        self.with(name, Arc::new(ListArray::new(part, offsets, Arc::new(parts), Some(known))))
     }
 
     fn time(self, name: &'static str, get: impl Fn(&F) -> Option<Timestamp>) -> Self {

@@ -87,6 +87,7 @@ const VIEWS: &[(&str, &str, Meanings)] = &[
             ("pid", "id of that process"),
             ("processes", "how many processes were read"),
             ("cpu_us", "CPU time since the reading before, in microseconds"),
+            ("tree", "how bytes divides among the processes, a list: name, bytes, pid and parent of each; pid is null of (others)"),
         ],
     ),
     (

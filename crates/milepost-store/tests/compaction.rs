@@ -2,10 +2,10 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Dimension, Durability, Event, Evidence, Interaction, Kind, Measure, Measurement, Memory, Note, Operation, Origin, Outcome, Question,
-    Scalar, Session, Span, Spool, Subject, Timestamp, Topic,
+    Dimension, Durability, Event, Evidence, Interaction, Kind, Measure, Measurement, Memory, Note, Operation, Origin, Outcome,
+    ProcessMemory, Question, Scalar, Session, Span, Spool, Subject, Timestamp, Topic,
 };
-use milepost_store::{Compacted, Selection, Store, StoreError, Upkeep, check, compact, repair};
+use milepost_store::{Compacted, QueryLimits, Selection, Store, StoreError, Upkeep, check, compact, repair};
 use proptest::{collection::btree_map, prelude::*};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -485,18 +485,7 @@ fn a_column_that_old_files_lack_is_null_in_them() {
     spooled(data, &operation("1", "2026-11-01T10:00:00Z", 1));
     compacted(data);
     // As a Milepost wrote it that knew neither backend nor sample.
-    let table = data.join("store/operations");
-    wait(async {
-        let url = url::Url::from_directory_path(&table).expect("a URL");
-        let old = deltalake_core::DeltaTableBuilder::from_url(url.clone()).expect("a table").load().await.expect("loaded");
-        let engine = datafusion::prelude::SessionContext::new();
-        engine.register_table("old", old.table_provider().await.expect("a provider")).expect("registered");
-        let rows = engine.sql("SELECT * EXCEPT (backend, sample) FROM old").await.expect("a plan").collect().await.expect("rows");
-        fs::remove_dir_all(&table).expect("removed");
-        fs::create_dir(&table).expect("a folder");
-        let new = deltalake_core::DeltaTableBuilder::from_url(url).expect("a table").build().expect("a handle");
-        new.write(rows).with_partition_columns(["day"]).await.expect("written");
-    });
+    without(data, "operations", "backend, sample");
     assert_eq!(counted(data)[&Kind::Operation], 1);
     let mut event = operation("2", "2026-11-01T10:00:00Z", 2);
     if let milepost_record::Fact::Operation(operation) = &mut event.fact {
@@ -507,6 +496,75 @@ fn a_column_that_old_files_lack_is_null_in_them() {
     assert!(lines.len() == 2 && lines[1].contains(r#""backend":"native""#), "{lines:?}");
     compacted(data);
     assert_eq!(exported(data), lines);
+}
+
+/// Writes a table anew as an older Milepost would have, which did not know these columns.
+fn without(data: &Path, table: &str, columns: &str) {
+    let table = data.join("store").join(table);
+    wait(async {
+        let url = url::Url::from_directory_path(&table).expect("a URL");
+        let old = deltalake_core::DeltaTableBuilder::from_url(url.clone()).expect("a table").load().await.expect("loaded");
+        let engine = datafusion::prelude::SessionContext::new();
+        engine.register_table("old", old.table_provider().await.expect("a provider")).expect("registered");
+        let rows = engine.sql(&format!("SELECT * EXCEPT ({columns}) FROM old")).await.expect("a plan").collect().await.expect("rows");
+        fs::remove_dir_all(&table).expect("removed");
+        fs::create_dir(&table).expect("a folder");
+        let new = deltalake_core::DeltaTableBuilder::from_url(url).expect("a table").build().expect("a handle");
+        new.write(rows).with_partition_columns(["day"]).await.expect("written");
+    });
+}
+
+#[test]
+fn the_processes_of_a_reading_come_back_as_they_were_beside_readings_that_do_not_tell() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let process = |pid: Option<u64>, parent, name: &str, bytes| ProcessMemory { name: name.to_owned(), bytes, pid, parent };
+    let reading = |minute: u64, bytes: u64, complete, tree: Option<Vec<ProcessMemory>>| {
+        let mut memory = Memory::new("r", bytes, Measure::Pss, complete);
+        (memory.processes, memory.tree) = (Some(3), tree);
+        let mut event = Event::at(at(&format!("2026-11-01T10:{minute:02}:00Z")), memory);
+        (event.id, event.origin) = (Some(minute.to_string()), Some(Origin::Use));
+        event
+    };
+    let tree = |server| {
+        vec![
+            process(Some(1), None, "nfh", 20),
+            process(Some(2), Some(1), "llama \u{1f999} '\"", server),
+            process(None, None, "(others)", 5),
+        ]
+    };
+    spooled(data, &reading(0, 70, true, None));
+    compacted(data);
+    without(data, "memory", "tree");
+    spooled(data, &reading(1, 125, true, Some(tree(100))));
+    spooled(data, &reading(2, 900, false, None));
+    let asked = || {
+        let question = Question {
+            subject: Subject::MemoryTrees,
+            span: Span { from: at("2026-10-01T00:00:00Z"), to: at(NOW) },
+            filter: [(Dimension::Origin, ["use".to_owned()].into())].into(),
+            for_each: None,
+            aliases: BTreeMap::new(),
+            time_zone: "UTC".to_owned(),
+        };
+        let store = wait(Store::open(data, at(NOW))).expect("a store");
+        let Evidence::MemoryTrees(found) = wait(store.answer(&question)).expect("an answer").evidence else { panic!("no trees") };
+        found.into_iter().map(|of| (of.bytes, of.tree)).collect::<Vec<_>>()
+    };
+    // One that is not complete is neither.
+    assert_eq!(asked(), [(125, Some(tree(100))), (125, Some(tree(100)))]);
+    spooled(data, &reading(3, 60, true, Some(tree(35))));
+    spooled(data, &reading(4, 61, true, None));
+    let before = (asked(), exported(data));
+    assert_eq!(before.0, [(125, Some(tree(100))), (61, None)]);
+    assert_eq!(before.1.iter().filter(|line| line.contains(r#""parent":1"#)).count(), 2, "{:?}", before.1);
+    compacted(data);
+    assert_eq!((asked(), exported(data)), before);
+    // What people can ask.
+    let sql = "SELECT p['name'] AS name, max(p['bytes']) AS most FROM (SELECT unnest(tree) AS p FROM memory WHERE complete) GROUP BY 1 ORDER BY 2 DESC";
+    let limits = QueryLimits { memory_bytes: 512_000_000, time: Duration::from_secs(60), rows: 10 };
+    let rows = wait(wait(Store::open(data, at(NOW))).expect("a store").query(sql, &limits)).expect("rows").rows;
+    assert_eq!(serde_json::json!(rows), serde_json::json!([["llama \u{1f999} '\"", 100], ["nfh", 20], ["(others)", 5]]));
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn subjects() -> Vec<Subject> {
         Subject::Misses { limit: limit(false), failed: false },
         Subject::Misses { limit: limit(true), failed: true },
         Subject::Memory,
+        Subject::MemoryTrees,
         Subject::Measurement { name: "coverage.statements".to_owned() },
         Subject::Breakdown,
         Subject::ErrorDays,
@@ -58,8 +59,9 @@ fn subjects() -> Vec<Subject> {
         Subject::Measurements { .. } => 12,
         Subject::Feedback => 13,
         Subject::Scores => 14,
+        Subject::MemoryTrees => 15,
     };
-    assert_eq!(all.iter().map(place).collect::<BTreeSet<_>>(), (0..15).collect());
+    assert_eq!(all.iter().map(place).collect::<BTreeSet<_>>(), (0..16).collect());
     all
 }
 

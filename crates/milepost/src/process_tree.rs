@@ -10,7 +10,7 @@ mod names;
 #[cfg(target_os = "linux")]
 mod proc_files;
 
-use milepost_record::Measure;
+use milepost_record::{Measure, ProcessMemory, limits};
 use names::{Names, seems_to_work_for};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::{io, thread, time::Duration};
@@ -61,6 +61,8 @@ pub struct Sample {
     pub cpu_us: Option<u64>,
     /// Names of processes outside the tree that seem to work for the product, such as its daemon.
     pub not_measured: Vec<String>,
+    /// How `bytes` divides among the processes, at most [`limits::TREE_PROCESSES_MAX`]; `None` where the sample is incomplete.
+    pub tree: Option<Vec<ProcessMemory>>,
 }
 
 /// Why there is no process to measure.
@@ -225,7 +227,8 @@ impl ProcessTree {
         let not_measured = self.not_measured(&table, &members);
         self.before = Some(table);
         let complete = complete && !hidden && !undecided && self.before.as_ref().is_some_and(|table| table.whole);
-        Ok(Some(Sample { bytes, measure, processes, complete, cpu_us, not_measured }))
+        let tree = complete.then(|| divided(&members, &readings, measure, |row| self.names.get(&row.id).map(|(_, name)| name.as_str())));
+        Ok(Some(Sample { bytes, measure, processes, complete, cpu_us, not_measured, tree }))
     }
 
     fn not_measured(&mut self, table: &Table, members: &[Row]) -> Vec<String> {
@@ -335,6 +338,30 @@ fn sum(readings: &[Reading]) -> Sum {
     }
     let measure = if all_pss && processes > 0 { Measure::Pss } else { Measure::Rss };
     Sum { bytes, measure, processes, complete: usize::try_from(processes).ok() == Some(memories().count()) }
+}
+
+/// What each process took, by the measure of the sum; `readings` are those of the members that have not ended.
+fn divided<'a>(members: &[Row], readings: &[Reading], of: Measure, name: impl Fn(&Row) -> Option<&'a str>) -> Vec<ProcessMemory> {
+    let read = members.iter().filter(|row| !row.ended).zip(readings).filter_map(|(row, reading)| match reading {
+        Reading::Memory { pss, rss, .. } => Some((row, if of == Measure::Pss { *pss } else { *rss }?)),
+        Reading::Ended => None,
+    });
+    let read: Vec<_> = read.collect();
+    let parents: HashMap<u32, u32> = members.iter().map(|row| (row.id.pid, row.parent)).collect();
+    let is_read: BTreeSet<u32> = read.iter().map(|(row, _)| row.id.pid).collect();
+    // Between the two may be some that ended and were not asked for yet.
+    let parent = |row: &Row| {
+        let mut above = std::iter::successors(Some(row.parent), |pid| parents.get(pid).copied()).take(members.len());
+        above.find(|pid| is_read.contains(pid)).map(u64::from)
+    };
+    let entry = |(row, bytes): (&Row, u64)| {
+        let name = name(row).filter(|name| !name.is_empty()).unwrap_or(&row.comm);
+        let name = &name[..name.floor_char_boundary(limits::PROCESS_NAME_BYTES_MAX)];
+        // A process can take its name away.
+        let name = if name.is_empty() { "(no name)" } else { name };
+        ProcessMemory { name: name.to_owned(), bytes, pid: Some(row.id.pid.into()), parent: parent(row) }
+    };
+    ProcessMemory::largest(read.into_iter().map(entry).collect(), limits::TREE_PROCESSES_MAX)
 }
 
 /// The root and all below it, without `own` and what is below that; `None` where the root has ended.

@@ -174,6 +174,16 @@ fn memory_of_all_processes_of_the_tree_is_added_up() {
         assert_eq!(event["process"], "sh");
         assert_eq!(event["run"], events[0]["run"]);
     }
+    for event in &events {
+        let tree = event["tree"].as_array().expect("processes");
+        assert_eq!(tree.iter().map(bytes).sum::<u64>(), bytes(event), "the processes add up to the whole: {event}");
+        assert_eq!(tree.len() as u64, event["processes"], "{event}");
+        assert!(tree[0]["pid"] == event["pid"] && tree[0]["parent"].is_null(), "{event}");
+        let children: Vec<_> = tree.iter().filter(|of| of["parent"] == event["pid"]).collect();
+        assert!(children.len() == 2 && children.iter().all(|of| of["name"] == "sh" && bytes(of) >= HELD), "{event}");
+        // What a process was started with may be a secret.
+        assert!(!event.to_string().contains("head -c"), "{event}");
+    }
     assert_eq!(events[0]["cpu_us"], Value::Null, "there is no sample before the first");
     assert!(events[1..].iter().all(|event| event["cpu_us"].is_u64()));
 }

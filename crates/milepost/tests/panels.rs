@@ -9,8 +9,8 @@ use milepost_judge::{
     panels_questions, scorecard::SCHEMA_VERSION,
 };
 use milepost_record::{
-    Answer, Breakdown, Criterion, Dimension, ErrorDay, Event, Evidence, Failure, Groups, Measure, MemorySample, OperationDay, Run, Subject,
-    Timestamp, Verdict as Judged,
+    Answer, Breakdown, Criterion, Dimension, ErrorDay, Event, Evidence, Failure, Groups, Measure, MemorySample, MemoryTree, OperationDay,
+    ProcessMemory, Run, Subject, Timestamp, Verdict as Judged,
 };
 use std::{
     collections::BTreeMap,
@@ -113,6 +113,9 @@ impl Seen {
         let answer = |subject: &Subject, for_each: Option<&Dimension>| match subject {
             Subject::Breakdown => Evidence::Breakdown(self.cells.clone()),
             Subject::Memory => Evidence::Memory(Groups { groups: [(None, self.runs.clone())].into(), folded: 0 }),
+            Subject::MemoryTrees if self.runs.iter().flat_map(|run| &run.samples).any(|sample| sample.complete) => {
+                Evidence::MemoryTrees(trees())
+            }
             Subject::ErrorDays => Evidence::ErrorDays(self.errors.clone()),
             Subject::Failures => Evidence::Failures(self.failures.clone()),
             Subject::Operations { .. } if for_each == Some(&Dimension::Backend) => {
@@ -132,6 +135,21 @@ impl Seen {
     fn page(&self) -> String {
         page(&self.panels())
     }
+}
+
+/// The peak and the newest reading of the newest run, and one of another run.
+fn trees() -> Vec<MemoryTree> {
+    let process = |pid, parent, name: &str, mb: u64| ProcessMemory { name: name.to_owned(), bytes: mb * 1_000_000, pid: Some(pid), parent };
+    let tree = |server| vec![process(1, None, "nfh", 30), process(2, Some(1), "llama-server", server), process(3, Some(2), "<b>", 20)];
+    let reading = |run: &str, minute: u32, server| MemoryTree {
+        run: run.to_owned(),
+        at: at(&format!("2026-11-20T10:{minute:02}:00Z")),
+        bytes: (50 + server) * 1_000_000,
+        measure: Measure::Pss,
+        processes: Some(3),
+        tree: Some(tree(server)),
+    };
+    vec![reading("early", 59, 900), reading("late", 10, 100), reading("late", 20, 60)]
 }
 
 fn page(panels: &Panels) -> String {
@@ -250,6 +268,30 @@ fn the_numbers_are_those_of_the_report() {
     assert_eq!(readings, memory.readings);
     // 20 kB in ten seconds are 173 MB a day.
     assert!(panel(&page, "memory").contains("+173 MB a day") && panel(&page, "memory").contains("class=\"p-slope\""));
+
+    let mut by_process = table(&page, "memory-newest");
+    assert_eq!(
+        by_process.iter().map(|row| row.join(" | ")).collect::<Vec<_>>(),
+        [
+            "nfh | – | 30 MB | 110 MB | 100%",
+            "llama-server | nfh | 60 MB | 80 MB | 72.7%",
+            "&#60;b&#62; | llama-server | 20 MB | 20 MB | 18.2%"
+        ]
+    );
+    by_process = table(&page, "memory-peak");
+    assert_eq!(by_process[1][2], "100 MB");
+    assert!(panel(&page, "memory").contains("<text x=\"6\" y=\"17\">llama-server 80\u{a0}MB</text>"));
+}
+
+#[test]
+fn readings_that_do_not_tell_processes_apart_are_not_known_by_process() {
+    let mut panels = seen().panels();
+    for of in [&mut panels.memory_readings.newest, &mut panels.memory_readings.peak].into_iter().flatten() {
+        of.parts = None;
+    }
+    let memory = panel(&page(&panels), "memory").to_owned();
+    assert_eq!(memory.matches("MB (pss)</figcaption><div class=\"gap\"></div>").count(), 2);
+    assert!(memory.contains("not known by process") && !memory.contains("class=\"p-icicle\""));
 }
 
 #[test]

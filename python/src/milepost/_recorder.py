@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar, Union, cast
 
@@ -252,9 +252,11 @@ class Recorder:
         pid: Optional[int] = None,
         processes: Optional[int] = None,
         cpu_s: Optional[float] = None,
+        tree: Optional[Sequence[Mapping[str, Any]]] = None,
         attributes: Optional[Attributes] = None,
     ) -> None:
-        """Records one reading of memory of a running product; `run` is the observation that it is part of.
+        """Records one reading of memory of a running product; `run` is the observation that it is part of, and `tree` says how
+        `bytes` divides among its processes: `name`, `bytes`, `pid` and `parent` of each.
 
         `milepost collect memory` reads a whole tree of processes from outside, and is the better way where it can run.
         """
@@ -273,6 +275,7 @@ class Recorder:
             "pid": pid,
             "processes": processes,
             "cpu_us": microseconds(cpu_s),
+            "tree": tree,
             "attributes": attributes,
         }
         self.record(event)

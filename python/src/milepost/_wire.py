@@ -10,9 +10,9 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 VERSION = 1
 LINE_BYTES_MAX = 256 * 1024
@@ -21,6 +21,8 @@ TEXT_BYTES_MAX = 64 * 1024
 ATTRIBUTES_MAX = 64
 DURATION_US_MAX = 366 * 24 * 3600 * 1_000_000
 MEMORY_BYTES_MAX = 1 << 50
+TREE_PROCESSES_MAX = 64
+PROCESS_NAME_BYTES_MAX = 64
 COUNT_MAX = 1 << 53
 AHEAD_MAX = timedelta(minutes=5)
 
@@ -174,6 +176,30 @@ _OPERATION: Dict[str, Check] = {
     "dry_run": _flag,
     "sample": _name,
 }
+def _tree(key: str, value: Any) -> List[Dict[str, Any]]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or len(value) > TREE_PROCESSES_MAX:
+        raise Invalid(f"`{key}` is no list of at most {TREE_PROCESSES_MAX} processes: {value!r:.64}")
+    return [_process(key, of) for of in value]
+
+
+def _process(key: str, value: Any) -> Dict[str, Any]:
+    if not isinstance(value, Mapping) or not {"name", "bytes"} <= set(value) <= set(_PROCESS):
+        raise Invalid(f"`{key}` has processes with `name`, `bytes`, `pid` and `parent`: {value!r:.64}")
+    return {name: check(f"{key}.{name}", value[name]) for name, check in _PROCESS.items() if value.get(name) is not None}
+
+
+def _process_name(key: str, value: Any) -> str:
+    if not value:
+        raise Invalid(f"`{key}` is empty")
+    return _text_of(key, value, PROCESS_NAME_BYTES_MAX)
+
+
+_PROCESS: Dict[str, Check] = {
+    "name": _process_name,
+    "bytes": _whole(MEMORY_BYTES_MAX),
+    "pid": _whole(COUNT_MAX),
+    "parent": _whole(COUNT_MAX),
+}
 _MEMORY: Dict[str, Check] = {
     "run": _name,
     "bytes": _whole(MEMORY_BYTES_MAX),
@@ -184,6 +210,7 @@ _MEMORY: Dict[str, Check] = {
     "pid": _whole(COUNT_MAX),
     "processes": _whole(COUNT_MAX),
     "cpu_us": _whole(DURATION_US_MAX),
+    "tree": _tree,
 }
 _INTERACTION: Dict[str, Check] = {
     "recognized": _name,

@@ -1,10 +1,11 @@
 //! The memory of the newest run over time, with the line that a verdict on growth looks at, and what earlier runs took.
 
+use super::Division;
 use crate::{
     report::Memory,
     stability::{LineOfGrowth, line_of_growth},
 };
-use milepost_record::{MemorySample, Run, Timestamp};
+use milepost_record::{MemorySample, MemoryTree, Run, Timestamp};
 use std::time::Duration;
 
 /// The most spells that a run is shown in.
@@ -26,6 +27,10 @@ pub struct MemoryReadings {
     pub spell: Duration,
     /// The line through the newest run; `None` where it is too short for one.
     pub line: Option<LineOfGrowth>,
+    /// How the newest complete reading of the newest run divides among the processes.
+    pub newest: Option<Division>,
+    /// The same at its peak, where that is another one.
+    pub peak: Option<Division>,
 }
 
 /// Readings that followed one another. MB are 1,000,000 bytes.
@@ -46,15 +51,20 @@ pub struct Spell {
 }
 
 impl MemoryReadings {
-    pub(super) fn of<'a>(runs: impl Iterator<Item = &'a Run>) -> Self {
+    pub(super) fn of<'a>(runs: impl Iterator<Item = &'a Run>, trees: &[MemoryTree]) -> Self {
         let mut runs: Vec<&Run> = runs.filter(|run| !run.samples.is_empty()).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.samples.last().map(|sample| sample.at)));
+        let trees: Vec<_> = trees.iter().filter(|tree| runs.first().is_some_and(|run| run.run == tree.run)).collect();
+        let newest = trees.iter().max_by_key(|tree| tree.at);
+        let peak = trees.iter().max_by_key(|tree| tree.bytes).filter(|peak| newest.is_some_and(|newest| newest.bytes < peak.bytes));
         let (spell, spells) = runs.first().map(|run| spells(run)).unwrap_or_default();
         Self {
             more_runs: runs.len().saturating_sub(RUNS_MAX),
             line: runs.first().and_then(|run| line_of_growth(run)),
             spells,
             spell,
+            newest: newest.map(|tree| Division::of(tree)),
+            peak: peak.map(|tree| Division::of(tree)),
             runs: runs.iter().take(RUNS_MAX).filter_map(|run| Memory::of(run)).collect(),
         }
     }
@@ -131,11 +141,11 @@ mod tests {
     #[test]
     fn the_newest_run_comes_first_and_the_line_needs_an_hour() {
         let (short, long) = (run(30, 10), run(600, 10));
-        let readings = MemoryReadings::of([&short, &long].into_iter());
+        let readings = MemoryReadings::of([&short, &long].into_iter(), &[]);
         assert_eq!(readings.runs.iter().map(|run| run.readings).collect::<Vec<_>>(), [599, 29]);
         // One megabyte in ten seconds.
         let line = readings.line.expect("a line");
         assert!((line.slope_mb_a_day - 8640.0).abs() < 1e-6 && line.interval_mb_a_day[0] > 8000.0, "{line:?}");
-        assert_eq!(MemoryReadings::of(std::iter::once(&short)).line, None);
+        assert_eq!(MemoryReadings::of(std::iter::once(&short), &[]).line, None);
     }
 }

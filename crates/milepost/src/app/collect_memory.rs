@@ -206,6 +206,7 @@ fn event(options: &Options, root: &Root, sample: &Sample) -> Event {
     memory.pid = Some(root.pid().into());
     memory.processes = Some(sample.processes);
     memory.cpu_us = sample.cpu_us;
+    memory.tree.clone_from(&sample.tree);
     let mut event = Event::now(memory);
     if !sample.not_measured.is_empty() {
         event.attributes.insert("not_measured".to_owned(), Scalar::Text(sample.not_measured.join(", ")));
@@ -283,7 +284,7 @@ mod tests {
     }
 
     fn sample(bytes: u64, measure: Measure, complete: bool) -> Sample {
-        Sample { bytes, measure, processes: 1, complete, cpu_us: None, not_measured: Vec::new() }
+        Sample { bytes, measure, processes: 1, complete, cpu_us: None, not_measured: Vec::new(), tree: None }
     }
 
     fn add_up(samples: impl IntoIterator<Item = Sample>) -> Tally {

@@ -5,7 +5,8 @@ use jiff::{ToSpan, civil::Date};
 use milepost_judge::{Criteria, Panels, Verdict, panels, panels::Record, panels_questions};
 use milepost_record::{
     Answer, Breakdown, Criterion, Dimension, ErrorDay, Event, Evidence, Failure, Feedback, FirstSession, Groups, Measure, Measurement,
-    MemorySample, OperationDay, Reading, Return, Run, Scalar, Sessions, Subject, Timestamp, Understood, Verdict as Judged,
+    MemorySample, MemoryTree, OperationDay, ProcessMemory, Reading, Return, Run, Scalar, Sessions, Subject, Timestamp, Understood,
+    Verdict as Judged,
 };
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ impl Seen<'_> {
             Subject::ErrorDays => Evidence::ErrorDays(self.error_days()),
             Subject::Failures => Evidence::Failures(self.failures()),
             Subject::Memory => Evidence::Memory(Groups { groups: [(None, self.runs())].into(), folded: 0 }),
+            Subject::MemoryTrees => Evidence::MemoryTrees(vec![self.tree(70, 40), self.tree(0, 0)]),
             Subject::Sessions => {
                 Evidence::Sessions(Sessions { sessions: 1212, users: 214, users_without_start: 3, attempted: 4000, succeeded: 3713 })
             }
@@ -165,6 +167,23 @@ impl Seen<'_> {
                 .collect(),
         };
         vec![run("short", 40, 20, 0), run("even", 12, 900, 0), run("growing", 2, 1800, 20_000)]
+    }
+
+    /// The assistant, its backend in Python, the model's server with two workers, and a shell.
+    fn tree(&self, readings: u64, more_mb: u64) -> MemoryTree {
+        let process =
+            |pid, parent, name: &str, mb: u64| ProcessMemory { name: (self.named)(name), bytes: mb * 1_000_000, pid: Some(pid), parent };
+        let tree = vec![
+            process(4711, None, "nix-for-humanity", 24),
+            process(4712, Some(4711), "nfh-backend.py", 41),
+            process(4713, Some(4712), "llama-server", 98 + more_mb),
+            process(4714, Some(4713), "llama-worker", 9),
+            process(4715, Some(4713), "llama-worker", 8),
+            process(4716, Some(4711), "sh", 3),
+        ];
+        let bytes = tree.iter().map(|of| of.bytes).sum();
+        let at = self.ago(2, 10 * (1799 - readings));
+        MemoryTree { run: (self.named)("growing"), at, bytes, measure: Measure::Pss, processes: Some(6), tree: Some(tree) }
     }
 
     fn first_session(&self, n: u64) -> FirstSession {

@@ -2,11 +2,13 @@
 //! style sheet. None of them is green, since nothing here is judged, but for the verdicts of the history.
 
 mod bars;
+mod icicle;
 mod plot;
 mod timeline;
 
 pub(super) use self::{
     bars::{Columns, DayBars, Mark, Spread},
+    icicle::{Block, Icicle},
     plot::{Join, Plot, Point, scale},
     timeline::Timeline,
 };

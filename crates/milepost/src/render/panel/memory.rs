@@ -1,5 +1,7 @@
 //! The memory of a running product: the newest run over time, with the line that a verdict on growth looks at, and earlier runs.
 
+mod by_process;
+
 use super::{
     super::{
         chart::{
@@ -39,6 +41,7 @@ struct Memory {
     /// Begin and end of the charts.
     ends: Option<[(Timestamp, String); 2]>,
     spells: Option<Table>,
+    by_process: Option<String>,
     runs: Option<Table>,
     command: &'static str,
 }
@@ -57,6 +60,7 @@ pub(crate) fn memory(panels: &Panels) -> Result<Panel, NotWritten> {
         growth: growth(of.line.as_ref()),
         ends: run.map(|run| [run.from, run.to].map(|at| (at, moment(at)))),
         spells: run.and_then(|run| spells(of, run)),
+        by_process: by_process::by_process(of)?,
         runs: runs(of),
         command: COMMAND,
     };
