@@ -47,7 +47,7 @@ impl Seen<'_> {
             Subject::ErrorDays => Evidence::ErrorDays(self.error_days()),
             Subject::Failures => Evidence::Failures(self.failures()),
             Subject::Memory => Evidence::Memory(Groups { groups: [(None, self.runs())].into(), folded: 0 }),
-            Subject::MemoryTrees => Evidence::MemoryTrees(vec![self.tree(70, 40), self.tree(0, 0)]),
+            Subject::MemoryTrees => Evidence::MemoryTrees(vec![self.tree(1798), self.tree(1799)]),
             Subject::Sessions => {
                 Evidence::Sessions(Sessions { sessions: 1212, users: 214, users_without_start: 3, attempted: 4000, succeeded: 3713 })
             }
@@ -160,7 +160,7 @@ impl Seen<'_> {
                 .filter(|i| !(700..760).contains(i))
                 .map(|i| MemorySample {
                     at: self.ago(days, 10 * i),
-                    bytes: 180_000_000 + growth * i + 2_000_000 * (i % 7),
+                    bytes: growing(growth, i),
                     complete: i != 9,
                     cpu_us: (i > 0).then_some(400_000),
                 })
@@ -169,20 +169,19 @@ impl Seen<'_> {
         vec![run("short", 40, 20, 0), run("even", 12, 900, 0), run("growing", 2, 1800, 20_000)]
     }
 
-    /// The assistant, its backend in Python, the model's server with two workers, and a shell.
-    fn tree(&self, readings: u64, more_mb: u64) -> MemoryTree {
-        let process =
-            |pid, parent, name: &str, mb: u64| ProcessMemory { name: (self.named)(name), bytes: mb * 1_000_000, pid: Some(pid), parent };
+    /// A reading of the growing run: the assistant, its backend in Python, the model's server with two workers, and a shell.
+    fn tree(&self, reading: u64) -> MemoryTree {
+        let process = |pid, parent, name: &str, bytes| ProcessMemory { name: (self.named)(name), bytes, pid: Some(pid), parent };
+        let bytes = growing(20_000, reading);
         let tree = vec![
-            process(4711, None, "nix-for-humanity", 24),
-            process(4712, Some(4711), "nfh-backend.py", 41),
-            process(4713, Some(4712), "llama-server", 98 + more_mb),
-            process(4714, Some(4713), "llama-worker", 9),
-            process(4715, Some(4713), "llama-worker", 8),
-            process(4716, Some(4711), "sh", 3),
+            process(4711, None, "nix-for-humanity", 24_000_000),
+            process(4712, Some(4711), "nfh-backend.py", 41_000_000),
+            process(4713, Some(4712), "llama-server", bytes - 105_000_000),
+            process(4714, Some(4713), "llama-worker", 19_000_000),
+            process(4715, Some(4713), "llama-worker", 18_000_000),
+            process(4716, Some(4711), "sh", 3_000_000),
         ];
-        let bytes = tree.iter().map(|of| of.bytes).sum();
-        let at = self.ago(2, 10 * (1799 - readings));
+        let at = self.ago(2, 10 * reading);
         MemoryTree { run: (self.named)("growing"), at, bytes, measure: Measure::Pss, processes: Some(6), tree: Some(tree) }
     }
 
@@ -274,6 +273,11 @@ impl Seen<'_> {
         }
         recorded
     }
+}
+
+/// Bytes of a reading.
+fn growing(each: u64, reading: u64) -> u64 {
+    180_000_000 + each * reading + 2_000_000 * (reading % 7)
 }
 
 /// So many durations around one, each of them once or more.
