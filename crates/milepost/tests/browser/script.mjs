@@ -98,7 +98,7 @@ test("arrow keys on a chart read one day after the other out", () =>
     await page.keyboard.press("ArrowLeft");
     assert.equal(await heard(), first);
     await page.keyboard.press("ArrowRight");
-    assert.match(await heard(), /^1 Dec 2025 to 31 Dec 2025: /);
+    assert.match(await heard(), /^Dec 2025: /);
     await page.keyboard.press("PageUp");
     assert.match(await heard(), /^1 Jul 2026 to 31 Jul 2026: /);
     await page.keyboard.press("End");
