@@ -121,7 +121,7 @@ fn a_file_of_parquet_is_read_or_told_what_is_wrong() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let rows = runtime.block_on(async {
         let store = Store::open(data.path(), now).await.expect("a store");
-        store.write_parquet(Kind::Operation, &Selection::default(), &mut exported).await.expect("written")
+        store.write_parquet(Kind::Operation, &Selection::default(), None, &mut exported).await.expect("written")
     });
     assert_eq!(rows, 20);
     inputs.push(exported);

@@ -5,6 +5,7 @@ use crate::{
     digests::{Digests, files},
     lake::{CLAIMS, Lake, SEGMENTS, failed, in_table, remove},
     log,
+    rollups::Rollups,
     tombstones::Tombstones,
 };
 use milepost_record::{Kind, Spool, crash_point};
@@ -79,6 +80,9 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
                 }),
             }
         }
+        for path in Rollups::read(&lake)?.damaged()? {
+            findings.push(Finding { path, what: "this file of a rollup is not as it was written".to_owned(), repaired: None });
+        }
     }
     Ok(findings)
 }
@@ -92,6 +96,21 @@ fn unless_damaged<T>(read: Result<T, StoreError>, findings: &mut Vec<Finding>) -
         }
         read => read.map(Some),
     }
+}
+
+/// Whether rollups count what the events do: for each question of which they do not, what is wrong. Nothing is known of those that are
+/// behind the tables, which nobody reads.
+///
+/// # Errors
+/// Where something cannot be read.
+pub async fn verify(data: &Path) -> Result<Vec<Finding>, StoreError> {
+    let Some(lake) = Lake::find(data)? else { return Ok(Vec::new()) };
+    let finding = |(question, rows): (String, u64)| Finding {
+        path: lake.folder().join("rollups"),
+        what: format!("{rows} rows are not what the events say to: {}", question.split_whitespace().collect::<Vec<_>>().join(" ")),
+        repaired: None,
+    };
+    Ok(Rollups::differences(&lake).await?.into_iter().map(finding).collect())
 }
 
 /// Repairs what [`check`] finds, as far as that goes: a damaged segment is accepted as it is, so that what can be read of it
@@ -119,6 +138,12 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
     findings.extend(repair_logs(data, &lake)?);
     let found = check(data).await?;
     for mut finding in found {
+        if finding.path.starts_with(lake.folder().join("rollups")) {
+            Rollups::clear(&lake)?;
+            finding.repaired = Some("all rollups were dropped, and are made anew from the events".to_owned());
+            findings.push(finding);
+            continue;
+        }
         let Some(name) = tables().find(|name| finding.path.starts_with(lake.folder().join(name))) else {
             findings.push(finding);
             continue;

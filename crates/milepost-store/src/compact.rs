@@ -14,6 +14,7 @@ use crate::{
     digests::Digests,
     identity::{Identities, identity},
     lake::{CLAIMS, Lake, SEGMENTS, holds, select},
+    rollups::Rollups,
     tables,
     tombstones::Tombstones,
 };
@@ -26,6 +27,7 @@ use datafusion::{
     },
     error::DataFusionError,
 };
+use deltalake_core::DeltaTable;
 use jiff::civil::Date;
 use milepost_record::{Event, Kind, Segment, Spool, Timestamp, Unreadable, crash_point};
 use std::{
@@ -270,9 +272,13 @@ async fn take_in(
             continue;
         }
         let rows = events.chunks(ROWS).map(|events| tables::batch(*kind, events)).collect::<Result<Vec<_>, _>>()?;
-        lake.append(name, table, rows, spool.id(), last).await?;
-        done.events += events.len() as u64;
+        let before = table.as_ref().and_then(DeltaTable::version);
+        let after = lake.append(name, table, rows.clone(), spool.id(), last).await?.version();
         crash_point(name);
+        if *kind == Kind::Operation {
+            Rollups::add(lake, before, after, &rows).await?;
+        }
+        done.events += events.len() as u64;
     }
     Digests::settle(lake, &touched).await?;
     crash_point("settled");
@@ -324,12 +330,16 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
         }
     }
     for name in Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS, CLAIMS]) {
-        if let Some(table) = lake.open(name).await?
-            && lake.tidy(name, table).await?
-        {
+        let Some(table) = lake.open(name).await? else { continue };
+        let before = table.version();
+        if lake.tidy(name, table).await? {
             changed.insert(name);
+            if name == Kind::Operation.table() {
+                Rollups::follow(lake, before, lake.open(name).await?.as_ref().and_then(DeltaTable::version))?;
+            }
         }
     }
+    Rollups::tidy(lake, lake.removed_kept()).await?;
     crash_point("looked after");
     if changed.is_empty() { Ok(()) } else { Digests::settle(lake, &changed).await }
 }

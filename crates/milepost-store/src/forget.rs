@@ -18,6 +18,7 @@ use crate::{
     digests::Digests,
     events::events,
     lake::{Lake, failed, remove, select, sync},
+    rollups::Rollups,
     tables,
     tombstones::{Tombstones, Traces},
 };
@@ -154,6 +155,8 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
     if is_new {
         tombstones.publish(&lake)?;
     }
+    // They count the person too, and are made anew.
+    Rollups::clear(&lake)?;
     crash_point("learned");
     let mut stopped = None;
     if data.join("spool").is_dir() {

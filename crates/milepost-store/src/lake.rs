@@ -189,6 +189,10 @@ impl Lake {
             .map_err(in_table(name))
     }
 
+    pub(crate) const fn removed_kept(&self) -> Duration {
+        self.removed_kept
+    }
+
     /// Merges small files once there are many, and removes those that nothing needs any more.
     /// Whether there was anything to do.
     pub(crate) async fn tidy(&self, name: &str, table: DeltaTable) -> Result<bool, StoreError> {
@@ -315,7 +319,7 @@ pub(crate) async fn select(table: &DeltaTable, sql: &str) -> Result<Vec<RecordBa
 }
 
 /// Snappy, which costs a little disk: where a file is small, making ready for Zstandard took longer than reading it.
-fn compressed() -> WriterProperties {
+pub(crate) fn compressed() -> WriterProperties {
     // So that a test can search the bytes of a file for what must not be in it. Compiled into builds with debug assertions only.
     #[cfg(debug_assertions)]
     if std::env::var_os("MILEPOST_PLAIN_FILES").is_some() {

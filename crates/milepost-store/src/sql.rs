@@ -8,6 +8,8 @@ use milepost_record::{
 };
 use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
+/// Beyond how many operations durations are rounded, and rollups kept. The unit tests have no time for so many.
+pub(crate) const EXACT_MAX: u64 = if cfg!(test) { 200 } else { EXACT_DURATIONS_MAX as u64 };
 /// How many notes of a period are read.
 const REMARKS_MAX: usize = 1000;
 /// How many releases are looked at.
@@ -27,7 +29,7 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
             let date = date(question);
             let (ended, column, value) =
                 if matches!(question.subject, Subject::PeakMemory { .. }) { PEAK } else { (ENDED, "duration_us", DURATION) };
-            let shown = if rows > EXACT_DURATIONS_MAX as u64 { rounded(column) } else { column.to_owned() };
+            let shown = if rows > EXACT_MAX { rounded(column) } else { column.to_owned() };
             let count = |(index, limit): (usize, &&Limit)| {
                 format!("\n       count(*) FILTER (WHERE ended = 'ok' AND {}) AS {},", self::within(column, limit), column_of(index))
             };
@@ -43,16 +45,13 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
             )
         }
         Subject::Misses { limit, failed } => {
-            let beyond = limit.as_ref().map(|limit| format!("ended = 'ok' AND NOT ({})", within("duration_us", limit)));
-            let failed = failed.then(|| "ended IN ('failed', 'timeout')".to_owned());
-            let misses: Vec<_> = failed.into_iter().chain(beyond).collect();
             format!(
-                "SELECT operation, CASE WHEN ended <> 'ok' THEN coalesce(error_category, 'unknown') END AS category, count(*) AS n\n\
-                 FROM (SELECT {group} AS \"group\", {} AS operation, {ENDED} AS ended, {DURATION} AS duration_us, error_category\n      {})\n\
+                "SELECT operation, {MISSED} AS category, count(*) AS n\n\
+                 FROM (SELECT {group} AS \"group\", {} AS operation, {ENDED} AS ended, {DURATION} AS duration_us, error_category AS category\n      {})\n\
                  WHERE {}\nGROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {MISSES_MAX}",
                 column(&Dimension::Operation, question),
                 from.replace('\n', "\n      "),
-                if misses.is_empty() { "false".to_owned() } else { misses.join(" OR ") }
+                misses("duration_us", limit.as_ref(), *failed)
             )
         }
         Subject::Memory => format!(
@@ -72,7 +71,7 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
             )
         }
         Subject::Breakdown => {
-            let value = if rows > EXACT_DURATIONS_MAX as u64 { rounded("duration_us") } else { "duration_us".to_owned() };
+            let value = if rows > EXACT_MAX { rounded("duration_us") } else { "duration_us".to_owned() };
             format!(
                 "SELECT operation, backend, ended, category, {value} AS duration_us, count(*) AS n\n\
                  FROM (SELECT {} AS operation, backend, {ENDED} AS ended, {DURATION} AS duration_us,\n             \
@@ -84,14 +83,14 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
         }
         Subject::ErrorDays => format!(
             "SELECT date, category, count(*) AS n\n\
-             FROM (SELECT {} AS date, error_category AS category\n      {}\n        {FAILED})\n\
+             FROM (SELECT {} AS date, error_category AS category\n      {}\n       {FAILED})\n\
              GROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {ERROR_DAYS_MAX}",
             date(question),
             from.replace('\n', "\n      ")
         ),
         Subject::Failures => format!(
             "SELECT at, {} AS operation, backend, outcome, error_category AS category, error_text AS \"text\"\n\
-             {from}\n  {FAILED}\nORDER BY at DESC, id DESC\nLIMIT {FAILURES_MAX}",
+             {from}\n {FAILED}\nORDER BY at DESC, id DESC\nLIMIT {FAILURES_MAX}",
             column(&Dimension::Operation, question)
         ),
         Subject::Sessions => people::sessions_sql(question),
@@ -121,15 +120,25 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
     }
 }
 
+/// Which operations are misses: those that failed, where that is one, and those beyond a limit.
+pub(crate) fn misses(column: &str, limit: Option<&Limit>, failed: bool) -> String {
+    let beyond = limit.map(|limit| format!("ended = 'ok' AND NOT ({})", within(column, limit)));
+    let failed = failed.then(|| "ended IN ('failed', 'timeout')".to_owned());
+    let misses: Vec<_> = failed.into_iter().chain(beyond).collect();
+    if misses.is_empty() { "false".to_owned() } else { format!("({})", misses.join(" OR ")) }
+}
+
+/// The category of a miss.
+pub(crate) const MISSED: &str = "CASE WHEN ended <> 'ok' THEN coalesce(category, 'unknown') END";
 /// How an operation counts.
-const ENDED: &str = "CASE WHEN dry_run THEN 'dry_run' ELSE outcome END";
+pub(crate) const ENDED: &str = "CASE WHEN dry_run THEN 'dry_run' ELSE outcome END";
 /// The end of a condition on operations that failed.
-const FAILED: &str = "AND outcome IN ('failed', 'timeout') AND dry_run IS NOT TRUE";
+pub(crate) const FAILED: &str = " AND outcome IN ('failed', 'timeout') AND dry_run IS NOT TRUE";
 /// The duration of an operation that succeeded.
-const DURATION: &str = "CASE WHEN outcome = 'ok' AND dry_run IS NOT TRUE THEN duration_us END";
+pub(crate) const DURATION: &str = "CASE WHEN outcome = 'ok' AND dry_run IS NOT TRUE THEN duration_us END";
 /// How an operation counts where its peak memory is asked about, the column's name, and the value: 0 of a command that `milepost
 /// run` saw to be no larger than itself, and so below any limit (`limits::PEAK_BYTES_KNOWN_ABOVE`).
-const PEAK: (&str, &str, &str) = (
+pub(crate) const PEAK: (&str, &str, &str) = (
     "CASE WHEN dry_run THEN 'dry_run' WHEN outcome = 'cancelled' THEN 'cancelled' ELSE 'ok' END",
     "peak_bytes",
     "CASE WHEN outcome <> 'cancelled' AND dry_run IS NOT TRUE \
@@ -197,11 +206,16 @@ pub(crate) fn condition(question: &Question) -> String {
         let _ = write!(condition, "\n  AND name = {}", text(name));
     }
     condition.push_str(&of_filter(question));
-    let is_of_operations = question.subject.kind() == Kind::Operation;
-    if is_of_operations && question.filter.get(&Dimension::Origin).is_none_or(|origins| origins.contains(Origin::Probe.name())) {
+    if admits_samples(question) {
         condition.push_str(&not_of_a_fixed_sample(from));
     }
     condition
+}
+
+/// Whether operations of fixed samples may be among those that a question is about.
+pub(crate) fn admits_samples(question: &Question) -> bool {
+    let origins = question.filter.get(&Dimension::Origin);
+    question.subject.kind() == Kind::Operation && origins.is_none_or(|origins| origins.contains(Origin::Probe.name()))
 }
 
 /// Notes of people in a period.
@@ -281,11 +295,11 @@ pub(crate) fn of_filter(question: &Question) -> String {
     conditions
 }
 
-fn group(question: &Question) -> String {
+pub(crate) fn group(question: &Question) -> String {
     question.for_each.as_ref().map_or("CAST(NULL AS VARCHAR)".to_owned(), |dimension| column(dimension, question))
 }
 
-fn column(dimension: &Dimension, question: &Question) -> String {
+pub(crate) fn column(dimension: &Dimension, question: &Question) -> String {
     match dimension {
         Dimension::Operation if !question.aliases.is_empty() => {
             let mut case = "CASE operation".to_owned();
@@ -299,7 +313,7 @@ fn column(dimension: &Dimension, question: &Question) -> String {
     }
 }
 
-fn within(column: &str, limit: &Limit) -> String {
+pub(crate) fn within(column: &str, limit: &Limit) -> String {
     let sign = if limit.inclusive { "<=" } else { "<" };
     let default = limit.default.map_or("NULL".to_owned(), |limit| limit.to_string());
     if limit.by_group.is_empty() {
@@ -313,7 +327,7 @@ fn within(column: &str, limit: &Limit) -> String {
 }
 
 /// The middle of the logarithmic bucket that a duration falls into, as in DDSketch (Masson, Rim and Lee 2019).
-fn rounded(column: &str) -> String {
+pub(crate) fn rounded(column: &str) -> String {
     let growth = ((1.0 + ROUNDING) / (1.0 - ROUNDING)).ln();
     // What was not measured stays so: the greatest of nothing and 1 would be 1.
     format!("CASE WHEN {column} IS NOT NULL THEN CAST(round(exp(round(ln(greatest({column}, 1)) / {growth}) * {growth})) AS BIGINT) END")
@@ -336,7 +350,7 @@ pub(crate) fn time(at: Timestamp) -> String {
     format!("TIMESTAMP '{at}'")
 }
 
-fn text(value: &str) -> String {
+pub(crate) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 

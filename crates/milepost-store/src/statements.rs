@@ -1,18 +1,18 @@
 //! Questions become statements, which the engine answers within limits.
 
-use crate::{StoreError, answer::Taking, sql};
+use crate::{StoreError, answer::Taking, rolled::FromRollup, sql};
 use datafusion::{
     error::DataFusionError,
     execution::{
         SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::GreedyMemoryPool,
-        runtime_env::RuntimeEnvBuilder,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    prelude::SessionContext,
+    prelude::{DataFrame, SessionContext},
 };
 use futures::StreamExt;
-use milepost_record::{Answer, Limit, Question};
+use milepost_record::{Answer, Evidence, Limit, Question};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -30,12 +30,18 @@ pub(crate) struct Statements(Vec<Statement>);
 
 struct Statement {
     sql: String,
+    rolled: Option<FromRollup>,
     /// Which questions it answers, by their position, each with the index of its limit.
     questions: Vec<(usize, Option<usize>)>,
 }
 
 impl Statements {
-    pub(crate) fn of(questions: &[Question], sql: impl Fn(&Question, &[&Limit]) -> String) -> Self {
+    /// What answers a question about the events, and what answers it from a rollup instead, where one is kept.
+    pub(crate) fn of(
+        questions: &[Question],
+        sql: impl Fn(&Question, &[&Limit]) -> String,
+        rolled: impl Fn(&Question, &[&Limit]) -> Option<FromRollup>,
+    ) -> Self {
         // What is the same without a limit is one statement.
         let mut same: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (position, question) in questions.iter().enumerate() {
@@ -45,8 +51,10 @@ impl Statements {
             let of = || positions.iter().filter_map(|position| questions.get(*position).map(|question| (*position, question)));
             let limits: Vec<&Limit> = of().filter_map(|(_, question)| question.limit()).collect::<BTreeSet<_>>().into_iter().collect();
             let index = |question: &Question| question.limit().and_then(|limit| limits.iter().position(|known| *known == limit));
-            let sql = of().next().map(|(_, question)| sql(question, &limits)).unwrap_or_default();
-            Statement { sql, questions: of().map(|(position, question)| (position, index(question))).collect() }
+            let first = of().next().map(|(_, question)| question);
+            let sql = first.map(|question| sql(question, &limits)).unwrap_or_default();
+            let rolled = first.and_then(|question| rolled(question, &limits));
+            Statement { sql, rolled, questions: of().map(|(position, question)| (position, index(question))).collect() }
         };
         Self(same.into_values().map(statement).collect())
     }
@@ -55,16 +63,13 @@ impl Statements {
     pub(crate) async fn answer(self, engine: &SessionContext, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
         let (engine, turns) = (within_limits(engine)?, Arc::new(Semaphore::new(STATEMENTS_MAX)));
         let mut running = JoinSet::new();
-        for Statement { sql, questions: asked } in self.0 {
-            let taking = |(position, limit): (usize, Option<usize>)| {
-                questions.get(position).map(|question| (position, Taking::of(question, limit.map(sql::column_of))))
-            };
-            let taking: Vec<_> = asked.into_iter().filter_map(taking).collect();
-            let (engine, turns) = (engine.clone(), Arc::clone(&turns));
+        let questions: Arc<[Question]> = questions.into();
+        for statement in self.0 {
+            let (engine, turns, questions) = (engine.clone(), Arc::clone(&turns), Arc::clone(&questions));
             running.spawn(async move {
                 // Closed by nobody.
                 let _turn = turns.acquire_owned().await;
-                answered(&engine, sql, taking).await
+                answered(&engine, statement, &questions).await
             });
         }
         let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
@@ -76,27 +81,50 @@ impl Statements {
 }
 
 /// The engine with a limit on what it sorts, groups and joins.
-fn within_limits(engine: &SessionContext) -> Result<SessionContext, StoreError> {
+pub(crate) fn within_limits(engine: &SessionContext) -> Result<SessionContext, StoreError> {
     let state = engine.state();
     let runtime = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(usize::try_from(questions_bytes()).unwrap_or(usize::MAX))))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
         .build_arc()?;
-    let state = SessionStateBuilder::new_from_existing(state).with_runtime_env(runtime).build();
-    Ok(SessionContext::new_with_state(state))
+    Ok(sharing(&runtime, engine))
 }
 
-/// Answers all questions of one statement while its rows come in.
-async fn answered(engine: &SessionContext, sql: String, mut taking: Vec<(usize, Taking)>) -> Result<Vec<(usize, Answer)>, StoreError> {
-    let mut rows = engine.sql(&sql).await?.execute_stream().await.map_err(limited)?;
+/// An engine that takes its memory from what this runtime has.
+fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext {
+    let state = SessionStateBuilder::new_from_existing(engine.state()).with_runtime_env(Arc::clone(runtime)).build();
+    SessionContext::new_with_state(state)
+}
+
+/// Answers all questions of one statement.
+async fn answered(engine: &SessionContext, statement: Statement, questions: &[Question]) -> Result<Vec<(usize, Answer)>, StoreError> {
+    let Statement { sql, rolled, questions: asked } = statement;
+    let taking = |(position, limit): &(usize, Option<usize>)| {
+        questions.get(*position).map(|question| (*position, Taking::of(question, limit.map(sql::column_of))))
+    };
+    let taking = || asked.iter().filter_map(taking).collect::<Vec<_>>();
+    let mut evidence = None;
+    if let Some(rolled) = rolled {
+        // A rollup is derived, and may be damaged: then the events answer, and `milepost doctor` tells.
+        evidence = taken(rolled.rows(&sharing(&engine.runtime_env(), &rolled.engine)).await, taking()).await.ok();
+    }
+    let evidence = match evidence {
+        Some(evidence) => evidence,
+        None => taken(engine.sql(&sql).await.map_err(StoreError::from), taking()).await?,
+    };
+    Ok(evidence.into_iter().map(|(position, evidence)| (position, Answer { evidence, sql: sql.clone() })).collect())
+}
+
+/// What rows say to some questions, while they come in.
+async fn taken(rows: Result<DataFrame, StoreError>, mut taking: Vec<(usize, Taking)>) -> Result<Vec<(usize, Evidence)>, StoreError> {
+    let mut rows = rows?.execute_stream().await.map_err(limited)?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(limited)?;
         for (_, taking) in &mut taking {
             taking.take(&batch)?;
         }
     }
-    let answer = |(position, taking): (usize, Taking)| Ok((position, Answer { evidence: taking.evidence()?, sql: sql.clone() }));
-    taking.into_iter().map(answer).collect()
+    taking.into_iter().map(|(position, taking)| Ok((position, taking.evidence()?))).collect()
 }
 
 /// Half of the memory of this machine, or of what this process may have of it.

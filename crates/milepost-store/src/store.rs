@@ -8,6 +8,8 @@ use crate::{
     identity::{Identities, of_batch},
     lake::{self, Lake, SEGMENTS, holds, in_table},
     query::{self, QueryError, QueryLimits, Table},
+    rolled::Rolled,
+    rollups::Rollups,
     rows::Row,
     sql,
     statements::Statements,
@@ -123,6 +125,8 @@ pub struct Store {
     engine: SessionContext,
     inventory: Inventory,
     past: Vec<Event>,
+    /// None where there are so few events that they answer as fast.
+    rolled: Option<Rolled>,
 }
 
 /// Which events are wanted.
@@ -184,20 +188,35 @@ impl Store {
             Some(lake) => lake.open(SEGMENTS).await?,
             None => None,
         };
-        let mut store = Self::of(stored, live, segments).await?;
+        // After the table: rollups of another version of it are none.
+        let rollups = match (&lake, stored.get(&Kind::Operation)) {
+            (Some(lake), Some(of_kind)) => Some(Rollups::read(lake)?).filter(|rollups| rollups.hold_for(&of_kind.table)),
+            _ => None,
+        };
+        let mut store = Self::of(stored, live, segments, rollups).await?;
         store.past = store.read_past().await?;
         Ok(store)
     }
 
-    async fn of(stored: BTreeMap<Kind, Stored>, mut live: Live, segments: Option<DeltaTable>) -> Result<Self, StoreError> {
+    async fn of(
+        stored: BTreeMap<Kind, Stored>,
+        mut live: Live,
+        segments: Option<DeltaTable>,
+        rollups: Option<Rollups>,
+    ) -> Result<Self, StoreError> {
         // One partition: what a question reads is small or comes from few files, and more would cost planning.
         let config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
-        let engine = SessionContext::new_with_config(config);
+        let engine = SessionContext::new_with_config(config.clone());
         let mut inventory = live.inventory;
+        let rolled = rollups.map(|rollups| Rolled { engine: SessionContext::new_with_config(config.clone()), rollups });
         for kind in Kind::ALL {
             let batches = live.batches.remove(kind).unwrap_or_default();
             let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
             let batches = batches.iter().map(viewed).collect::<Result<Vec<_>, _>>()?;
+            if let Some(rolled) = rolled.as_ref().filter(|_| *kind == Kind::Operation) {
+                rolled.engine.register_table("live", Arc::new(MemTable::try_new(schema.clone(), vec![batches.clone()])?))?;
+                rolled.engine.register_table("rollups", rolled.rollups.table()?)?;
+            }
             let spooled = (!batches.is_empty() || !stored.contains_key(kind))
                 .then(|| MemTable::try_new(schema.clone(), vec![batches]))
                 .transpose()?
@@ -219,7 +238,12 @@ impl Store {
                 (Some(one), None) | (None, Some(one)) => one,
                 (None, None) => continue,
             };
-            engine.register_table(kind.table(), both.into_view())?;
+            let view = both.into_view();
+            // Notes announce fixed samples.
+            if let Some(rolled) = rolled.as_ref().filter(|_| matches!(kind, Kind::Operation | Kind::Note)) {
+                rolled.engine.register_table(kind.table(), view.clone())?;
+            }
+            engine.register_table(kind.table(), view)?;
         }
         let none = no_claims()?;
         let segments = match segments {
@@ -229,7 +253,7 @@ impl Store {
         let columns = columns(&segments, &none.schema())?;
         engine.register_table(SEGMENTS, segments.select(columns)?.into_view())?;
         inventory.events.retain(|_, n| *n > 0);
-        Ok(Self { engine, inventory, past: Vec::new() })
+        Ok(Self { engine, inventory, past: Vec::new(), rolled })
     }
 
     /// What the events hold as a whole.
@@ -327,7 +351,11 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn answers(&self, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
-        Statements::of(questions, |question, limits| self.sql(question, limits)).answer(&self.engine, questions).await
+        let rows = self.inventory.events.get(&Kind::Operation).copied().unwrap_or(0);
+        // Below, durations are not rounded, as those of rollups are.
+        let rolled = self.rolled.as_ref().filter(|_| rows > sql::EXACT_MAX);
+        let rolled = |question: &Question, limits: &[&Limit]| rolled.and_then(|rolled| rolled.of(question, limits));
+        Statements::of(questions, |question, limits| self.sql(question, limits), rolled).answer(&self.engine, questions).await
     }
 
     /// How the engine would answer a question, in its own words.
@@ -477,7 +505,7 @@ impl InOrder {
 
 /// The same rows with their texts as views, as tables are read: so kinds can stand in one UNION wherever the events of each lie at
 /// the moment.
-fn viewed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn viewed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
     let is_text = |field: &FieldRef| field.data_type() == &DataType::Utf8;
     let field = |field: &FieldRef| {
@@ -490,7 +518,7 @@ fn viewed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 /// The columns of a schema in its order: a table that grew has them in another, and one that it lacks is null.
 ///
-fn columns(table: &DataFrame, schema: &Schema) -> Result<Vec<Expr>, StoreError> {
+pub(crate) fn columns(table: &DataFrame, schema: &Schema) -> Result<Vec<Expr>, StoreError> {
     let of = |field: &FieldRef| {
         let name = field.name().as_str();
         if table.schema().has_column_with_unqualified_name(name) {

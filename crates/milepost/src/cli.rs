@@ -906,6 +906,10 @@ pub struct Doctor {
     /// Set aside what is damaged, so that the rest goes on
     #[arg(long)]
     pub repair: bool,
+
+    /// Count all operations again, and compare with what is kept of them by day
+    #[arg(long)]
+    pub verify: bool,
 }
 
 #[derive(Debug, Args)]

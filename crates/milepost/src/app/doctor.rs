@@ -63,7 +63,7 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
     } else if let Err(failure) = spool(&mut report, data) {
         report.trouble("Data", &printable(&failure.to_string()));
     }
-    match damage(&mut report, data, doctor.repair) {
+    match damage(&mut report, data, doctor) {
         Err(failure) if doctor.repair => return Err(failure),
         Err(failure) => report.trouble("Data", &printable(&failure.to_string())),
         Ok(()) => {}
@@ -86,8 +86,14 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
 }
 
 /// What is not as it was written, and what was done about it.
-fn damage(report: &mut Report, data: &Path, repair: bool) -> Result<(), Failure> {
-    let found = wait(async { Ok(if repair { milepost_store::repair(data).await? } else { milepost_store::check(data).await? }) })?;
+fn damage(report: &mut Report, data: &Path, &Doctor { repair, verify }: &Doctor) -> Result<(), Failure> {
+    let found = wait(async {
+        let mut found = if repair { milepost_store::repair(data).await? } else { milepost_store::check(data).await? };
+        if verify {
+            found.extend(milepost_store::verify(data).await?);
+        }
+        Ok(found)
+    })?;
     for finding in &found {
         let what = printable(&format!("{}: {}", finding.path.display(), finding.what));
         match &finding.repaired {

@@ -20,7 +20,7 @@ pub(super) fn explain(explain: &Explain, workplace: &Workplace) -> Result<ExitCo
     configured(workplace)?;
     let names: Vec<&str> = workplace.config.criteria.criteria.iter().map(|c| c.name.as_str()).collect();
     let index = find(&explain.criterion, &names)?;
-    let Judged { store, scorecard, questions, answers } = judged(workplace)?;
+    let Judged { store, scorecard, questions, answers, .. } = judged(workplace)?;
     if explain.plan {
         return plan(explain, index, &scorecard, workplace);
     }

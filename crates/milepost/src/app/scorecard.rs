@@ -28,6 +28,8 @@ pub(super) struct Judged {
     pub(super) scorecard: Scorecard,
     pub(super) questions: Vec<Vec<Question>>,
     pub(super) answers: Vec<Vec<Answer>>,
+    /// What was asked beside, once the verdicts were known.
+    pub(super) asked_beside: Vec<Question>,
 }
 
 /// Asks and judges everything, now.
@@ -52,7 +54,7 @@ pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
             tell_misses(&mut scorecard, misses);
             tell_machines(&mut scorecard, machines);
         }
-        Ok(Judged { store, scorecard, questions, answers })
+        Ok(Judged { store, scorecard, questions, answers, asked_beside: asked })
     })
 }
 
@@ -122,6 +124,12 @@ pub(super) fn page(judged: &Judged, config: &Config) -> Result<String, Failure> 
     let (details, panels) = beside(judged, config)?;
     let shown = Shown { scorecard: &judged.scorecard, details: &details, panels: Some(&panels) };
     render::html::dashboard(shown).map_err(|error| Failure::internal(error.to_string()))
+}
+
+/// Every question that the scorecard and the page ask.
+pub(super) fn asked(judged: &Judged, config: &Config) -> Vec<Question> {
+    let of_panels = panels_questions(&config.criteria, judged.scorecard.generated_at);
+    judged.questions.iter().flatten().cloned().chain(judged.asked_beside.iter().cloned()).chain(of_panels).collect()
 }
 
 /// What the page shows beside the scorecard: more of each criterion, and what each tracker saw.

@@ -26,7 +26,7 @@ use super::{
     files, print, printable, probe,
     report::{has_begun, made, names},
     say,
-    scorecard::{Judged, configured, judged, wait},
+    scorecard::{Judged, asked, configured, judged, wait},
     versions::refuse_newer_files,
 };
 use crate::{
@@ -36,9 +36,9 @@ use crate::{
     render::terminal::{fact, width},
 };
 use milepost_collect::{Kind, error_category::Rules};
-use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict};
-use milepost_record::{Door, Durability, Event, Fact, Origin, Outcome, Spool, Timestamp, recording_is_off};
-use milepost_store::{Compacted, Store, Upkeep, compact};
+use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict, report_questions};
+use milepost_record::{Door, Durability, Event, Fact, Origin, Outcome, Span, Spool, Timestamp, recording_is_off};
+use milepost_store::{Compacted, RolledUp, Store, Upkeep, compact, roll_up};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
     env, io,
@@ -256,6 +256,9 @@ impl Round<'_> {
                 self.attempt("the others do not see the verdicts", |round| round.compact_more(&mut compacted));
             }
         }
+        if let Some(judged) = judged.as_ref().filter(|_| turn.is_ours()) {
+            self.attempt("no rollups are made, and the events answer", |round| round.roll_up(judged));
+        }
         let page = judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, judged)));
         self.conclude(&recorded, compacted, page.as_deref());
         if records && turn.is_ours() {
@@ -396,6 +399,15 @@ impl Round<'_> {
         let keep_from = past.and_then(|past| retention::keep_from(config.retention, &config.criteria, past, now));
         let upkeep = Upkeep { keep_from, taking_in_only: !with_upkeep, ..Upkeep::default() };
         self.patiently(|| wait(async { Ok(compact(self.data, now, &upkeep).await) }))
+    }
+
+    /// What was asked now is asked in an hour again, and what reports ask when a day, a week or a month is over.
+    fn roll_up(&self, judged: &Judged) -> Result<RolledUp, Failure> {
+        let config = &self.workplace.config;
+        let mut questions = asked(judged, config);
+        let span = Span { from: self.now, to: self.now };
+        questions.extend(report_questions(&config.criteria, span, &names(&[Origin::Use])));
+        self.patiently(|| wait(async { Ok(roll_up(self.data, &questions, Timestamp::now()).await) }))
     }
 
     fn output(&self, wishes: &cli::Track) -> PathBuf {

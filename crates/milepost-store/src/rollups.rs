@@ -1,0 +1,494 @@
+//! Rollups: what questions count of each day, kept beside the tables, so that an answer does not cost the events behind it.
+//!
+//! ```text
+//! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
+//! DATA/store/rollups/*.parquet     rows: a key for each question, what it tells apart, counts, first and last event
+//! ```
+//!
+//! A rollup is derived, and can be made anew at any time: so whatever is in doubt is dropped, and the events answer. Rollups hold for
+//! one version of the table and for no other. Compaction adds the rows of what it took in and names the new version, in one file that
+//! is replaced at once; where it ends in between, the versions differ, and nobody reads the rollups any more.
+
+use crate::{
+    StoreError,
+    lake::{Lake, compressed, failed, in_table, read_own, remove, rows, sync},
+    rolled::{DIMENSIONS, base, limit_text, rollup, within_of},
+    sql,
+    statements::within_limits,
+    store, tables,
+};
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, AsArray, StringArray, new_null_array},
+        compute::cast,
+        datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit},
+        record_batch::RecordBatch,
+    },
+    datasource::{
+        MemTable, TableProvider,
+        file_format::parquet::ParquetFormat,
+        listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
+    },
+    error::DataFusionError,
+    execution::context::SQLOptions,
+    parquet::{arrow::ArrowWriter, errors::ParquetError},
+    prelude::{DataFrame, SessionConfig, SessionContext},
+};
+use deltalake_core::DeltaTable;
+use futures::StreamExt;
+use jiff::{ToSpan, civil::Date, tz::TimeZone};
+use milepost_record::{Kind, Limit, Question, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, DirBuilder, File},
+    io::{self, Write},
+    os::unix::fs::DirBuilderExt,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use url::Url;
+
+const FILE: &str = "rollups.json";
+const FOLDER: &str = "rollups";
+const VERSION: u32 = 1;
+/// The most limits that the rows of one rollup count.
+const LIMITS_MAX: usize = 8;
+/// The most questions that are kept.
+const KEPT_MAX: usize = 64;
+/// For how many days a question is kept that nobody asks any more.
+const UNASKED_DAYS_MAX: i64 = 14;
+/// How many rows of one question are written at once: with more, reading it would cost as much as the events.
+const ROWS_MAX: usize = 1_000_000;
+/// How many files there may be before they are written as one.
+const FILES_MAX: usize = if cfg!(test) { 6 } else { 24 };
+
+/// The rollups of a store.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Rollups {
+    version: u32,
+    /// The version of the table `operations` whose events they count.
+    of_version: Option<u64>,
+    pub(crate) kept: Vec<Kept>,
+    files: Vec<RollupFile>,
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// A question that is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// By which its rows are found. Never used again: rows of a key that is not kept any more count for nothing.
+    pub(crate) key: String,
+    /// The question without limits and span, as the statement of its rows.
+    base: String,
+    /// The limits that its rows count, in the order of their columns.
+    pub(crate) limits: Vec<String>,
+    /// The statement of its rows, limits included.
+    statement: String,
+    /// The last day on which it was asked.
+    asked: Date,
+    /// Whether it has its rows: not where they were too many.
+    pub(crate) is_whole: bool,
+}
+
+impl Kept {
+    /// Whether its rows answer a question with these limits.
+    pub(crate) fn covers(&self, base: &str, limits: &[String]) -> bool {
+        self.base == base && limits.iter().all(|limit| self.limits.contains(limit))
+    }
+}
+
+/// A file of rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RollupFile {
+    name: String,
+    crc32c: String,
+}
+
+/// What became of the rollups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RolledUp {
+    /// How many questions are kept.
+    pub kept: usize,
+    /// How many of them were made from the events just now.
+    pub made: usize,
+}
+
+/// Keeps rollups for these questions, as far as they count operations and there are so many of those that it matters. What is new is
+/// made from the events of the table.
+///
+/// # Errors
+/// Where somebody else is writing the tables ([`StoreError::Busy`]), or something cannot be read or written: then the events answer.
+pub async fn roll_up(data: &std::path::Path, questions: &[Question], now: Timestamp) -> Result<RolledUp, StoreError> {
+    let name = Kind::Operation.table();
+    let Some(lake) = Lake::find(data)? else { return Ok(RolledUp::default()) };
+    let Some(table) = lake.open(name).await? else { return Ok(RolledUp::default()) };
+    if rows(&table).map_err(in_table(name))? <= sql::EXACT_MAX {
+        return Ok(RolledUp::default());
+    }
+    let (lake, _locked) = Lake::lock(data, None)?;
+    let Some(table) = lake.open(name).await? else { return Ok(RolledUp::default()) };
+    let mut rollups = Rollups::read(&lake)?;
+    let version = table.version();
+    if rollups.of_version != version {
+        rollups.drop_all();
+    }
+    let before = rollups.clone();
+    let today = now.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
+    let new = rollups.choose(questions, today);
+    let made = new.len();
+    if made > 0 {
+        rollups.make(&with_operations(&table).await?, new).await?;
+    }
+    rollups.of_version = version;
+    if made > 0 || rollups.differs(&before) {
+        rollups.publish(&lake)?;
+    }
+    Ok(RolledUp { kept: rollups.kept.iter().filter(|kept| kept.is_whole).count(), made })
+}
+
+impl Rollups {
+    /// Those of a lake; none where nothing was kept yet.
+    pub(crate) fn read(lake: &Lake) -> Result<Self, StoreError> {
+        let path = lake.folder().join(FILE);
+        let folder = lake.folder().join(FOLDER);
+        let none = || Self { version: VERSION, folder: folder.clone(), ..Self::default() };
+        match read_own::<Self>(&path, VERSION, |at| format!("these are no rollups ({at})")) {
+            Ok(rollups) => Ok(rollups.map_or_else(none, |rollups| Self { folder: folder.clone(), ..rollups })),
+            // Being derived, they are made anew.
+            Err(StoreError::Layout { .. } | StoreError::Newer(_)) => Ok(none()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether they count the events of this version of the table, and there are any.
+    pub(crate) fn hold_for(&self, table: &DeltaTable) -> bool {
+        self.of_version.is_some() && self.of_version == table.version() && self.kept.iter().any(|kept| kept.is_whole)
+    }
+
+    /// Forgets all that is kept, so that the events answer until it is made anew. Nothing is written yet.
+    fn drop_all(&mut self) {
+        (self.of_version, self.kept, self.files) = (None, Vec::new(), Vec::new());
+    }
+
+    fn differs(&self, before: &Self) -> bool {
+        let kept = |rollups: &Self| rollups.kept.iter().map(|kept| (kept.key.clone(), kept.asked)).collect::<Vec<_>>();
+        self.of_version != before.of_version || kept(self) != kept(before)
+    }
+
+    fn publish(&mut self, lake: &Lake) -> Result<(), StoreError> {
+        self.version = VERSION;
+        lake.publish(FILE, self)
+    }
+
+    /// Of these questions those that are not kept yet; those that nobody asks any more are dropped.
+    fn choose(&mut self, questions: &[Question], today: Date) -> Vec<Kept> {
+        let mut wanted: BTreeMap<String, (&Question, BTreeSet<&Limit>)> = BTreeMap::new();
+        for question in questions {
+            if let Some(base) = base(question) {
+                wanted.entry(base).or_insert_with(|| (question, BTreeSet::new())).1.extend(question.limit());
+            }
+        }
+        let mut new = Vec::new();
+        for (base, (question, limits)) in wanted {
+            let limits: Vec<&Limit> = limits.into_iter().take(LIMITS_MAX).collect();
+            let texts: Vec<_> = limits.iter().map(|limit| limit_text(limit)).collect();
+            if let Some(kept) = self.kept.iter_mut().find(|kept| kept.covers(&base, &texts)) {
+                kept.asked = today;
+            } else if let Some(statement) = rollup(question, &limits) {
+                let key = format!("{}-{}", Timestamp::now().as_microseconds(), new.len());
+                new.push(Kept { key, base, limits: texts, statement, asked: today, is_whole: true });
+            }
+        }
+        let first = today.saturating_sub(UNASKED_DAYS_MAX.days());
+        self.kept.retain(|kept| kept.asked >= first);
+        new.truncate(KEPT_MAX.saturating_sub(self.kept.len()));
+        new
+    }
+
+    /// Writes the rows of new questions, from what `operations` of an engine holds.
+    async fn make(&mut self, engine: &SessionContext, new: Vec<Kept>) -> Result<(), StoreError> {
+        let mut file = NewFile::in_folder(&self.folder)?;
+        for mut kept in new {
+            kept.is_whole = file.take(&kept, counted(engine, &kept.statement).await?).await?;
+            self.kept.push(kept);
+        }
+        self.files.extend(file.finish()?);
+        Ok(())
+    }
+
+    /// Adds the rows of events that the table took in with the commit that made `after` of `before`. Where that cannot be, nothing is
+    /// kept any more.
+    pub(crate) async fn add(lake: &Lake, before: Option<u64>, after: Option<u64>, rows: &[RecordBatch]) -> Result<(), StoreError> {
+        let mut rollups = Self::read(lake)?;
+        if rollups.kept.is_empty() {
+            return Ok(());
+        }
+        if rollups.of_version != before || rollups.take_in(rows).await.is_err() {
+            rollups.drop_all();
+        } else {
+            rollups.of_version = after;
+        }
+        rollups.publish(lake)
+    }
+
+    async fn take_in(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
+        let engine = engine()?;
+        let viewed = rows.iter().map(store::viewed).collect::<Result<Vec<_>, _>>()?;
+        let schema = tables::batch(Kind::Operation, &[])?;
+        let table = MemTable::try_new(store::viewed(&schema)?.schema(), vec![viewed])?;
+        engine.register_table(Kind::Operation.table(), Arc::new(table))?;
+        let mut file = NewFile::in_folder(&self.folder)?;
+        for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
+            kept.is_whole = file.take(kept, counted(&engine, &kept.statement).await?).await?;
+        }
+        self.files.extend(file.finish()?);
+        Ok(())
+    }
+
+    /// The table has other files by now, and the same events.
+    pub(crate) fn follow(lake: &Lake, before: Option<u64>, after: Option<u64>) -> Result<(), StoreError> {
+        let mut rollups = Self::read(lake)?;
+        if rollups.kept.is_empty() || rollups.of_version != before || before == after {
+            return Ok(());
+        }
+        rollups.of_version = after;
+        rollups.publish(lake)
+    }
+
+    /// Forgets all that is kept, on the disk too: nothing of it is left.
+    pub(crate) fn clear(lake: &Lake) -> Result<(), StoreError> {
+        let mut rollups = Self::read(lake)?;
+        rollups.drop_all();
+        if lake.folder().join(FILE).exists() {
+            rollups.publish(lake)?;
+        }
+        rollups.sweep(Duration::ZERO)
+    }
+
+    /// Writes many files as one, with the rows of a day that can be told apart by nothing as one row; and removes files that are not
+    /// needed any more.
+    pub(crate) async fn tidy(lake: &Lake, removed_kept: Duration) -> Result<(), StoreError> {
+        let mut rollups = Self::read(lake)?;
+        if rollups.files.len() > FILES_MAX {
+            if rollups.merge().await.is_err() {
+                rollups.drop_all();
+            }
+            rollups.publish(lake)?;
+        }
+        rollups.sweep(removed_kept)
+    }
+
+    async fn merge(&mut self) -> Result<(), StoreError> {
+        let engine = engine()?;
+        engine.register_table("rollups", self.table()?)?;
+        let mut file = NewFile::in_folder(&self.folder)?;
+        for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
+            kept.is_whole = file.take(kept, counted(&engine, &summed(kept)).await?).await?;
+        }
+        self.files = file.finish()?.into_iter().collect();
+        Ok(())
+    }
+
+    /// Removes the files that are not named any more, once they are so old that nobody reads them.
+    fn sweep(&self, removed_kept: Duration) -> Result<(), StoreError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed("list", &self.folder)(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(failed("list", &self.folder))?.path();
+            let is_named = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.files.iter().any(|f| f.name == name));
+            let written = fs::metadata(&path).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            if !is_named && written.elapsed().unwrap_or(Duration::ZERO) >= removed_kept {
+                remove(&path)?;
+            }
+        }
+        sync(&self.folder)
+    }
+
+    /// The rows, as a table that an engine reads.
+    pub(crate) fn table(&self) -> Result<Arc<dyn TableProvider>, StoreError> {
+        if self.files.is_empty() {
+            return Ok(Arc::new(MemTable::try_new(schema(), vec![Vec::new()])?));
+        }
+        let url = |file: &RollupFile| {
+            let path = std::path::absolute(self.folder.join(&file.name)).map_err(failed("find", &self.folder))?;
+            let no_url = || StoreError::Layout { path: path.clone(), what: "this path cannot be written as a URL".to_owned() };
+            // Not parsed from text: a folder may have a name that looks like a pattern.
+            Ok(ListingTableUrl::try_new(Url::from_file_path(&path).map_err(|()| no_url())?, None)?)
+        };
+        let urls = self.files.iter().map(url).collect::<Result<Vec<_>, StoreError>>()?;
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
+        let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options).with_schema(schema());
+        Ok(Arc::new(ListingTable::try_new(config)?))
+    }
+
+    /// Where rows do not count what the events of the table do: the question, and how many rows differ. Nothing is known of rollups that
+    /// are behind the table, which nobody reads.
+    pub(crate) async fn differences(lake: &Lake) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut found = Vec::new();
+        let Some(table) = lake.open(Kind::Operation.table()).await? else { return Ok(found) };
+        let rollups = Self::read(lake)?;
+        if !rollups.hold_for(&table) {
+            return Ok(found);
+        }
+        let engine = with_operations(&table).await?;
+        engine.register_table("rollups", rollups.table()?)?;
+        for kept in rollups.kept.iter().filter(|kept| kept.is_whole) {
+            let columns = columns_of(kept).join(", ");
+            let (raw, rolled) = (format!("SELECT {columns} FROM ({})", kept.statement), summed(kept));
+            let rolled = format!("SELECT {columns} FROM ({rolled})");
+            let sql = format!(
+                "SELECT count(*) AS n FROM ((SELECT * FROM ({raw}) EXCEPT SELECT * FROM ({rolled}))\n\
+                 UNION ALL (SELECT * FROM ({rolled}) EXCEPT SELECT * FROM ({raw})))"
+            );
+            let n: i64 =
+                counted(&engine, &sql).await?.collect().await?.iter().map(|b| b.column(0).as_primitive::<Int64Type>().value(0)).sum();
+            if n > 0 {
+                found.push((kept.base.clone(), u64::try_from(n).unwrap_or(0)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The files whose bytes are not those that were written.
+    pub(crate) fn damaged(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let mut found = Vec::new();
+        for file in &self.files {
+            let path = self.folder.join(&file.name);
+            match fs::read(&path) {
+                Ok(bytes) if digest(&bytes) == file.crc32c => {}
+                Ok(_) => found.push(path),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => found.push(path),
+                Err(error) => return Err(failed("read", &path)(error)),
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn engine() -> Result<SessionContext, StoreError> {
+    within_limits(&SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1).with_information_schema(false)))
+}
+
+/// An engine that has the operations of a table, in the columns of today.
+async fn with_operations(table: &DeltaTable) -> Result<SessionContext, StoreError> {
+    let engine = engine()?;
+    let operations = engine.read_table(table.table_provider().await?)?;
+    let columns = store::columns(&operations, &tables::batch(Kind::Operation, &[])?.schema())?;
+    engine.register_table(Kind::Operation.table(), operations.select(columns)?.into_view())?;
+    Ok(engine)
+}
+
+/// A statement of a rollup, which only reads: it lies in a file that others may write.
+async fn counted(engine: &SessionContext, statement: &str) -> Result<DataFrame, StoreError> {
+    let only_reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    Ok(engine.sql_with_options(statement, only_reads).await?)
+}
+
+/// The rows of a question, those that nothing tells apart as one.
+fn summed(kept: &Kept) -> String {
+    let sums: String = (0..kept.limits.len()).map(|index| format!(", CAST(sum({0}) AS BIGINT) AS {0}", within_of(index))).collect();
+    let dimensions: String = DIMENSIONS.iter().map(|name| format!(", \"{name}\"")).collect();
+    format!(
+        "SELECT date{dimensions}, CAST(sum(n) AS BIGINT) AS n{sums}, min(oldest) AS oldest, max(newest) AS newest\n\
+         FROM rollups WHERE key = {}\nGROUP BY 1, 2, 3, 4, 5, 6, 7\nORDER BY 1",
+        sql::text(&kept.key)
+    )
+}
+
+fn columns_of(kept: &Kept) -> Vec<String> {
+    let named = ["date"].into_iter().chain(DIMENSIONS).map(|name| format!("\"{name}\""));
+    let counts = ["n".to_owned()].into_iter().chain((0..kept.limits.len()).map(within_of));
+    named.chain(counts).chain(["oldest", "newest"].map(str::to_owned)).collect()
+}
+
+/// The columns of a file.
+fn schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let number = |name: &str| Field::new(name, DataType::Int64, true);
+    let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
+    let dimensions = DIMENSIONS.iter().map(|name| if *name == "value" { number(name) } else { text(name) });
+    let counts = ["n".to_owned()].into_iter().chain((0..LIMITS_MAX).map(within_of)).map(|name| number(&name));
+    let fields = [text("key"), Field::new("date", DataType::Date32, true)].into_iter().chain(dimensions).chain(counts);
+    Arc::new(Schema::new(fields.chain([time("oldest"), time("newest")]).collect::<Vec<_>>()))
+}
+
+/// Rows as they are in a file, with the key of their question.
+fn keyed(kept: &Kept, batch: &RecordBatch) -> Result<RecordBatch, StoreError> {
+    let schema = schema();
+    let column = |field: &Arc<Field>| -> Result<ArrayRef, DataFusionError> {
+        Ok(match batch.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type())?,
+            None if field.name() == "key" => Arc::new(StringArray::from(vec![kept.key.as_str(); batch.num_rows()])),
+            None => new_null_array(field.data_type(), batch.num_rows()),
+        })
+    };
+    let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("{:08x}", crc32c::crc32c(bytes))
+}
+
+/// A file of rows that is being written.
+struct NewFile {
+    folder: PathBuf,
+    writer: ArrowWriter<tempfile::NamedTempFile>,
+    rows: usize,
+}
+
+impl NewFile {
+    fn in_folder(folder: &std::path::Path) -> Result<Self, StoreError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder", folder))?;
+        let file = tempfile::Builder::new().prefix("rows-").suffix(".parquet").tempfile_in(folder).map_err(failed("write in", folder))?;
+        let writer = ArrowWriter::try_new(file, schema(), Some(compressed())).map_err(in_parquet)?;
+        Ok(Self { folder: folder.to_owned(), writer, rows: 0 })
+    }
+
+    /// Writes the rows of a question; none where they are too many, which is told by `false`.
+    async fn take(&mut self, kept: &Kept, rows: DataFrame) -> Result<bool, StoreError> {
+        let mut stream = rows.execute_stream().await?;
+        let (mut batches, mut n) = (Vec::new(), 0);
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            n += batch.num_rows();
+            if n > ROWS_MAX {
+                return Ok(false);
+            }
+            batches.push(batch);
+        }
+        for batch in batches {
+            self.writer.write(&keyed(kept, &batch)?).map_err(in_parquet)?;
+        }
+        self.rows += n;
+        Ok(true)
+    }
+
+    /// Puts the file on the disk; none where it has no rows.
+    fn finish(self) -> Result<Option<RollupFile>, StoreError> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let Self { folder, writer, .. } = self;
+        let mut file = writer.into_inner().map_err(in_parquet)?;
+        file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed("write in", &folder))?;
+        let (_, path): (File, PathBuf) = file.keep().map_err(|error| failed("write in", &folder)(error.error))?;
+        sync(&folder)?;
+        let bytes = fs::read(&path).map_err(failed("read", &path))?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
+        Ok(Some(RollupFile { name, crc32c: digest(&bytes) }))
+    }
+}
+
+fn in_parquet(error: ParquetError) -> StoreError {
+    StoreError::Engine(error.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! Rollups answer what the events answer, whatever happened since they were made.
+
+use super::{FILES_MAX, RolledUp, roll_up};
+use crate::sql::EXACT_MAX;
+use crate::{Store, Upkeep, check, compact, repair, verify};
+use milepost_record::{
+    Dimension, ErrorDetail, Event, Evidence, Limit, Note, Operation, Origin, Outcome, Question, Recorder, Span, Subject, Timestamp, Topic,
+};
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::Duration,
+};
+use tokio::runtime::{Builder, Runtime};
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"));
+    RUNTIME.block_on(future)
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+const NOW: &str = "2026-10-25T12:00:00Z";
+const EVENTS: u64 = 2 * EXACT_MAX;
+
+/// One of many operations, over sixty days, in every way that one can go; what it says follows from its number.
+fn event(n: u64) -> Event {
+    let outcome = match n % 17 {
+        0 => Outcome::Failed,
+        1 => Outcome::Timeout,
+        2 => Outcome::Cancelled,
+        _ => Outcome::Ok,
+    };
+    let mut operation = Operation::new(["search", "install", "Search"][(n % 3) as usize], outcome);
+    operation.duration_us = (!n.is_multiple_of(23)).then_some(1_000 + n.wrapping_mul(2_654_435_761) % 900_000);
+    operation.peak_bytes = (!n.is_multiple_of(5)).then_some(10_000_000 + n % 70_000_000);
+    operation.backend = (!n.is_multiple_of(4)).then(|| ["native", "shell"][(n % 2) as usize].to_owned());
+    operation.dry_run = n.is_multiple_of(41).then_some(true);
+    operation.error = (n.is_multiple_of(17) && n.is_multiple_of(2)).then(|| ErrorDetail { category: "network".to_owned(), text: None });
+    let when = at("2026-06-20T00:00:00Z").saturating_add(Duration::from_micros(n * 12_850_000_000 + n % 7));
+    let mut event = Event::at(when, operation);
+    event.id = Some(format!("id-{n:07}"));
+    event.origin = Some(if n.is_multiple_of(9) { Origin::Probe } else { Origin::Use });
+    event.version = Some(["1.0", "1.1"][(n % 2) as usize].to_owned());
+    event
+}
+
+fn record(data: &Path, events: impl IntoIterator<Item = Event>) {
+    let recorder = Recorder::open(data).expect("a recorder");
+    for event in events {
+        recorder.record(event).expect("recorded");
+    }
+}
+
+fn compacted(data: &Path) {
+    wait(compact(data, at(NOW), &Upkeep { removed_kept: Some(Duration::ZERO), ..Upkeep::default() })).expect("compacted");
+}
+
+fn question(subject: Subject, from: &str, to: &str) -> Question {
+    Question {
+        subject,
+        span: Span { from: at(from), to: at(to) },
+        filter: BTreeMap::from([(Dimension::Origin, BTreeSet::from(["use".to_owned(), "probe".to_owned()]))]),
+        for_each: None,
+        aliases: BTreeMap::from([("Search".to_owned(), "search".to_owned())]),
+        time_zone: "Europe/Berlin".to_owned(),
+    }
+}
+
+fn limit(us: u64) -> Limit {
+    Limit { default: Some(us), by_group: BTreeMap::new(), inclusive: false }
+}
+
+/// Every question that rollups know, over a span that begins and ends in the middle of a day.
+fn questions() -> Vec<Question> {
+    let by_group = Limit { default: None, by_group: BTreeMap::from([("install".to_owned(), 300_000)]), inclusive: true };
+    let subjects = [
+        Subject::Operations { limit: None },
+        Subject::Operations { limit: Some(limit(500_000)) },
+        Subject::Operations { limit: Some(limit(123_457)) },
+        Subject::PeakMemory { limit: Some(limit(40_000_000)) },
+        Subject::Misses { limit: Some(limit(500_000)), failed: true },
+        Subject::Misses { limit: None, failed: true },
+        Subject::Breakdown,
+        Subject::ErrorDays,
+    ];
+    let mut all: Vec<_> = subjects.map(|subject| question(subject, "2026-07-01T09:30:00Z", "2026-08-25T11:30:00Z")).into();
+    for dimension in [Dimension::Operation, Dimension::Backend, Dimension::Version] {
+        let limited =
+            Subject::Operations { limit: Some(if dimension == Dimension::Operation { by_group.clone() } else { limit(250_000) }) };
+        let of = question(limited, "2026-06-30T22:00:00Z", "2026-08-25T11:30:00Z");
+        all.push(Question { for_each: Some(dimension), ..of });
+    }
+    let by_use = BTreeMap::from([(Dimension::Origin, BTreeSet::from(["use".to_owned()]))]);
+    let of_use = question(Subject::Operations { limit: Some(limit(500_000)) }, "2026-07-10T00:00:00Z", "2026-07-20T00:00:00Z");
+    all.push(Question { filter: by_use, time_zone: "Asia/Kathmandu".to_owned(), ..of_use });
+    all
+}
+
+/// One question of each way in which rows are added up.
+fn few() -> Vec<Question> {
+    let all = questions();
+    [1, 4, 6].into_iter().filter_map(|index| all.get(index).cloned()).collect()
+}
+
+fn answers(data: &Path, questions: &[Question]) -> Vec<Evidence> {
+    let store = wait(Store::open(data, at(NOW))).expect("a store");
+    wait(store.answers(questions)).expect("answers").into_iter().map(|answer| answer.evidence).collect()
+}
+
+/// What the events themselves say: no rollups are there.
+fn from_events(data: &Path, questions: &[Question]) -> Vec<Evidence> {
+    let (path, aside) = (data.join("store/rollups.json"), data.join("store/rollups.aside"));
+    let there = path.exists();
+    if there {
+        fs::rename(&path, &aside).expect("put aside");
+    }
+    let found = answers(data, questions);
+    if there {
+        fs::rename(&aside, &path).expect("put back");
+    }
+    found
+}
+
+fn rolled_up(data: &Path) -> RolledUp {
+    wait(roll_up(data, &questions(), at(NOW))).expect("rolled up")
+}
+
+/// The files of rows that count.
+fn files(data: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(data.join("store/rollups.json")).expect("the list");
+    let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let name = |file: &serde_json::Value| data.join("store/rollups").join(file["name"].as_str().expect("a name"));
+    list["files"].as_array().expect("files").iter().map(name).collect()
+}
+
+/// That the rollups are read at all: where their rows are others, so are the answers.
+fn are_read(data: &Path) -> bool {
+    let kept = fs::read_to_string(data.join("store/rollups.json")).expect("the list");
+    let before = answers(data, &few());
+    let without: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
+    let mut fewer = without.clone();
+    fewer["files"].as_array_mut().expect("files").remove(0);
+    fs::write(data.join("store/rollups.json"), fewer.to_string()).expect("written");
+    let after = answers(data, &few());
+    fs::write(data.join("store/rollups.json"), kept).expect("written");
+    before != after
+}
+
+#[track_caller]
+fn agree(data: &Path, questions: &[Question], when: &str) {
+    for ((rolled, events), question) in answers(data, questions).into_iter().zip(from_events(data, questions)).zip(questions) {
+        assert!(rolled == events, "{when}: {question:?}\nrollups: {rolled:?}\nevents: {events:?}");
+    }
+}
+
+#[test]
+fn rollups_answer_what_the_events_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    record(data, (0..EVENTS).map(event));
+    assert_eq!(rolled_up(data), RolledUp::default(), "nothing is in the tables yet");
+    compacted(data);
+    let made = rolled_up(data);
+    assert!(made.made > 0 && made.kept == made.made, "{made:?}");
+    assert_eq!(rolled_up(data).made, 0, "each is made once");
+    assert!(are_read(data));
+    agree(data, &few(), "made from the table");
+
+    // What came in since, and what comes late, by two doors.
+    record(data, (EVENTS..EVENTS + 100).map(event));
+    record(data, (0..40).map(|n| Event { id: Some(format!("late-{n}")), ..event(n * 9) }));
+    agree(data, &questions(), "beside the spool");
+    compacted(data);
+    agree(data, &few(), "after a compaction");
+    assert_eq!(files(data).len(), 2, "its rows were added");
+    assert!(are_read(data));
+
+    // A sender that tries again is counted once by both.
+    record(data, (EVENTS..EVENTS + 100).map(event));
+    compacted(data);
+    agree(data, &few(), "after a repetition");
+
+    // A fixed sample counts as live events until it is complete, whenever that is.
+    let mut note = Note::new(Topic::Sample);
+    (note.sample, note.operation, note.size) = (Some("s".to_owned()), Some("search".to_owned()), Some(20));
+    let mut announced = Event::at(at("2026-08-20T08:00:00Z"), note);
+    announced.id = Some("announced".to_owned());
+    let run = |n: u64| {
+        let mut operation = Operation::new("search", Outcome::Ok);
+        (operation.duration_us, operation.sample) = (Some(700), Some("s".to_owned()));
+        let mut event = Event::at(at("2026-08-20T09:00:00Z").saturating_add(Duration::from_secs(n)), operation);
+        (event.id, event.origin) = (Some(format!("run-{n}")), Some(Origin::Probe));
+        event
+    };
+    let before = answers(data, &few());
+    record(data, [announced].into_iter().chain((0..19).map(run)));
+    compacted(data);
+    agree(data, &few(), "a sample that is not complete");
+    assert_ne!(answers(data, &few()), before, "it counts");
+    record(data, [run(19)]);
+    compacted(data);
+    agree(data, &few(), "a complete sample");
+    assert_eq!(answers(data, &few()), before, "it does not count any more");
+
+    // Many compactions: the files are written as one, and those before are gone.
+    for n in 0..FILES_MAX as u64 {
+        record(data, [Event { id: Some(format!("more-{n}")), ..event(n) }]);
+        compacted(data);
+    }
+    assert!(files(data).len() < FILES_MAX, "{:?}", files(data));
+    assert!(are_read(data));
+    agree(data, &few(), "after many compactions");
+    let there: BTreeSet<_> =
+        fs::read_dir(data.join("store/rollups")).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    assert_eq!(there, files(data).into_iter().collect());
+
+    // Where a compaction ends between the table and its rollups, the events answer, and the rollups are made anew.
+    let behind = fs::read(data.join("store/rollups.json")).expect("the list");
+    record(data, [Event { id: Some("beyond".to_owned()), ..event(5) }]);
+    compacted(data);
+    fs::write(data.join("store/rollups.json"), behind).expect("written");
+    agree(data, &few(), "behind the table");
+    record(data, [Event { id: Some("beyond-2".to_owned()), ..event(6) }]);
+    compacted(data);
+    agree(data, &few(), "dropped");
+    let again = rolled_up(data);
+    assert!(again.made > 0, "{again:?}");
+    assert!(are_read(data));
+    agree(data, &few(), "made anew");
+
+    // What is damaged is found, and dropped by the repair; until then, the events answer.
+    let file = files(data).remove(0);
+    let bytes = fs::read(&file).expect("a file");
+    fs::write(&file, &bytes[..bytes.len() - 9]).expect("written");
+    agree(data, &few(), "a file that cannot be read");
+    assert_eq!(wait(check(data)).expect("checked").into_iter().map(|finding| finding.path).collect::<Vec<_>>(), [file]);
+    assert!(wait(repair(data)).expect("repaired").iter().all(|finding| finding.repaired.is_some()));
+    assert_eq!(wait(check(data)).expect("checked"), []);
+    agree(data, &few(), "repaired");
+    assert!(rolled_up(data).made > 0);
+
+    // Rows that are not what the events say are found by comparing them.
+    assert_eq!(wait(verify(data)).expect("verified"), []);
+    let list = fs::read_to_string(data.join("store/rollups.json")).expect("the list");
+    fs::write(data.join("store/rollups.json"), list.replace("outcome = 'ok'", "outcome <> 'ok'")).expect("written");
+    assert_ne!(wait(verify(data)).expect("verified"), []);
+
+    // A file that is no list of ours is as good as none.
+    fs::write(data.join("store/rollups.json"), "{\"version\": 2}").expect("written");
+    agree(data, &few(), "of a newer Milepost");
+}
