@@ -110,8 +110,13 @@ pub(crate) fn action(criterion: &CriterionResult) -> Advice {
         Some(advice) if judgement.verdict != Verdict::Missed => advice,
         // A miss is news by its number; what to do about it is for people to find.
         advice => {
-            let target = judgement.target.as_ref().map(|target| format!(", target {}", chart::sign(target))).unwrap_or_default();
-            let now = judgement.estimate.map(|estimate| format!("Now {}{target}", amount(estimate, &judgement.unit)));
+            // Of several things that are demanded, the first that is missed says what is missing.
+            let part = criterion.parts.iter().map(|part| &part.judgement).find(|part| part.verdict == Verdict::Missed);
+            let shown = part.unwrap_or(judgement);
+            let of = part.and_then(|part| part.metric.as_deref()).map(|metric| format!("{}: ", plain(metric, PAGE_NAME_CHARS_MAX)));
+            let target = shown.target.as_ref().map(|target| format!(", target {}", chart::sign(target))).unwrap_or_default();
+            let now = shown.estimate.map(|estimate| format!("{}now {}{target}", of.unwrap_or_default(), amount(estimate, &shown.unit)));
+            let now = now.map(|now| if part.is_some() { now } else { capital(&now) });
             let text = now.into_iter().chain(advice.map(|advice| advice.text)).collect::<Vec<_>>().join("; ");
             Advice { text, command: None }
         }
