@@ -1,7 +1,9 @@
 //! What Milepost says of files that somebody else changed or broke, and what is beyond a limit: which file, and what to do.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-use milepost_record::{Durability, Event, Identity, Invalid, Operation, Outcome, Recorder, Scalar, Spool, SpoolError, Timestamp, limits};
+use milepost_record::{
+    Durability, Event, Identity, Invalid, Newer, Operation, Outcome, Recorder, Scalar, Spool, SpoolError, Timestamp, limits,
+};
 use std::{fs, path::Path};
 
 fn event() -> Event {
@@ -24,10 +26,10 @@ fn used(data: &Path) -> Result<(), SpoolError> {
 fn a_file_that_says_something_else_is_named_with_what_to_do() {
     for (file, text, said) in [
         ("spool/spool.json", "{}", "restore it from a backup, or move the folder away"),
-        ("spool/spool.json", r#"{"version":7,"id":"x"}"#, "the spool has layout 7, and this Milepost knows 1: use a newer Milepost"),
+        ("spool/spool.json", r#"{"version":7,"id":"x"}"#, "spool.json has version 7, and this Milepost ("),
         ("identity.json", "", "restore it from a backup, or remove it: people then get new pseudonyms"),
         ("identity.json", r#"{"version":1,"host":"h","key":"k","more":1}"#, "unknown field `more`"),
-        ("identity.json", r#"{"version":2,"host":"h","key":"k"}"#, "the identity has version 2, and this Milepost knows 1"),
+        ("identity.json", r#"{"version":2,"host":"h","key":"k"}"#, "identity.json has version 2, and this Milepost ("),
         ("spool/sequence", "many", "write the highest sequence number that you know of into it"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -35,7 +37,8 @@ fn a_file_that_says_something_else_is_named_with_what_to_do() {
         let path = folder.path().join(file);
         fs::write(&path, text).expect("written");
         let error = used(folder.path()).expect_err(file);
-        assert!(matches!(&error, SpoolError::Layout { path: of, .. } if *of == path), "{file}: {error}");
+        let (SpoolError::Layout { path: of, .. } | SpoolError::Newer(Newer { path: of, .. })) = &error else { panic!("{file}: {error}") };
+        assert_eq!(*of, path);
         assert!(error.to_string().contains(said), "{file}: {error}");
         assert_eq!(fs::read_to_string(&path).expect("still there"), text, "{file} is for somebody to look at");
     }

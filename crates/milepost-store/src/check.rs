@@ -98,19 +98,20 @@ fn unless_damaged<T>(read: Result<T, StoreError>, findings: &mut Vec<Finding>) -
     }
 }
 
-/// Whether rollups count what the events do: for each question of which they do not, what is wrong. Nothing is known of those that are
-/// behind the tables, which nobody reads.
+/// Whether rollups count what the events do: of how many questions there are rollups, and for each of which they do not, what is wrong.
+/// None where nobody reads any, since there are none or they are behind the table.
 ///
 /// # Errors
 /// Where something cannot be read.
-pub async fn verify(data: &Path) -> Result<Vec<Finding>, StoreError> {
-    let Some(lake) = Lake::find(data)? else { return Ok(Vec::new()) };
+pub async fn verify(data: &Path) -> Result<Option<(usize, Vec<Finding>)>, StoreError> {
+    let Some(lake) = Lake::find(data)? else { return Ok(None) };
     let finding = |(question, rows): (String, u64)| Finding {
         path: lake.folder().join("rollups"),
         what: format!("{rows} rows are not what the events say to: {}", question.split_whitespace().collect::<Vec<_>>().join(" ")),
         repaired: None,
     };
-    Ok(Rollups::differences(&lake).await?.into_iter().map(finding).collect())
+    let differences = Rollups::differences(&lake).await?;
+    Ok(differences.map(|(kept, found)| (kept, found.into_iter().map(finding).collect())))
 }
 
 /// Repairs what [`check`] finds, as far as that goes: a damaged segment is accepted as it is, so that what can be read of it

@@ -265,7 +265,7 @@ impl Rollups {
         if lake.folder().join(FILE).exists() {
             rollups.publish(lake)?;
         }
-        rollups.sweep(Duration::ZERO)
+        rollups.remove_unneeded(Duration::ZERO)
     }
 
     /// Writes many files as one, with the rows of a day that can be told apart by nothing as one row; and removes files that are not
@@ -278,7 +278,7 @@ impl Rollups {
             }
             rollups.publish(lake)?;
         }
-        rollups.sweep(removed_kept)
+        rollups.remove_unneeded(removed_kept)
     }
 
     async fn merge(&mut self) -> Result<(), StoreError> {
@@ -293,7 +293,7 @@ impl Rollups {
     }
 
     /// Removes the files that are not named any more, once they are so old that nobody reads them.
-    fn sweep(&self, removed_kept: Duration) -> Result<(), StoreError> {
+    fn remove_unneeded(&self, removed_kept: Duration) -> Result<(), StoreError> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -327,14 +327,14 @@ impl Rollups {
         Ok(Arc::new(ListingTable::try_new(config)?))
     }
 
-    /// Where rows do not count what the events of the table do: the question, and how many rows differ. Nothing is known of rollups that
-    /// are behind the table, which nobody reads.
-    pub(crate) async fn differences(lake: &Lake) -> Result<Vec<(String, u64)>, StoreError> {
+    /// How many questions are kept, and where rows do not count what the events of the table do: the question, and how many rows differ.
+    /// None where there are no rollups, or they are behind the table: then nobody reads them.
+    pub(crate) async fn differences(lake: &Lake) -> Result<Option<(usize, Vec<(String, u64)>)>, StoreError> {
         let mut found = Vec::new();
-        let Some(table) = lake.open(Kind::Operation.table()).await? else { return Ok(found) };
+        let Some(table) = lake.open(Kind::Operation.table()).await? else { return Ok(None) };
         let rollups = Self::read(lake)?;
         if !rollups.hold_for(&table) {
-            return Ok(found);
+            return Ok(None);
         }
         let engine = with_operations(&table).await?;
         engine.register_table("rollups", rollups.table()?)?;
@@ -352,7 +352,7 @@ impl Rollups {
                 found.push((kept.base.clone(), u64::try_from(n).unwrap_or(0)));
             }
         }
-        Ok(found)
+        Ok(Some((rollups.kept.iter().filter(|kept| kept.is_whole).count(), found)))
     }
 
     /// The files whose bytes are not those that were written.

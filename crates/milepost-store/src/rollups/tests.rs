@@ -247,10 +247,11 @@ fn rollups_answer_what_the_events_answer() {
     assert!(rolled_up(data).made > 0);
 
     // Rows that are not what the events say are found by comparing them.
-    assert_eq!(wait(verify(data)).expect("verified"), []);
+    let (kept, differing) = wait(verify(data)).expect("verified").expect("rollups");
+    assert!(kept > 5 && differing.is_empty(), "{kept}: {differing:?}");
     let list = fs::read_to_string(data.join("store/rollups.json")).expect("the list");
     fs::write(data.join("store/rollups.json"), list.replace("outcome = 'ok'", "outcome <> 'ok'")).expect("written");
-    assert_ne!(wait(verify(data)).expect("verified"), []);
+    assert_ne!(wait(verify(data)).expect("verified").expect("rollups").1, []);
 
     // A file that is no list of ours is as good as none.
     fs::write(data.join("store/rollups.json"), "{\"version\": 2}").expect("written");

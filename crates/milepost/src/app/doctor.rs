@@ -63,10 +63,13 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
     } else if let Err(failure) = spool(&mut report, data) {
         report.trouble("Data", &printable(&failure.to_string()));
     }
-    match damage(&mut report, data, doctor) {
+    match damage(&mut report, data, doctor.repair) {
         Err(failure) if doctor.repair => return Err(failure),
         Err(failure) => report.trouble("Data", &printable(&failure.to_string())),
         Ok(()) => {}
+    }
+    if doctor.verify {
+        rollups(&mut report, data);
     }
     if let Err(error) = Identity::find(data) {
         report.trouble("Identity", &printable(&error.to_string()));
@@ -86,14 +89,8 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
 }
 
 /// What is not as it was written, and what was done about it.
-fn damage(report: &mut Report, data: &Path, &Doctor { repair, verify }: &Doctor) -> Result<(), Failure> {
-    let found = wait(async {
-        let mut found = if repair { milepost_store::repair(data).await? } else { milepost_store::check(data).await? };
-        if verify {
-            found.extend(milepost_store::verify(data).await?);
-        }
-        Ok(found)
-    })?;
+fn damage(report: &mut Report, data: &Path, repair: bool) -> Result<(), Failure> {
+    let found = wait(async { Ok(if repair { milepost_store::repair(data).await? } else { milepost_store::check(data).await? }) })?;
     for finding in &found {
         let what = printable(&format!("{}: {}", finding.path.display(), finding.what));
         match &finding.repaired {
@@ -109,6 +106,23 @@ fn damage(report: &mut Report, data: &Path, &Doctor { repair, verify }: &Doctor)
         report.fact("Set aside", &format!("{}: {}", data.join("set-aside").display(), several(kept as u64, "file", "files")));
     }
     Ok(())
+}
+
+/// Whether what is kept by day is what the events say.
+fn rollups(report: &mut Report, data: &Path) {
+    match wait(async { Ok(milepost_store::verify(data).await?) }) {
+        Ok(None) => report.fact("Rollups", "none are read: there are too few operations, or the next `milepost track` makes them anew"),
+        Ok(Some((kept, found))) => {
+            let kept = several(kept as u64, "question", "questions");
+            if found.is_empty() {
+                report.fact("Rollups", &format!("of {kept}, as the events say"));
+            }
+            for finding in found {
+                report.trouble("Rollups", &printable(&format!("{}: {}", finding.path.display(), finding.what)));
+            }
+        }
+        Err(failure) => report.trouble("Rollups", &printable(&failure.to_string())),
+    }
 }
 
 /// Who was forgotten, and may still be found here.

@@ -16,7 +16,12 @@ use milepost_judge::{
 };
 use milepost_record::{Answer, Question, Subject, Timestamp};
 use milepost_store::{Row, Store};
-use std::{path::Path, process::ExitCode, sync::LazyLock};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    process::ExitCode,
+    sync::LazyLock,
+};
 use tokio::runtime::{Builder, Runtime};
 
 /// How many of the newest events are shown.
@@ -58,12 +63,16 @@ pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
     })
 }
 
-/// Waits for the engine, which has one runtime for as long as this process lives.
+/// Waits for the engine, which has one runtime for as long as this process lives. A damaged file may make it panic, which must not end
+/// what else there is to do.
 pub(super) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     static RUNTIME: LazyLock<std::io::Result<Runtime>> =
         LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build());
     match &*RUNTIME {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => catch_unwind(AssertUnwindSafe(|| runtime.block_on(work))).unwrap_or_else(|_| {
+            let why = "the query engine panicked, as it may where a file of the tables is damaged: see `milepost doctor`";
+            Err(Failure::internal(why.to_owned()))
+        }),
         Err(error) => Err(Failure::internal(format!("cannot start the query engine: {error}"))),
     }
 }

@@ -10,6 +10,7 @@ use milepost_record::Timestamp;
 use std::{
     collections::BTreeSet,
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -173,7 +174,8 @@ fn flip(before: &Place, part: Part, file: &Path, bytes: &[u8], at: usize, seed: 
     if part == Part::Segment || part == Part::Manifest {
         place.compare("before the repair", now, &spared, strangers, &mut row);
     } else {
-        let _ = crate::account::seen(&place.data(), now);
+        // A damaged Parquet file may make the engine panic, which the program catches.
+        let _ = catch_unwind(AssertUnwindSafe(|| crate::account::seen(&place.data(), now)));
     }
     if is_broken {
         row.broken += 1;
@@ -240,5 +242,9 @@ fn told(place: &Place, path: &Path, args: &[&str], label: &str, row: &mut Row) -
     // Lines are broken where the terminal ends.
     let text: String = ended.stdout.split_whitespace().collect();
     let name: String = path.to_string_lossy().split_whitespace().collect();
-    ended.stdout.contains(label) && text.contains(&name)
+    let is_told = ended.stdout.contains(label) && text.contains(&name);
+    if !is_told {
+        row.note(format!("{label} {name} is not told: {} {}", ended.stdout, ended.stderr));
+    }
+    is_told
 }
