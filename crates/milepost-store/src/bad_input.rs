@@ -1,5 +1,4 @@
-//! Whatever bytes stand in the files that the store reads back, or in Parquet of somebody else, end in values, or in a sentence that says
-//! what is wrong and, of our own files, with which.
+//! Whatever bytes stand in the small files that the store reads back end in values, or in a sentence that says what is wrong, and with which.
 //!
 //! `tests/bad_input/TARGET/` has what was found.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test that cannot go on has failed")]
@@ -9,15 +8,13 @@ mod held;
 #[path = "../../../fuzz/shared/mutation.rs"]
 mod mutation;
 
-use crate::{ParquetRows, Selection, Store, Tombstones, digests::Digests, lake::Lake};
+use crate::{Tombstones, digests::Digests, lake::Lake};
 use held::{Counting, Target, files, hold};
-use milepost_record::{Durability, Event, Identity, Kind, Operation, Outcome, Spool, Timestamp};
+use milepost_record::{Identity, Timestamp};
 use std::{
     fs,
-    io::{Seek, Write},
     path::{Path, PathBuf},
 };
-use tokio::runtime::Builder;
 
 #[global_allocator]
 static MEMORY: Counting = Counting;
@@ -58,7 +55,7 @@ fn kept(bytes: &[u8]) {
         Err(error) => {
             let said = error.to_string();
             assert!(said.contains(name) && said.len() <= SAID_BYTES_MAX, "{name}: {said}");
-            assert!(["restore it", "remove the file", "newer Milepost"].iter().any(|what| said.contains(what)), "{said}");
+            assert!(["restore it", "remove the file", "upgrade milepost"].iter().any(|what| said.contains(what)), "{said}");
         }
     }
 }
@@ -76,54 +73,4 @@ fn the_small_files_of_the_store_are_used_or_named() {
         inputs.push(format!("{which}{{\"version\":4294967295,\"people\":[],\"files\":{{}}}}").into_bytes());
     }
     try_it("kept", kept, 64, inputs);
-}
-
-/// Rows of somebody else's file: as many columns in each as it says, until there is one that cannot be read.
-fn parquet(bytes: &[u8]) {
-    let mut file = tempfile::tempfile().expect("a file");
-    file.write_all(bytes).and_then(|()| file.rewind()).expect("written");
-    let said = |error: crate::NotParquet| {
-        let said = error.to_string();
-        assert!(!said.is_empty() && said.len() <= SAID_BYTES_MAX, "{} bytes: {said}", said.len());
-    };
-    match ParquetRows::open(file) {
-        Ok(mut rows) => {
-            let columns = rows.columns().len();
-            // What follows an error is not asked for.
-            for row in rows.by_ref().take(5000) {
-                match row {
-                    Ok(row) => assert_eq!(row.len(), columns),
-                    Err(error) => {
-                        said(error);
-                        break;
-                    }
-                }
-            }
-        }
-        Err(error) => said(error),
-    }
-}
-
-#[test]
-fn a_file_of_parquet_is_read_or_told_what_is_wrong() {
-    let mut inputs =
-        files(&here().join("../../milepost/tests/import")).into_iter().filter(|file| file.starts_with(b"PAR1")).collect::<Vec<_>>();
-    assert!(!inputs.is_empty());
-    let data = tempfile::tempdir().expect("a folder");
-    let spool = Spool::open(data.path()).expect("a spool");
-    let now: Timestamp = "2026-11-24T12:00:00Z".parse().expect("a time");
-    for n in 0..20 {
-        let mut event = Event::at(now, Operation::new(format!("search{}", n % 3), Outcome::Ok));
-        event.id = Some(format!("id-{n}"));
-        spool.append(&event, Durability::Written).expect("appended");
-    }
-    let mut exported = Vec::new();
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let rows = runtime.block_on(async {
-        let store = Store::open(data.path(), now).await.expect("a store");
-        store.write_parquet(Kind::Operation, &Selection::default(), None, &mut exported).await.expect("written")
-    });
-    assert_eq!(rows, 20);
-    inputs.push(exported);
-    try_it("parquet", parquet, 4096, inputs);
 }

@@ -416,7 +416,7 @@ fn what_cannot_be_written_is_sent_back_until_it_can() {
     assert_eq!(server.json("/v1/traces", &spans(1, 1)), (200, json!({})));
     assert_eq!(place.rows("SELECT count(*) AS n FROM operations"), json!([{ "n": 2 }]));
     server.end();
-    assert!(place.doctor().contains("layout 99"), "{}", place.doctor());
+    assert!(place.doctor().contains("spool.json has version 99"), "{}", place.doctor());
 }
 
 /// Stands before a server: of what comes in it passes on all, and of the first answers it tells the sender that there was none.

@@ -494,7 +494,7 @@ fn names_of_strangers_are_text_and_everything_has_a_limit() {
         let places: Vec<_> = PANELS.iter().filter(|id| panel(&page, id).contains(harm)).collect();
         assert!(places.is_empty(), "{harm:?} is in {places:?}");
     }
-    holds(panel(&page, "personas"), &["&#60;img src=x onerror=alert(1)&#62;&#34;&#39;&#38;", "and 460 more"]);
+    holds(panel(&page, "personas"), &["&#60;img src=x onerror=alert(1)&#62;…", "and 460 more"]);
     let sizes: Vec<_> = PANELS.iter().map(|id| (id, panel(&page, id).len())).collect();
     assert!(sizes.iter().map(|(_, size)| size).sum::<usize>() < 150_000, "{sizes:?}");
 }

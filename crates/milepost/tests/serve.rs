@@ -753,12 +753,13 @@ fn a_configuration_that_breaks_is_said_everywhere_until_it_is_mended() {
 fn what_cannot_be_judged_from_the_start_is_said_too() {
     let place = Place::new();
     place.record();
-    fs::write(place.path(".milepost/spool/spool.json"), "{\"version\":99,\"id\":\"x\"}").expect("written");
+    fs::create_dir_all(place.path(".milepost/store")).expect("a folder");
+    fs::write(place.path(".milepost/store/store.json"), "{").expect("written");
     let server = place.serve(&[]);
     let page = server.get("/");
     assert_eq!(page.status, 503);
-    assert!(page.body.contains("Not judged") && page.body.contains("layout 99"), "{}", page.body);
-    assert!(server.get("/api/v1/scorecard").detail().contains("layout 99"));
+    assert!(page.body.contains("Not judged") && page.body.contains("restore it from a backup"), "{}", page.body);
+    assert!(server.get("/api/v1/scorecard").detail().contains("restore it from a backup"));
 }
 
 #[test]
