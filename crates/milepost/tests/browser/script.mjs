@@ -100,7 +100,7 @@ test("arrow keys on a chart read one day after the other out", () =>
     await page.keyboard.press("ArrowRight");
     assert.match(await heard(), /^Dec 2025: /);
     await page.keyboard.press("PageUp");
-    assert.match(await heard(), /^1 Jul 2026 to 31 Jul 2026: /);
+    assert.match(await heard(), /^Jul 2026: /);
     await page.keyboard.press("End");
     for (let day = 0; day < 32; day++) await page.keyboard.press("ArrowLeft");
     assert.equal(await heard(), "22 Oct 2026: no finite value, n\u00a027");
