@@ -37,7 +37,7 @@ fn the_event_schema_agrees_with_the_test_vectors() {
     for event in accepted {
         assert_eq!(problems(&schema, &event), Vec::<String>::new(), "{event}");
     }
-    // What a schema cannot say: it sees no text that is no JSON, no key that stands twice, and compares no two values.
+    // What a schema cannot say: it sees no text that is no JSON, no key that stands twice, counts neither bytes nor entries, and compares no two values.
     let beyond = [
         "before 1970",
         "too large to be true",
@@ -51,6 +51,8 @@ fn the_event_schema_agrees_with_the_test_vectors() {
         "at least one event",
         "before `from`",
         "is empty",
+        "at most 64",
+        "65 entries",
     ];
     let mut refused = 0;
     for pair in lines("invalid.jsonl") {
