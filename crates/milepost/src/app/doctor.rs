@@ -80,7 +80,9 @@ pub(super) fn doctor(doctor: &Doctor, flag: Option<&Path>) -> Result<ExitCode, F
     who_may_come_in(&mut report, data);
     match judged(&place) {
         Ok(judged) => {
-            events(&mut report, &judged)?;
+            if let Err(failure) = events(&mut report, &judged) {
+                report.trouble("Events", &printable(&failure.to_string()));
+            }
             unfed(&mut report, &judged);
         }
         Err(failure) => report.trouble("Events", &printable(&failure.to_string())),
