@@ -116,7 +116,7 @@ pub async fn verify(data: &Path) -> Result<Option<(usize, Vec<Finding>)>, StoreE
 
 /// Repairs what [`check`] finds, as far as that goes: a damaged segment is accepted as it is, so that what can be read of it
 /// counts; a damaged file of a log is replaced by its copy; a damaged data file leaves its table; damaged digests are made anew. All
-/// are kept in `set-aside` of the data folder.
+/// are kept in `set-aside` of the data folder, but rollups, which are dropped.
 ///
 /// # Errors
 /// As [`check`], and where somebody else is writing the store.

@@ -5,7 +5,8 @@
 //!    (a backup was restored, a machine was cloned) gives the spool a new id.
 //! 3. Each table takes what it lacks, in one commit that names the last segment's number. A crash between two tables is made
 //!    good by the next compaction, and until then by every reader: both ask each table for itself.
-//! 4. What was written is put on the disk, and only then are the segments removed.
+//! 4. Rollups get the rows of the new operations.
+//! 5. What was written is put on the disk, and only then are the segments removed.
 //!
 //! An event whose id the same kind already has on that day (a sender tried again, a backup was restored) is not taken in twice.
 

@@ -1,4 +1,4 @@
-//! Answers from rollups: the same as from the events, at the cost of the days and groups and not of the events behind them.
+//! Answers from rollups: the same as from the events, to the last digit.
 //!
 //! A row of a rollup is what a question would count of one day, how often, and when first and last. Rows can be added, so an answer is
 //! the rows of the days within the span; of the days that the span cuts, the events themselves; the events that the spool took in

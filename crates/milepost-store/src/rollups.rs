@@ -1,4 +1,4 @@
-//! Rollups: what questions count of each day, kept beside the tables, so that an answer does not cost the events behind it.
+//! Rollups on the disk: what questions count of each day, kept beside the tables, so that an answer reads fewer rows than there are events.
 //!
 //! ```text
 //! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`

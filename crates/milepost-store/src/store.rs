@@ -358,7 +358,7 @@ impl Store {
         Statements::of(questions, |question, limits| self.sql(question, limits), rolled).answer(&self.engine, questions).await
     }
 
-    /// How the engine would answer a question, in its own words.
+    /// How the engine would answer a question from the events, in its own words. A rollup may answer it instead.
     ///
     /// # Errors
     /// Where the engine fails.
