@@ -14,7 +14,7 @@
 //! What is written names the spool and the sequence number that it came from as Delta's application transaction, in the same
 //! commit: so a table holds a segment whole or not at all, and says which ones it holds.
 
-use crate::{StoreError, digests::files, log, tables::DAY, tables::PERSONAL};
+use crate::{Lock, StoreError, digests::files, log, tables::DAY, tables::PERSONAL};
 use datafusion::{
     arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch},
     parquet::{basic::Compression, file::properties::WriterProperties},
@@ -29,10 +29,10 @@ use deltalake_core::{
 use milepost_record::{crash_point, refuse_newer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File},
     io::{self, Read, Write},
     num::NonZeroU64,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -87,19 +87,13 @@ impl Lake {
     }
 
     /// The lake of a data folder, made where there is none, for whoever writes it: nobody else can until the lock is dropped.
-    pub(crate) fn lock(data: &Path, removed_kept: Option<Duration>) -> Result<(Self, File), StoreError> {
+    pub(crate) fn lock(data: &Path, removed_kept: Option<Duration>) -> Result<(Self, Lock), StoreError> {
         // Where a link leads nowhere, no folder is made in its place.
         Self::find(data)?;
         let folder = data.join("store");
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
         let path = folder.join("compact.lock");
-        let mut options = OpenOptions::new();
-        let lock = options.write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed("open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
-            Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-        }
+        let lock = Lock::try_take(&path).map_err(failed("lock", &path))?.ok_or(StoreError::Busy)?;
         let is_new = Self::find(data)?.is_none();
         let lake = Self { folder, removed_kept: removed_kept.unwrap_or(REMOVED_KEPT) };
         if is_new {

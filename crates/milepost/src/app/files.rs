@@ -1,9 +1,9 @@
 //! What use cases do with whole files: each file is there at once or not at all.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::Path,
 };
 use tempfile::NamedTempFile;
@@ -72,14 +72,4 @@ fn beside(path: &Path, content: &[u8], mode: u32) -> io::Result<NamedTempFile> {
 /// Makes a folder and those above it where they are missing; `private` ones are for their owner only.
 pub(super) fn folder(path: &Path, private: bool) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(if private { 0o700 } else { 0o777 }).create(path)
-}
-
-/// Locks a file, which is made where it is missing, as long as it is open; `None` where another process has it locked.
-pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
 }

@@ -3,16 +3,16 @@
 use super::{
     Failure, Workplace,
     doctor::several,
-    files, print, printable, say,
+    print, printable, say,
     scorecard::wait,
     track::{apply, family, patiently, reports_in},
     versions,
 };
 use crate::cli::Forget;
 use milepost_record::{Identity, Spool, Timestamp, is_pseudonym};
-use milepost_store::{clear, found, lay, shared};
+use milepost_store::{Lock, clear, found, lay, shared};
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, BufRead, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -105,10 +105,10 @@ fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
 }
 
 /// No `milepost track` publishes what it judged before.
-fn lock(data: &Path) -> Result<File, Failure> {
+fn lock(data: &Path) -> Result<Lock, Failure> {
     let began = Instant::now();
     loop {
-        match files::try_lock(&data.join("track.lock")) {
+        match Lock::try_take(&data.join("track.lock")) {
             Ok(Some(lock)) => return Ok(lock),
             Ok(None) if began.elapsed() < PATIENCE => thread::sleep(AGAIN),
             Ok(None) => {

@@ -5,7 +5,8 @@ use crate::{
     cli::{self, AddToken},
     serve::tokens::{self, Scope, TOKENS_MAX, Token},
 };
-use std::{fmt::Write, fs::File, path::Path, process::ExitCode};
+use milepost_store::Lock;
+use std::{fmt::Write, path::Path, process::ExitCode};
 
 /// Held while the tokens are changed.
 const LOCK: &str = "tokens.lock";
@@ -70,10 +71,10 @@ fn kept(data: &Path) -> Result<Vec<Token>, Failure> {
     tokens::read(data).map_err(Failure::usage)
 }
 
-fn lock(data: &Path) -> Result<File, Failure> {
+fn lock(data: &Path) -> Result<Lock, Failure> {
     let failed = |error| Failure::internal(format!("cannot lock {}: {error}", data.join(LOCK).display()));
     files::folder(data, true).map_err(failed)?;
-    let lock = files::try_lock(&data.join(LOCK)).map_err(failed)?;
+    let lock = Lock::try_take(&data.join(LOCK)).map_err(failed)?;
     lock.ok_or_else(|| Failure::internal("another `milepost token` is at work: try again"))
 }
 
