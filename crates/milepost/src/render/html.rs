@@ -313,15 +313,23 @@ pub(super) fn pain(judgement: &Judgement) -> (u8, Reverse<u64>) {
 
 impl Card {
     fn new(index: usize, criterion: &CriterionResult, label: &str, now: Timestamp) -> Self {
-        // Where a criterion demands several things, its card shows the first; the verdict is on all of them.
-        let (shown, table) = match criterion.parts.first() {
-            Some(part) => (&part.judgement, part_id(&id(index), 0)),
+        // Where a criterion demands several things, its card shows the first that has the verdict on all of them, so that they agree.
+        let verdicts = || criterion.parts.iter().map(|part| part.judgement.verdict);
+        let same = verdicts().position(|verdict| verdict == criterion.judgement.verdict);
+        let place = same.or_else(|| verdicts().position(|verdict| verdict != Verdict::Met)).unwrap_or(0);
+        let (shown, table) = match criterion.parts.get(place) {
+            Some(part) => (&part.judgement, part_id(&id(index), place)),
             None => (&criterion.judgement, id(index)),
         };
         let target = match (shown.target.as_ref().map(chart::sign), criterion.parts.len()) {
             (Some(target), 0 | 1) => format!("target {target}"),
             (Some(target), parts) => format!("target {target}, and {} more", parts - 1),
             (None, _) => "each group has a target".to_owned(),
+        };
+        // What the label of the card says is the first.
+        let target = match shown.metric.as_deref().filter(|_| place > 0) {
+            Some(metric) => format!("{}: {target}", plain(metric, PAGE_NAME_CHARS_MAX)),
+            None => target,
         };
         let name = plain(label, PAGE_NAME_CHARS_MAX);
         let days = Days::new(&shown.trend, shown.target.as_ref(), date(now), Room::Cell, days_words(&name, shown, &table));

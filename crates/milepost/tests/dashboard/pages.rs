@@ -65,6 +65,17 @@ fn a_year_of_days_has_a_limit() {
     assert!(page.contains("<p>memory.variation: now 65\u{a0}MB, target &#60;\u{a0}50\u{a0}MB</p>"));
 }
 
+/// Of several things that are demanded, so that number, verdict and target agree.
+#[test]
+fn a_card_shows_what_decides() {
+    let scorecard = year();
+    let page = dashboard(Shown { scorecard: &scorecard, details: &details(&scorecard), panels: None }).expect("a page");
+    let cards = elements(&page, "<ul class=\"cards\">", "</ul>").concat();
+    let card = elements(&cards, "<li", "</li>").into_iter().find(|card| card.contains("<bdi>Memory usage<")).expect("a card");
+    assert!(card.contains("<p class=\"goal\">memory.variation: target &#60;\u{a0}50\u{a0}MB, and 1 more</p>"), "{card}");
+    assert!(card.contains("65") && card.contains("Missed") && card.contains("aria-details=\"c2p2-days\""), "{card}");
+}
+
 /// Names of 10 kB, of which each of 18 criteria has a dozen, and 500 groups.
 #[test]
 fn names_from_strangers_do_not_make_the_page_large() {
