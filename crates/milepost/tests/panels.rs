@@ -5,8 +5,10 @@
 use jiff::{civil::date, tz::TimeZone};
 use milepost::render::html::{Shown, dashboard};
 use milepost_judge::{
-    Criteria, Criterion as Configured, Failures, Goal, Panels, Relation, Scorecard, Since, Tier, Verdict, panels, panels::Record,
-    panels_questions, scorecard::SCHEMA_VERSION,
+    Criteria, Criterion as Configured, Failures, Goal, Panels, Relation, Scorecard, Since, Tier, Verdict, panels,
+    panels::{Part, Record},
+    panels_questions,
+    scorecard::SCHEMA_VERSION,
 };
 use milepost_record::{
     Answer, Breakdown, Criterion, Dimension, ErrorDay, Event, Evidence, Failure, Groups, Measure, MemorySample, MemoryTree, OperationDay,
@@ -280,7 +282,45 @@ fn the_numbers_are_those_of_the_report() {
     );
     by_process = table(&page, "memory-peak");
     assert_eq!(by_process[1][2], "100 MB");
-    assert!(panel(&page, "memory").contains("<text x=\"6\" y=\"17\">llama-server 80\u{a0}MB</text>"));
+    assert!(panel(&page, "memory").contains("<text x=\"6\" y=\"17\">80\u{a0}MB llama-server</text>"));
+}
+
+#[test]
+fn processes_lie_below_the_one_that_started_them_each_as_wide_as_its_share() {
+    let part = |name: Option<&str>, depth, from, share| Part {
+        name: name.map(str::to_owned),
+        pid: None,
+        parent: None,
+        depth,
+        own_mb: 1.0,
+        mb: 200.0 * share,
+        from,
+        share,
+    };
+    let parts = vec![
+        part(Some("nfh"), 0, 0.0, 1.0),
+        part(Some("server"), 1, 0.0, 0.7),
+        part(Some("worker"), 2, 0.0, 0.1),
+        part(Some("sh"), 1, 0.7, 0.05),
+        part(None, 1, 0.75, 0.2),
+        part(Some("deep"), 6, 0.0, 0.1),
+    ];
+    let mut panels = seen().panels();
+    panels.memory_readings.newest.as_mut().expect("a reading").parts = Some(parts);
+    let page = page(&panels);
+    let chart = elements(panel(&page, "memory"), "class=\"p-icicle\"", "</figure>")[0];
+    let drawn: Vec<_> = elements(chart, "<svg x=", "</svg>").iter().map(|block| block.replace('\u{a0}', " ").replace('\n', "")).collect();
+    let expected = [
+        r#""0%" y="0" width="100%" height="25"><rect width="100%" height="100%"/><text x="6" y="17">200 MB nfh</text>"#,
+        r#""0%" y="26" width="70%" height="25"><rect width="100%" height="100%"/><text x="6" y="17">140 MB server</text>"#,
+        // An amount that is cut would be another one.
+        r#""0%" y="52" width="10%" height="25"><rect width="100%" height="100%"/><text x="6" y="17">worker</text>"#,
+        r#""70%" y="26" width="5%" height="25"><rect width="100%" height="100%"/>"#,
+        r#""75%" y="26" width="20%" height="25"><rect width="100%" height="100%" class="p-open"/><text x="6" y="17">40 MB others</text>"#,
+    ];
+    assert_eq!(drawn, expected);
+    // What is too deep for the chart is in the table.
+    assert_eq!(table(&page, "memory-newest").last().expect("a row")[0], "deep");
 }
 
 #[test]
@@ -368,7 +408,7 @@ fn every_chart_has_its_table_and_every_id_is_there_once() {
     assert!(charts.len() > 10, "{}", charts.len());
     for chart in charts {
         let table = chart.split("aria-details=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-        assert_eq!(elements(&page, "<table ", ">").iter().filter(|start| start.contains(&format!("id=\"{table}\""))).count(), 1, "{table}");
+        assert_eq!(elements(&page, "<table ", ">").iter().filter(|start| start.contains(&format!("id=\"{table}\""))).count(), 1, "{chart}");
         assert!(chart.contains("<title>") && !chart.contains("<title></title>"), "{chart}");
     }
     // Each panel has a place in the navigation, and is marked there without script.

@@ -23,7 +23,7 @@ const PIXELS: u64 = 72;
 <line class="axis" x2="100%" y1="86.5" y2="86.5"/>
 {% if let Some(height) = failed %}<rect class="unknown" x="{{ FAILED[0] }}%" y="{{ 86 - height }}" width="{{ FAILED[1] }}%" height="{{ height }}"/>{% endif %}
 {% for at in limits %}<line class="target" x1="{{ at }}" x2="{{ at }}" y1="4" y2="92"/>{% endfor %}
-{% if let Some(at) = p50 %}<svg x="{{ at }}"><path class="open p-mark" d="M-5 2H5L0 11z"/></svg>{% endif %}
+{% if let Some(at) = p50 %}<svg x="{{ at }}"><path class="open p-sign" d="M-5 2H5L0 11z"/></svg>{% endif %}
 {% if let Some(at) = p95 %}<svg x="{{ at }}"><path class="dot" d="M-5 2H5L0 11z"/></svg>{% endif %}
 {% for (at, label) in ticks %}<text class="p-tick" x="{{ at }}" y="103" text-anchor="{% if at.0 < 5.0 %}start{% else %}middle{% endif %}">{{ label }}</text>{% endfor %}
 {% if failed.is_some() %}<text class="p-tick" x="100%" y="103" text-anchor="end">failed</text>{% endif %}</svg>"##

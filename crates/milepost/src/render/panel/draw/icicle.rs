@@ -7,6 +7,8 @@ use askama::Template;
 const ROW: usize = 26;
 /// A smaller share has no room for a name: the table has it.
 const NAMED_MIN: f64 = 0.06;
+/// A smaller share has no room for its amount on a telephone. An amount that is cut would be another one, so it comes first.
+const AMOUNT_MIN: f64 = 0.18;
 /// What is deeper is not drawn: the table has it.
 const ROWS_MAX: usize = 6;
 
@@ -18,7 +20,7 @@ const ROWS_MAX: usize = 6;
     source = r##"<svg class="p-icicle" role="img" aria-details="{{ words.table }}" height="{{ height }}"><title>{{ words.title }}</title>
 {% if !words.description.is_empty() %}<desc>{{ words.description }}</desc>{% endif %}
 {% for block in blocks %}<svg x="{{ block.from }}" y="{{ block.y }}" width="{{ block.width }}" height="{{ ROW - 1 }}"><rect width="100%" height="100%"
-{% if block.is_others +%} class="p-open"{% endif %}/>{% if block.is_wide %}<text x="6" y="17">{{ block.name }}</text>{% endif %}</svg>{% endfor %}</svg>"##
+{% if block.is_others +%} class="p-open"{% endif %}/>{% if !block.text.is_empty() %}<text x="6" y="17">{{ block.text }}</text>{% endif %}</svg>{% endfor %}</svg>"##
 )]
 pub(crate) struct Icicle {
     words: Words,
@@ -28,19 +30,23 @@ pub(crate) struct Icicle {
 
 /// A part of the whole.
 pub(crate) struct Block {
-    name: String,
+    /// What there is room for.
+    text: String,
     from: At,
     width: At,
     y: usize,
     is_others: bool,
-    /// Whether there is room for a few letters.
-    is_wide: bool,
 }
 
 impl Block {
     /// So many rows below the first; `from` and `share` are of the whole.
-    pub(crate) fn new(name: String, depth: usize, [from, share]: [f64; 2], is_others: bool) -> Self {
-        Self { name, from: At::of_share(from), width: At::of_share(share), y: depth * ROW, is_others, is_wide: share >= NAMED_MIN }
+    pub(crate) fn new(name: String, amount: &str, depth: usize, [from, share]: [f64; 2], is_others: bool) -> Self {
+        let text = match share {
+            share if share >= AMOUNT_MIN => format!("{amount} {name}"),
+            share if share >= NAMED_MIN => name,
+            _ => String::new(),
+        };
+        Self { text, from: At::of_share(from), width: At::of_share(share), y: depth * ROW, is_others }
     }
 }
 

@@ -63,8 +63,8 @@ impl Shown {
         let caption = format!("{what}, {}: {all} ({})", moment(of.at), of.measure);
         let parts = of.parts.as_deref();
         let block = |part: &Part| {
-            let name = format!("{} {}", name(part), megabytes(Some(part.mb)).unwrap_or_default());
-            Block::new(name, part.depth, [part.from, part.share], part.name.is_none())
+            let amount = megabytes(Some(part.mb)).unwrap_or_default();
+            Block::new(name(part), &amount, part.depth, [part.from, part.share], part.name.is_none())
         };
         let words = Words { title: format!("{what} by process: {all}"), description: String::new(), table: table.clone() };
         let row = |part: &Part| {
