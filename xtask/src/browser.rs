@@ -49,6 +49,14 @@ impl Browser {
         command
     }
 
+    /// What says how soon the live page of a program shows an event, and fails where that takes too long.
+    pub(crate) fn seen(&self, program: &Path) -> Command {
+        let mut command = Command::new("node");
+        command.args(["--test-reporter=tap", "--test-name-pattern=within two seconds"]).arg(sources().join("serve.mjs"));
+        command.env("MILEPOST_PAGES", &self.folder).env("MILEPOST_PROGRAM", program).env("MILEPOST_RELEASED", "yes");
+        command
+    }
+
     /// What says how soon a page is painted.
     pub(crate) fn paint(&self, page: &Path) -> Command {
         let mut command = Command::new("node");

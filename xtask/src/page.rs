@@ -90,8 +90,18 @@ pub(crate) fn bench() -> Done {
         println!("\n{why}");
     }
     println!("\nThe live page, asked for by {CLIENTS} clients for {SECONDS} s, while {EVENTS_A_SECOND} events a second are recorded\n");
-    // Whatever the page is like, this is measured too.
-    live(&programs).and(page)
+    // Whatever the page is like, these are measured too.
+    let asked = live(&programs);
+    println!("\nThe live page, open in a browser, while an event is recorded\n");
+    seen(&programs).and(asked).and(page)
+}
+
+fn seen(programs: &Programs) -> Done {
+    let ran = Browser::set_up()?.seen(&programs.milepost).output().map_err(|error| format!("cannot run node: {error}"))?;
+    let printed = String::from_utf8_lossy(&ran.stdout);
+    let seen = printed.lines().find_map(|line| line.trim().strip_prefix("# seen after "));
+    println!("| seen after |\n|---:|\n| {} |", seen.unwrap_or("never"));
+    holds(ran.status.success() && seen.is_some(), &format!("an event is seen within two seconds\n{printed}"))
 }
 
 /// A limit that was missed.

@@ -51,7 +51,7 @@ async function serve(listen) {
 const seen = (page, text) => page.waitForFunction((text) => document.querySelector("#c1").textContent.includes(text), text);
 const isLive = (page, live) => page.waitForFunction((live) => document.documentElement.dataset.live === live, live);
 
-test("an event that another process records is seen without a reload, and the filter stays as it was", async (t) => {
+test("an event that another process records is seen without a reload, and the filter stays as it was", async () => {
   const server = await serve("127.0.0.1:0");
   try {
     await withPage(server.url, {}, async (page) => {
@@ -59,15 +59,53 @@ test("an event that another process records is seen without a reload, and the fi
       await page.evaluate(() => (window.isSame = true));
       await page.fill(FIELD, "response");
       await record();
-      const recorded = performance.now();
       await seen(page, "1 operation");
-      t.diagnostic(`seen after ${Math.round(performance.now() - recorded)} ms`);
       assert.equal(await page.evaluate(() => window.isSame), true);
       const field = await page.evaluate((field) => [document.querySelector(field).value, document.activeElement.matches(field)], FIELD);
       assert.deepEqual(field, ["response", true]);
       assert.equal(await page.locator(".criterion:not([hidden])").count(), 1);
       assert.match(await page.locator("header time").getAttribute("title"), / UTC$/);
       assert.deepEqual(await violations(page), []);
+    });
+  } finally {
+    await server.end();
+  }
+});
+
+// A debug build takes longer to write the page than all else takes: of it, the news that makes the page ask for what is new has to come
+// in time. `cargo xtask bench page` runs this with the released program, whose two seconds have room for everything.
+test("an event is seen within two seconds after somebody began to record it", async (t) => {
+  const isReleased = process.env.MILEPOST_RELEASED === "yes";
+  const server = await serve("127.0.0.1:0");
+  const prepare = (page) =>
+    page.addInitScript(() => {
+      window.news = 0;
+      const Source = window.EventSource;
+      window.EventSource = class extends Source {
+        constructor(url) {
+          super(url);
+          this.addEventListener("scorecard", () => window.news++);
+        }
+      };
+    });
+  try {
+    await withPage(server.url, { prepare }, async (page) => {
+      await isLive(page, "yes");
+      const before = await page.evaluate(() => Number(/(\d+) operation/.exec(document.querySelector("#c1").textContent)?.[1] ?? 0));
+      // The server pauses between two news, so each is recorded right after the one before was heard of, and the first does not count.
+      // Whatever else this machine does may hold one of them up: one in time shows that nothing of ours waits longer.
+      let recorded = 0;
+      const waited = [];
+      while (recorded < 10 && !waited.some((ms) => ms < 2_000)) {
+        const [told, begun] = [await page.evaluate(() => window.news), performance.now()];
+        await record();
+        recorded += 1;
+        await (isReleased ? seen(page, `${before + recorded} operation`) : page.waitForFunction((told) => window.news > told, told));
+        if (recorded > 1) waited.push(Math.round(performance.now() - begun));
+      }
+      t.diagnostic(`seen after ${waited.join(", ")} ms`);
+      assert.ok(waited.some((ms) => ms < 2_000), `seen after ${waited} ms`);
+      await seen(page, `${before + recorded} operation`);
     });
   } finally {
     await server.end();
