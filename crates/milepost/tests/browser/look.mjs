@@ -132,7 +132,9 @@ test("every view has its picture", () =>
         withPage("year", { scheme, width }, async (page) => {
           for (const view of samples(await views(page))) {
             await goTo(page, view);
-            await page.screenshot({ path: join(folder, `year-${scheme}-${width}${view.replace("#", "-")}.png`), fullPage: true });
+            const path = join(folder, `year-${scheme}-${width}${view.replace("#", "-")}.png`);
+            // Six long pages at once take their time where something else is busy.
+            await page.screenshot({ path, fullPage: true, timeout: 60_000 });
           }
         }),
       ),
