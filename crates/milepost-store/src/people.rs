@@ -128,17 +128,28 @@ pub(crate) fn first_sessions(batches: &[Columns<'_>]) -> Result<Vec<FirstSession
 /// For each first day and each week after it, how many people were active. All days before the end of the span are read, since
 /// anybody's first one may be long ago.
 pub(crate) fn returns_sql(question: &Question) -> String {
-    let kinds = [Kind::Operation, Kind::Session, Kind::Interaction].map(Kind::table);
-    let (date, condition) = (date(question), format!("{}{}", until(question), of_filter(question)));
-    let of = |table| format!("SELECT \"user\", {date} AS date FROM {table}\n{condition}\n  AND \"user\" IS NOT NULL");
+    returns_of(question, &active(question, Kind::Operation))
+}
+
+/// The same, with a query of its own for the days on which somebody had an operation: `user` and `date`, some of them possibly twice.
+pub(crate) fn returns_of(question: &Question, of_operations: &str) -> String {
+    let others = [Kind::Session, Kind::Interaction].map(|kind| active(question, kind)).join("\nUNION ALL\n");
     format!(
         "WITH active AS (\n{}),\n\
          firsts AS (SELECT \"user\", min(date) AS first FROM active GROUP BY 1)\n\
          SELECT f.first, CAST((CAST(a.date AS INT) - CAST(f.first AS INT)) / 7 AS BIGINT) AS week, count(DISTINCT a.\"user\") AS n\n\
          FROM active a JOIN firsts f ON f.\"user\" = a.\"user\"\nGROUP BY 1, 2\nORDER BY 1, 2",
-        kinds.map(of).join("\nUNION ALL\n")
+        [of_operations, &others].join("\nUNION ALL\n")
     )
 }
+
+fn active(question: &Question, kind: Kind) -> String {
+    let (date, table, until, filter) = (date(question), kind.table(), until(question), of_filter(question));
+    format!("SELECT \"user\", {date} AS date FROM {table}\n{until}{filter}{BY_SOMEBODY}")
+}
+
+/// An event without a user belongs to nobody.
+pub(crate) const BY_SOMEBODY: &str = "\n  AND \"user\" IS NOT NULL";
 
 pub(crate) fn returns(batches: &[Columns<'_>]) -> Result<Vec<Return>, StoreError> {
     let mut found = Vec::new();

@@ -7,8 +7,9 @@
 use crate::{
     StoreError,
     answer::{self, Columns},
+    people::{BY_SOMEBODY, returns_of},
     rollups::{Kept, Rollups},
-    sql::{self, DURATION, ENDED, FAILED, PEAK, column_of, condition, date, group, in_span, of_filter, rounded, time, within},
+    sql::{self, DURATION, ENDED, FAILED, PEAK, column_of, condition, date, group, in_span, of_filter, rounded, time, until, within},
 };
 use datafusion::prelude::{DataFrame, SessionContext};
 use jiff::{civil::Date, tz::TimeZone};
@@ -75,11 +76,25 @@ pub(crate) fn within_of(index: usize) -> String {
 
 /// Which events a rollup counts. Those of fixed samples are left to the moment of asking.
 fn whenever(question: &Question) -> String {
-    format!("WHERE true{}{}{}", of_filter(question), if sql::admits_samples(question) { " AND sample IS NULL" } else { "" }, only(question))
+    format!("WHERE true{}{}{}", of_filter(question), if is_without_samples(question) { " AND sample IS NULL" } else { "" }, only(question))
 }
 
 fn only(question: &Question) -> &'static str {
-    if matches!(question.subject, Subject::ErrorDays) { FAILED } else { "" }
+    match question.subject {
+        Subject::ErrorDays => FAILED,
+        Subject::Returns => BY_SOMEBODY,
+        _ => "",
+    }
+}
+
+/// Whether what is part of a complete fixed sample counts for nothing.
+fn is_without_samples(question: &Question) -> bool {
+    sql::admits_samples(question) && !matches!(question.subject, Subject::Returns)
+}
+
+/// Whether the events before the span count too.
+fn begins_anywhere(question: &Question) -> bool {
+    matches!(question.subject, Subject::Returns)
 }
 
 /// What a question counts of each day, of the events of a table that fulfil a condition.
@@ -96,6 +111,7 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str) ->
         Subject::Misses { .. } => [group.as_str(), operation.as_str(), NONE, ENDED, "error_category", DURATION],
         Subject::Breakdown => [NONE, operation.as_str(), "backend", ENDED, failed, DURATION],
         Subject::ErrorDays => [NONE, NONE, NONE, NONE, "error_category", NOTHING],
+        Subject::Returns => ["\"user\"", NONE, NONE, NONE, NONE, NOTHING],
         _ => return None,
     };
     let of_events = format!(
@@ -109,6 +125,7 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str) ->
             (NONE, NONE, sql::MISSED, NOTHING.to_owned(), kept)
         }
         Subject::ErrorDays => (NONE, NONE, "category", NOTHING.to_owned(), String::new()),
+        Subject::Returns => ("\"group\"", NONE, NONE, NOTHING.to_owned(), String::new()),
         _ => ("\"group\"", "ended", "category", rounded("raw"), String::new()),
     };
     let count = |(index, limit): (usize, &&Limit)| {
@@ -132,10 +149,10 @@ fn ends(question: &Question) -> [Date; 2] {
 /// Of the days on which a span begins and ends, those of which a row of the rollup is not within it as a whole.
 async fn cut(engine: &SessionContext, question: &Question, kept: &Kept) -> Result<Vec<Date>, StoreError> {
     let [first, last] = ends(question);
+    let too_old = if begins_anywhere(question) { String::new() } else { format!("oldest < {} OR ", time(question.span.from)) };
     let statement = format!(
-        "SELECT DISTINCT date FROM rollups WHERE key = {} AND date IN (DATE '{first}', DATE '{last}') AND (oldest < {} OR newest >= {})",
+        "SELECT DISTINCT date FROM rollups WHERE key = {} AND date IN (DATE '{first}', DATE '{last}') AND ({too_old}newest >= {})",
         sql::text(&kept.key),
-        time(question.span.from),
         time(question.span.to)
     );
     let mut days = Vec::new();
@@ -150,6 +167,7 @@ async fn cut(engine: &SessionContext, question: &Question, kept: &Kept) -> Resul
 
 fn statement(question: &Question, limits: &[&Limit], kept: &Kept, cut: &[Date]) -> Option<String> {
     let [first, last] = ends(question);
+    let is_since = if begins_anywhere(question) { String::new() } else { format!(" AND date >= DATE '{first}'") };
     let days: Vec<_> = cut.iter().map(|day| format!("DATE '{day}'")).collect();
     let among = |column: &str, is: &str| {
         if days.is_empty() { String::new() } else { format!("\n  AND {column} {is} ({})", days.join(", ")) }
@@ -161,19 +179,21 @@ fn statement(question: &Question, limits: &[&Limit], kept: &Kept, cut: &[Date]) 
         places.iter().enumerate().map(|(index, place)| format!(", {} AS {}", within_of(*place), within_of(index))).collect();
     let mut parts = vec![format!(
         "SELECT date, \"group\", operation, backend, ended, category, value, n{counts}, oldest, newest\nFROM rollups\n\
-         WHERE key = {} AND date >= DATE '{first}' AND date <= DATE '{last}'{}",
+         WHERE key = {}{is_since} AND date <= DATE '{last}'{}",
         sql::text(&kept.key),
         among("date", "NOT IN")
     )];
     let date = date(question);
-    let (span, only) = (in_span(question, ""), only(question));
+    let span = if begins_anywhere(question) { until(question) } else { in_span(question, "") };
+    let only = only(question);
     let since = whenever(question).replacen("WHERE true", &format!("{span}{}", among(&date, "NOT IN")), 1);
     parts.push(part(question, limits, "live", &since)?);
     if !days.is_empty() {
-        let of_cut = format!("{}{only}{}", condition(question), among(&date, "IN"));
+        let all = if is_without_samples(question) { condition(question) } else { format!("{span}{}", of_filter(question)) };
+        let of_cut = format!("{all}{only}{}", among(&date, "IN"));
         parts.push(part(question, limits, "operations", &of_cut)?);
     }
-    if sql::admits_samples(question) {
+    if is_without_samples(question) {
         let of_samples = format!("{}{only}\n  AND sample IS NOT NULL{}", condition(question), among(&date, "NOT IN"));
         parts.push(part(question, limits, "operations", &of_samples)?);
     }
@@ -199,6 +219,7 @@ fn statement(question: &Question, limits: &[&Limit], kept: &Kept, cut: &[Date]) 
         Subject::ErrorDays => {
             format!("SELECT date, category, {n}\nFROM ({rows})\nGROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {ERROR_DAYS_MAX}")
         }
+        Subject::Returns => returns_of(question, &format!("SELECT \"group\" AS \"user\", date FROM ({rows})")),
         _ => return None,
     })
 }

@@ -239,8 +239,9 @@ impl Store {
                 (None, None) => continue,
             };
             let view = both.into_view();
-            // Notes announce fixed samples.
-            if let Some(rolled) = rolled.as_ref().filter(|_| matches!(kind, Kind::Operation | Kind::Note)) {
+            // Notes announce fixed samples, and who comes back may have had a session or an interaction only.
+            let is_read = matches!(kind, Kind::Operation | Kind::Note | Kind::Session | Kind::Interaction);
+            if let Some(rolled) = rolled.as_ref().filter(|_| is_read) {
                 rolled.engine.register_table(kind.table(), view.clone())?;
             }
             engine.register_table(kind.table(), view)?;
