@@ -9,10 +9,6 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    flag::register_conditional_default,
-};
 use std::{
     fs::{self, File, OpenOptions},
     io::Read,
@@ -22,10 +18,14 @@ use std::{
     },
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    sync::{Arc, Once, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
 };
+
+use default_signals::have_default_signals;
+
+#[path = "signals/default.rs"]
+mod default_signals;
 
 /// Far beyond what a busy machine takes for any one step. Only a failure waits so long.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -159,17 +159,6 @@ fn stderr(output: &Output) -> String {
 
 fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What started the tests may have had signals ignored, as a script does for its background jobs, and then a sample goes on.
-/// Exec resets what has a handler, and this one does as if there were none.
-fn have_default_signals() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for signal in [SIGHUP, SIGINT, SIGTERM] {
-            register_conditional_default(signal, Arc::new(AtomicBool::new(true))).expect("a handler");
-        }
-    });
 }
 
 fn signalled(child: &Child, signal: Signal) {

@@ -14,9 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,10 +26,14 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, setpgid};
 use serde_json::Value;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
-use signal_hook::flag::register_conditional_default;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
+
+use default_signals::have_default_signals;
+
+#[path = "signals/default.rs"]
+mod default_signals;
 
 /// Far beyond what a busy machine takes for any one step. Only a failure waits so long.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -743,17 +745,6 @@ impl Drop for Running {
             let _ = kill(self.pid, Signal::SIGKILL);
         }
     }
-}
-
-/// What started the tests may have had signals ignored, as a script does for its background jobs, and a shell
-/// cannot trap what it was started with ignored. Exec resets what has a handler, and this one does as if there were none.
-fn have_default_signals() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU] {
-            register_conditional_default(signal, Arc::new(AtomicBool::new(true))).unwrap();
-        }
-    });
 }
 
 fn open_terminal(path: &PathBuf) -> File {

@@ -16,6 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[path = "signals/default.rs"]
+mod default_signals;
+
 /// Far beyond what a busy machine takes for any one step. Only a failure waits so long.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -57,6 +60,7 @@ impl Shell {
         let settings = format!("PS1='> '\n{users}\nMILEPOST_COMMANDS='tool tool:sub'\nsource '{}'\n", snippet.display());
         fs::write(path(".bashrc"), &settings).expect("written");
         fs::write(path(".zshrc"), &settings).expect("written");
+        default_signals::have_default_signals();
         let pair = openpty(None, None).expect("a terminal");
         let stdio = || Stdio::from(pair.slave.try_clone().expect("a copy"));
         let found =
