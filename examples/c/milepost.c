@@ -133,6 +133,9 @@ static int append(int spool, const char *record, size_t bytes) {
                 do written = write(file, record, bytes);
                 while (written < 0 && errno == EINTR);
                 if (written >= 0 && (size_t)written < bytes) errno = ENOSPC; /* a torn line, which costs only itself */
+                int error = errno;
+                flock(file, LOCK_UN); /* a child that another thread forks at this moment has the file open too */
+                errno = error;
                 if (written != (ssize_t)bytes) return cannot("write to shared.jsonl", file);
                 return close(file);
             }

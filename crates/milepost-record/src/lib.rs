@@ -96,6 +96,7 @@ mod event;
 mod fields;
 mod files;
 pub mod limits;
+mod locked;
 mod process_memory;
 mod question;
 mod recorder;

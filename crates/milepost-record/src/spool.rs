@@ -18,12 +18,13 @@ use crate::{
     crash_point::crash_point,
     files::{SpoolError, check_folder, create_once, failed, new_file, read_small, replace, sync_folder},
     limits,
+    locked::Locked,
     segment::{Manifest, Segment, Unreadable, crc32c},
     version::refuse_newer,
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -141,10 +142,10 @@ impl Spool {
 
     /// The shared segment under a shared lock, and certainly the file that the path names: sealing may have renamed the one
     /// that was opened before the lock was had.
-    fn locked_shared(&self, path: &Path) -> Result<File, SpoolError> {
+    fn locked_shared(&self, path: &Path) -> Result<Locked, SpoolError> {
         loop {
             let file = open_segment(path).map_err(failed("open", path))?;
-            file.lock_shared().map_err(failed("lock", path))?;
+            let file = Locked::shared(file).map_err(failed("lock", path))?;
             if is_at(&file, path)? {
                 return Ok(file);
             }
@@ -157,10 +158,10 @@ impl Spool {
         let path = self.folder.join(name);
         loop {
             let file = open_segment(&path).map_err(failed("open", &path))?;
-            file.lock().map_err(failed("lock", &path))?;
+            let file = Locked::exclusive(file).map_err(failed("lock", &path))?;
             // Somebody who seals may have found the new file before it was locked.
             if is_at(&file, &path)? {
-                return Ok(OwnSegment { file, path, bytes: 0, since: std::time::Instant::now(), pid: std::process::id() });
+                return Ok(OwnSegment { file, path, bytes: 0, since: std::time::Instant::now() });
             }
         }
     }
@@ -179,15 +180,8 @@ impl Spool {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed("open", &path)(error)),
             };
-            if path.ends_with(SHARED) {
-                file.lock().map_err(failed("lock", &path))?;
-            } else {
-                match file.try_lock() {
-                    Ok(()) => {}
-                    Err(TryLockError::WouldBlock) => continue,
-                    Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-                }
-            }
+            let locked = if path.ends_with(SHARED) { Locked::exclusive(file).map(Some) } else { Locked::try_exclusive(file) };
+            let Some(file) = locked.map_err(failed("lock", &path))? else { continue };
             sealed = sealed.saturating_add(usize::from(self.seal_locked(&file, &path)?));
         }
         Ok(sealed)
@@ -343,11 +337,8 @@ impl Spool {
         let mut locked = Vec::new();
         for path in self.open_segments()? {
             let file = open_segment(&path).map_err(failed("open", &path))?;
-            if path.ends_with(SHARED) {
-                file.lock().map_err(failed("lock", &path))?;
-            } else if file.try_lock().is_err() {
-                return Ok(None);
-            }
+            let file = if path.ends_with(SHARED) { Locked::exclusive(file).map(Some) } else { Locked::try_exclusive(file) };
+            let Some(file) = file.map_err(failed("lock", &path))? else { return Ok(None) };
             locked.push(file);
         }
         let is_kept = |name: &str| ["spool.json", "seal.lock", "sequence"].contains(&name);
@@ -391,22 +382,20 @@ impl Spool {
         Ok(names)
     }
 
-    fn seal_lock(&self, exclusive: bool) -> Result<File, SpoolError> {
+    fn seal_lock(&self, exclusive: bool) -> Result<Locked, SpoolError> {
         let path = self.folder.join("seal.lock");
         let file = File::open(&path).map_err(failed("open", &path))?;
-        if exclusive { file.lock() } else { file.lock_shared() }.map_err(failed("lock", &path))?;
-        Ok(file)
+        if exclusive { Locked::exclusive(file) } else { Locked::shared(file) }.map_err(failed("lock", &path))
     }
 }
 
-/// The segment of one long-lived writer. Its lock is held until every copy of the file is closed, also by a crash.
+/// The segment of one long-lived writer, locked as long as that writes.
 #[derive(Debug)]
 pub(crate) struct OwnSegment {
-    file: File,
+    file: Locked,
     path: PathBuf,
     bytes: u64,
     since: std::time::Instant,
-    pid: u32,
 }
 
 impl OwnSegment {
@@ -423,7 +412,12 @@ impl OwnSegment {
 
     /// A forked child shares the file and its lock with its parent, and has to open a segment of its own.
     pub(crate) fn is_of_this_process(&self) -> bool {
-        self.pid == std::process::id()
+        self.file.is_of_this_process()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn file(&self) -> &Locked {
+        &self.file
     }
 
     pub(crate) fn is_full(&self) -> bool {
