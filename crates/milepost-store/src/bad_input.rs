@@ -8,12 +8,15 @@ mod held;
 #[path = "../../../fuzz/shared/mutation.rs"]
 mod mutation;
 
-use crate::{Tombstones, digests::Digests, lake::Lake};
+use crate::{ParquetRows, Tombstones, a_panic_is_expected, digests::Digests, lake::Lake};
 use held::{Counting, Target, files, hold};
 use milepost_record::{Identity, Timestamp};
 use std::{
     fs,
+    io::Write,
+    panic,
     path::{Path, PathBuf},
+    sync::{LazyLock, Once},
 };
 
 #[global_allocator]
@@ -58,6 +61,59 @@ fn kept(bytes: &[u8]) {
             assert!(["restore it", "remove the file", "upgrade milepost"].iter().any(|what| said.contains(what)), "{said}");
         }
     }
+}
+
+/// A file of pandas, the same in each run.
+static PARQUET: LazyLock<Vec<u8>> =
+    LazyLock::new(|| fs::read(here().join("../../milepost/tests/import/pandas.parquet")).expect("a file of Parquet"));
+
+/// How many rows are read: more are claimed by a flipped bit.
+const ROWS: usize = 1000;
+
+/// The rows of a file of somebody else, or a sentence.
+fn parquet(bytes: &[u8]) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        // As the program does. What each says takes longer than all that is tried.
+        panic::set_hook(Box::new(move |info| {
+            if !a_panic_is_expected() {
+                before(info);
+            }
+        }));
+    });
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(bytes).expect("written");
+    let read = ParquetRows::open(file).and_then(|rows| rows.take(ROWS).try_for_each(|row| row.map(drop)));
+    if let Err(error) = read {
+        let said = error.to_string();
+        assert!(said.starts_with("this is no Parquet that can be read: ") && said.len() <= SAID_BYTES_MAX, "{said}");
+    }
+}
+
+/// So many bytes of a file are tried by one input.
+const STRETCH: usize = 16;
+
+/// A file with each of some bytes changed, and cut there: the input says which.
+fn damaged_parquet(bytes: &[u8]) {
+    let [high, low] = bytes else { return };
+    let begin = usize::from(u16::from_be_bytes([*high, *low])) * STRETCH;
+    for place in (begin..PARQUET.len()).take(STRETCH) {
+        // Another bit from place to place, so that each field meets each.
+        for mask in [1 << (place % 8), 0xFF] {
+            let mut changed = PARQUET.clone();
+            changed[place] ^= mask;
+            parquet(&changed);
+        }
+        parquet(&PARQUET[..place]);
+    }
+}
+
+#[test]
+fn whatever_became_of_a_file_of_parquet_it_is_read_or_named() {
+    try_it("parquet", parquet, 64, vec![PARQUET.clone()]);
+    let stretches = u16::try_from(PARQUET.len().div_ceil(STRETCH)).expect("a small file");
+    try_it("damaged_parquet", damaged_parquet, 64, (0..stretches).map(|stretch| stretch.to_be_bytes().to_vec()).collect());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Files of Parquet that are no table of ours: the events of an export, and the rows of a file of somebody else.
 
-use crate::{Person, Selection, Store, StoreError, events::events, sql, tables};
+use crate::{Person, Selection, Store, StoreError, events::events, parquet_claims as claims, sql, tables};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, BooleanArray},
@@ -12,7 +12,7 @@ use datafusion::{
     parquet::{
         arrow::{
             ArrowWriter, ProjectionMask,
-            arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+            arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
             arrow_writer::ArrowWriterOptions,
         },
         basic::Compression,
@@ -24,6 +24,7 @@ use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Kind, Timestamp, limits};
 use serde_json::{Value, json};
 use std::{
+    cell::Cell,
     fs::File,
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -36,8 +37,6 @@ const ROW_GROUP_ROWS: usize = 128 * 1024;
 const READ_ROWS: usize = 1024;
 /// The most columns of a file that is read.
 const COLUMNS_MAX: usize = 1000;
-/// The largest row group of a file that is read, in bytes, once it is not compressed any more.
-const ROW_GROUP_BYTES_MAX: i64 = 1 << 30;
 
 impl Store {
     /// Writes the events of one kind that a selection takes in, and that are of a person where one is given, as a file of Parquet with
@@ -105,7 +104,12 @@ pub struct ParquetRows {
     columns: Vec<String>,
     nested: Vec<String>,
     rows: u64,
-    reader: ParquetRecordBatchReader,
+    file: File,
+    metadata: ArrowReaderMetadata,
+    mask: ProjectionMask,
+    /// The row group that is read next.
+    group: usize,
+    reader: Option<ParquetRecordBatchReader>,
     batch: Vec<Plain>,
     /// Of the batch, how many rows it has and which one is next.
     place: (usize, usize),
@@ -117,25 +121,17 @@ impl ParquetRows {
     /// # Errors
     /// Where it is no Parquet, or larger than what is read.
     pub fn open(file: File) -> Result<Self, NotParquet> {
+        claims::footer(&file).map_err(NotParquet)?;
+        guarded(|| Self::described(file))
+    }
+
+    fn described(file: File) -> Result<Self, NotParquet> {
         // What Arrow would rather have is left unread: Parquet's own types say enough.
         let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let found = ParquetRecordBatchReaderBuilder::try_new_with_options(file.try_clone().map_err(ParquetError::from)?, options())?;
+        let found = ArrowReaderMetadata::load(&file, options())?;
         let fields = found.schema().fields().clone();
         if fields.len() > COLUMNS_MAX {
             return Err(NotParquet(format!("it has {} columns, and at most {COLUMNS_MAX} are read", fields.len())));
-        }
-        // Of a place before the file's beginning, the reader would panic.
-        let columns = || found.metadata().row_groups().iter().flat_map(|group| group.columns());
-        let is_within = |at: i64| at >= 0;
-        if !columns().all(|column| {
-            is_within(column.compressed_size())
-                && [column.dictionary_page_offset(), Some(column.data_page_offset())].into_iter().flatten().all(is_within)
-        }) {
-            return Err(NotParquet("a column of it lies outside of the file".to_owned()));
-        }
-        let largest = found.metadata().row_groups().iter().map(|group| group.total_byte_size()).max().unwrap_or_default();
-        if largest > ROW_GROUP_BYTES_MAX {
-            return Err(NotParquet(format!("a row group of it has {largest} bytes, and at most {ROW_GROUP_BYTES_MAX} are read")));
         }
         let rows = u64::try_from(found.metadata().file_metadata().num_rows()).unwrap_or_default();
         // A text that stands once in the file and in a million rows takes its room once.
@@ -144,12 +140,12 @@ impl ParquetRows {
             _ => field.clone(),
         };
         let schema = Arc::new(Schema::new(fields.iter().map(viewed).collect::<Vec<_>>()));
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options().with_schema(schema))?;
+        let metadata = ArrowReaderMetadata::try_new(found.metadata().clone(), options().with_schema(schema))?;
         let (plain, nested): (Vec<_>, Vec<_>) = (0..).zip(fields.iter()).partition(|(_, field)| is_plain(field.data_type()));
         let names = |of: &[(usize, &Arc<Field>)]| of.iter().map(|(_, field)| field.name().clone()).collect();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), plain.iter().map(|(index, _)| *index));
-        let reader = builder.with_projection(mask).with_batch_size(READ_ROWS).build()?;
-        Ok(Self { columns: names(&plain), nested: names(&nested), rows, reader, batch: Vec::new(), place: (0, 0) })
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), plain.iter().map(|(index, _)| *index));
+        let (columns, nested) = (names(&plain), names(&nested));
+        Ok(Self { columns, nested, rows, file, metadata, mask, group: 0, reader: None, batch: Vec::new(), place: (0, 0) })
     }
 
     /// The names of the columns of which each row has a value.
@@ -170,33 +166,79 @@ impl ParquetRows {
         self.rows
     }
 
-    /// The next batch that has rows. What damage the reader does not expect ends the rows, and not the program.
-    fn fill(&mut self) -> Option<Result<(), NotParquet>> {
-        let filled = catch_unwind(AssertUnwindSafe(|| self.next_batch()));
-        filled.unwrap_or_else(|_| Some(Err(NotParquet("it is damaged in a way that its reader does not expect".to_owned()))))
-    }
-
-    fn next_batch(&mut self) -> Option<Result<(), NotParquet>> {
+    /// The next batch that has rows.
+    fn fill(&mut self) -> Result<bool, NotParquet> {
         while self.place.1 >= self.place.0 {
-            let columns = self.reader.next()?.and_then(|batch| {
-                self.place = (batch.num_rows(), 0);
-                batch.columns().iter().map(Plain::of).collect()
-            });
-            match columns {
-                Ok(columns) => self.batch = columns,
-                Err(error) => return Some(Err(NotParquet(error.to_string()))),
+            let Some(reader) = &mut self.reader else {
+                match self.next_group()? {
+                    None => return Ok(false),
+                    reader => self.reader = reader,
+                }
+                continue;
+            };
+            match reader.next().transpose().map_err(|error| NotParquet(error.to_string()))? {
+                None => self.reader = None,
+                Some(batch) => {
+                    self.place = (batch.num_rows(), 0);
+                    let columns: Result<_, ArrowError> = batch.columns().iter().map(Plain::of).collect();
+                    self.batch = columns.map_err(|error| NotParquet(error.to_string()))?;
+                }
             }
         }
-        Some(Ok(()))
+        Ok(true)
     }
+
+    /// The reader of the next row group, whose claims are looked at before.
+    fn next_group(&mut self) -> Result<Option<ParquetRecordBatchReader>, NotParquet> {
+        let Some(group) = self.metadata.metadata().row_groups().get(self.group) else { return Ok(None) };
+        let read = (0..).zip(group.columns()).filter(|(leaf, _)| self.mask.leaf_included(*leaf)).map(|(_, column)| column);
+        let mut places = Vec::new();
+        for column in read {
+            let at = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+            let (Ok(at), Ok(bytes)) = (u64::try_from(at), u64::try_from(column.compressed_size())) else {
+                return Err(NotParquet("a column of it lies outside of the file".to_owned()));
+            };
+            places.push(at..at.saturating_add(bytes));
+        }
+        claims::row_group(&self.file, places.into_iter()).map_err(NotParquet)?;
+        let file = self.file.try_clone().map_err(ParquetError::from)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let builder = builder.with_projection(self.mask.clone()).with_row_groups(vec![self.group]).with_batch_size(READ_ROWS);
+        self.group += 1;
+        Ok(Some(builder.build()?))
+    }
+}
+
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread ends nothing now, and is said in a sentence: it is no news for whoever reports panics.
+#[must_use]
+pub fn a_panic_is_expected() -> bool {
+    IS_GUARDED.get()
+}
+
+/// What damage the reader does not expect ends the rows, and not the program.
+fn guarded<T>(read: impl FnOnce() -> Result<T, NotParquet>) -> Result<T, NotParquet> {
+    IS_GUARDED.set(true);
+    let read = catch_unwind(AssertUnwindSafe(read));
+    IS_GUARDED.set(false);
+    read.unwrap_or_else(|_| Err(NotParquet("it is damaged in a way that its reader does not expect".to_owned())))
 }
 
 impl Iterator for ParquetRows {
     type Item = Result<Vec<Value>, NotParquet>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Err(error) = self.fill()? {
-            return Some(Err(error));
+        match guarded(|| self.fill()) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                // What comes after is not read.
+                (self.reader, self.group) = (None, usize::MAX);
+                return Some(Err(error));
+            }
         }
         let row = self.place.1;
         self.place.1 += 1;

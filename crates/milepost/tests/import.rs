@@ -362,6 +362,15 @@ fn parquet_of_pandas_is_read_by_its_columns() {
         let told = place.run(&["import", "torn.parquet"]);
         assert!(told.code == Some(2) && told.err.contains("torn.parquet: this is no Parquet that can be read"), "{told:?}");
     }
+    // At these its reader panics, in the midst of the rows.
+    for (at, mask) in [(105, 2), (193, 255), (239, 255)] {
+        let mut changed = bytes.clone();
+        changed[at] ^= mask;
+        fs::write(place.path("changed.parquet"), changed).expect("written");
+        let told = place.run(&["import", "changed.parquet", "--dry-run"]);
+        let said = "it is damaged in a way that its reader does not expect; nothing after row 0 is read";
+        assert!(told.code == Some(2) && told.err.contains(said) && told.err.lines().count() == 1, "{told:?}");
+    }
 }
 
 #[test]

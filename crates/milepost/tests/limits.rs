@@ -57,6 +57,7 @@ const NOT_FOR_USERS: &[&str] = &[
     "milepost-record/src/timestamp.rs MAX_US",
     "milepost-store/src/claim.rs ATTEMPTS_MAX",
     "milepost-store/src/lake.rs SMALL_FILES_MAX",
+    "milepost-store/src/parquet_claims.rs DEPTH_MAX",
     "milepost-store/src/rollups.rs FILES_MAX",
     "milepost-store/src/rollups.rs KEPT_MAX",
     "milepost-store/src/rollups.rs LIMITS_MAX",

@@ -16,12 +16,13 @@ use milepost_collect::{
     import::{self, Columns, CsvRows, DOCUMENT_BYTES_MAX, Format, Ids, Line, NoMore, ROW_BYTES_MAX, Surroundings, Unsuitable},
 };
 use milepost_record::{Event, Identity, Kind, Timestamp, recording_is_off};
-use milepost_store::ParquetRows;
+use milepost_store::{ParquetRows, a_panic_is_expected};
 use serde_json::Value;
 use std::{
     collections::{BTreeSet, HashMap},
     fs::{self, File},
     io::{self, BufRead, BufReader, Chain, Cursor, Read},
+    panic,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -214,6 +215,12 @@ impl<'a> Importing<'a> {
         }
         let unreadable = |error: &dyn std::fmt::Display| Failure::usage(printable(&error.to_string()));
         let file = File::open(&self.wishes.file).map_err(|error| unreadable(&error))?;
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !a_panic_is_expected() {
+                before(info);
+            }
+        }));
         let mut rows = ParquetRows::open(file).map_err(|error| unreadable(&error))?;
         desk.expect(Some(rows.rows()), false);
         let mut table = Table { format: Format::Parquet, columns: self.columns(rows.columns())?, ids: Ids::default() };
