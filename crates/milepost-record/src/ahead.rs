@@ -12,11 +12,14 @@ use crate::{
     segment::{Segment, Unreadable, refuse_newer_event},
 };
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 const AHEAD: &str = "ahead";
+/// The largest file of events that wait: a segment, each event with an id beside.
+const FILE_BYTES_MAX: u64 = 4 * limits::SEGMENT_BYTES_MAX;
 
 impl Spool {
     /// Keeps the events of a segment that are yet to come, before the segment is claimed. Doing it twice writes the same file.
@@ -108,7 +111,13 @@ impl Spool {
 
 /// What is in a file of events that wait, unless a newer Milepost wrote it.
 fn read(path: &Path) -> Result<String, SpoolError> {
-    let text = String::from_utf8_lossy(&fs::read(path).map_err(failed("read", path))?).into_owned();
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes));
+    if read.map_err(failed("read", path))? as u64 > FILE_BYTES_MAX {
+        let what = format!("this has more than {} MiB, which Milepost does not write: move it away", FILE_BYTES_MAX / 1024 / 1024);
+        return Err(SpoolError::Layout { path: path.to_owned(), what });
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     text.lines().try_for_each(|line| refuse_newer_event(path, line))?;
     Ok(text)
 }

@@ -104,7 +104,7 @@ impl Spool {
         let layout = Layout { version: LAYOUT_VERSION, id: uuid::Uuid::now_v7().simple().to_string() };
         let text = serde_json::to_string(&layout).map_err(|e| failed("write", path)(e.into()))?;
         create_once(path, text.as_bytes())?;
-        fs::read_to_string(path).map_err(failed("read", path))
+        read_small(path).map_err(failed("read", path))
     }
 
     /// The spool's random id, made with its folder.

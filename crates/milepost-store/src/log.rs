@@ -12,8 +12,8 @@ use crate::{
 };
 use std::{
     collections::BTreeSet,
-    fs::{self, DirBuilder},
-    io::{self, Write},
+    fs::{self, DirBuilder, File},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -135,9 +135,9 @@ fn files(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
 /// Copies a file into a folder under a name, at once: a reader sees the old one or the new one.
 fn replace(from: &Path, folder: &Path, name: &str) -> Result<(), StoreError> {
     let path = folder.join(name);
-    let bytes = fs::read(from).map_err(failed("read", from))?;
+    let mut from = File::open(from).map_err(failed("read", from))?;
     let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        file.write_all(&bytes)?;
+        io::copy(&mut from, &mut file)?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(io::Error::from)
     });

@@ -3,12 +3,13 @@
 use super::{
     Failure, Workplace,
     explain::find,
-    files::publish,
+    files::{publish, read},
     print, printable,
     scorecard::{configured, judged},
 };
 use crate::{
     cli::Baseline,
+    config::FILE_BYTES_MAX,
     render::{
         chart::amount,
         rows::{Content, Heading, table},
@@ -82,7 +83,7 @@ fn write(changes: &[Change], workplace: &Workplace) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::internal(format!("cannot write {}: {error}", path.display()));
     // A link stays a link: what it names is written.
     let file = fs::canonicalize(path).map_err(cannot)?;
-    let text = fs::read_to_string(&file).map_err(cannot)?;
+    let text = read(&file, FILE_BYTES_MAX).map_err(cannot)?;
     let mut document: DocumentMut = text.parse().map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     let mut tables = tables(document.get_mut("criterion"));
     for change in changes {

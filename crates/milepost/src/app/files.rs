@@ -2,7 +2,7 @@
 
 use std::{
     fs::{DirBuilder, File, OpenOptions, Permissions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::Path,
 };
@@ -12,6 +12,19 @@ use tempfile::NamedTempFile;
 const PUBLIC: u32 = 0o666;
 /// What only its owner may read.
 const PRIVATE: u32 = 0o600;
+
+/// Reads a file of which nobody knows who wrote it last.
+///
+/// # Errors
+/// Where it cannot be read, has more bytes than this, or is no text.
+pub(super) fn read(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, to see whether there is one.
+    if File::open(path)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)? as u64 > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {bytes_max} bytes, and no larger one is read")));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
 
 /// Replaces a file at once, so that nobody ever sees a part of it.
 pub(super) fn publish(path: &Path, content: &[u8]) -> io::Result<()> {

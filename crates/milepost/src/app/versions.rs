@@ -1,9 +1,12 @@
 //! What a newer Milepost wrote is refused before anything is written beside it.
 
-use super::{Failure, Workplace, otlp, track};
+use super::{Failure, Workplace, files, otlp, track};
 use crate::serve::tokens;
 use milepost_record::{Identity, Spool, refuse_newer};
-use std::{fs, path::Path};
+use std::path::Path;
+
+/// The largest file that is looked at, in bytes: more than any that is read.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Refuses the data folder, and what machines share of it, where a file of either is of a newer version than this program writes.
 ///
@@ -30,5 +33,5 @@ pub(super) fn refuse_newer_files(workplace: &Workplace) -> Result<(), Failure> {
 pub(super) fn refuse(folder: &Path, (name, version): (&str, u64)) -> Result<(), Failure> {
     let path = folder.join(name);
     // What cannot be read is no newer one, and whoever needs it says why.
-    fs::read(&path).map_or(Ok(()), |json| Ok(refuse_newer(&path, &json, version)?))
+    files::read(&path, FILE_BYTES_MAX).map_or(Ok(()), |json| Ok(refuse_newer(&path, json.as_bytes(), version)?))
 }

@@ -20,6 +20,9 @@ pub(super) struct Units {
     pub(super) timer: String,
 }
 
+/// The largest unit that is read, in bytes: ours have a few lines.
+const UNIT_BYTES_MAX: u64 = 64 * 1024;
+
 /// The name of the timer's unit.
 pub(super) fn timer(name: &str) -> String {
     format!("{name}.timer")
@@ -31,7 +34,7 @@ pub(super) fn timer(name: &str) -> String {
 /// Where it cannot be read.
 pub(super) fn installed(name: &str) -> Result<Option<String>, Failure> {
     let path = folder()?.join(timer(name));
-    match fs::read_to_string(&path) {
+    match files::read(&path, UNIT_BYTES_MAX) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::internal(format!("cannot read {}: {error}", path.display()))),

@@ -95,6 +95,9 @@ pub(super) fn publish(output: &Path, judged: &Judged, config: &Config) -> Result
     Ok(latest)
 }
 
+/// The largest report that is read again, in bytes: more than any that is written.
+const REPORT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// Writes the report of a period that is over into the output folder, unless it is there: then it stays as it was made, and of what
 /// is returned.
 ///
@@ -114,7 +117,7 @@ pub(super) fn keep_report(output: &Path, of: &PeriodReport, now: Timestamp) -> R
         return Ok(FirstMade { at: now, events: of.events });
     }
     // The note that it was made was lost.
-    let kept = fs::read_to_string(&json).map_err(cannot("read", &json))?;
+    let kept = files::read(&json, REPORT_BYTES_MAX).map_err(cannot("read", &json))?;
     refuse_newer(&json, kept.as_bytes(), PERIOD_REPORT_VERSION.into())?;
     let kept: Kept = serde_json::from_str(&kept).map_err(|error| Failure::internal(format!("{} is no report: {error}", json.display())))?;
     let written = fs::metadata(&json).and_then(|file| file.modified()).map_err(cannot("read", &json))?;
