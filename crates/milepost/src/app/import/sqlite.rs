@@ -77,6 +77,26 @@ impl Database {
         texts().map_err(|error| Failure::usage(printable(&format!("this database cannot be read: {error}"))))
     }
 
+    /// Names of columns come from the query, and from what made tables and views: of one that is no UTF-8, `rusqlite` makes a panic.
+    fn has_names_of_text(&self) -> Result<(), Failure> {
+        let is_text = |made: ValueRef<'_>| made.as_bytes_or_null().is_ok_and(|made| made.is_none_or(|made| str::from_utf8(made).is_ok()));
+        let all = || -> Result<bool, rusqlite::Error> {
+            let mut statement = self.0.prepare("SELECT sql FROM sqlite_schema")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if !is_text(row.get_ref(0)?) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        match all() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::usage("this database cannot be read: what made a table of it is no UTF-8")),
+            Err(error) => Err(Failure::usage(printable(&format!("this database cannot be read: {error}")))),
+        }
+    }
+
     /// Visits the rows of a query that only reads: first `names` is told the names of its columns, then `visit` each row with its number.
     pub(super) fn rows<S>(
         &self,
@@ -86,6 +106,7 @@ impl Database {
     ) -> Result<S, Failure> {
         let refused = |error: rusqlite::Error| Failure::usage(printable(&format!("the query failed: {error}")));
         reads(sql)?;
+        self.has_names_of_text()?;
         let mut statement = self.0.prepare(sql).map_err(refused)?;
         if !statement.readonly() || statement.column_count() == 0 {
             return Err(Failure::usage("the query of --sql does not only read: write a SELECT"));
