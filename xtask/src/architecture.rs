@@ -43,10 +43,10 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         "crates",
         &[
             "crates/milepost-record/src/files.rs",
+            "crates/milepost-record/src/locked.rs",
             "crates/milepost-record/src/spool.rs",
             "crates/milepost-store/src/check.rs",
             "crates/milepost-store/src/lake.rs",
-            "crates/milepost-store/src/lock.rs",
             "crates/milepost-store/src/log.rs",
             "crates/milepost-store/src/rollups.rs",
             "crates/milepost/src/app/files.rs",

@@ -114,6 +114,7 @@ pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recordi
 pub use event::*;
 pub use fields::{FieldUse, Fields};
 pub use files::{SpoolError, check_folder};
+pub use locked::Locked;
 pub use process_memory::ProcessMemory;
 pub use question::*;
 pub use recorder::{Recorder, Running};

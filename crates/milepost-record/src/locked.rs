@@ -2,15 +2,17 @@
 //! to start has one until it begins, and a forked child as long as it lives.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io,
     ops::{Deref, DerefMut},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
     process,
 };
 
 /// A locked file, unlocked when this is dropped by the process that locked it. A forked child shares the lock, and drops its copy only.
 #[derive(Debug)]
-pub(crate) struct Locked {
+pub struct Locked {
     file: File,
     pid: u32,
 }
@@ -35,6 +37,14 @@ impl Locked {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// The file at a path, which is made where it is missing; `None` where somebody else has it.
+    ///
+    /// # Errors
+    /// The file cannot be made, opened or locked.
+    pub fn try_at(path: &Path) -> io::Result<Option<Self>> {
+        Self::try_exclusive(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?)
     }
 
     fn held(file: File) -> Self {

@@ -14,7 +14,7 @@
 //! What is written names the spool and the sequence number that it came from as Delta's application transaction, in the same
 //! commit: so a table holds a segment whole or not at all, and says which ones it holds.
 
-use crate::{Lock, StoreError, digests::files, log, tables::DAY, tables::PERSONAL};
+use crate::{StoreError, digests::files, log, tables::DAY, tables::PERSONAL};
 use datafusion::{
     arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch},
     parquet::{basic::Compression, file::properties::WriterProperties},
@@ -26,7 +26,7 @@ use deltalake_core::{
     operations::{optimize::OptimizeType, vacuum::VacuumMode, write::SchemaMode},
     protocol::{SaveMode, checkpoints},
 };
-use milepost_record::{crash_point, refuse_newer};
+use milepost_record::{Locked, crash_point, refuse_newer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, DirBuilder, File},
@@ -87,13 +87,13 @@ impl Lake {
     }
 
     /// The lake of a data folder, made where there is none, for whoever writes it: nobody else can until the lock is dropped.
-    pub(crate) fn lock(data: &Path, removed_kept: Option<Duration>) -> Result<(Self, Lock), StoreError> {
+    pub(crate) fn lock(data: &Path, removed_kept: Option<Duration>) -> Result<(Self, Locked), StoreError> {
         // Where a link leads nowhere, no folder is made in its place.
         Self::find(data)?;
         let folder = data.join("store");
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
         let path = folder.join("compact.lock");
-        let lock = Lock::try_take(&path).map_err(failed("lock", &path))?.ok_or(StoreError::Busy)?;
+        let lock = Locked::try_at(&path).map_err(failed("lock", &path))?.ok_or(StoreError::Busy)?;
         let is_new = Self::find(data)?.is_none();
         let lake = Self { folder, removed_kept: removed_kept.unwrap_or(REMOVED_KEPT) };
         if is_new {

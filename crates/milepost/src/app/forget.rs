@@ -9,8 +9,8 @@ use super::{
     versions,
 };
 use crate::cli::Forget;
-use milepost_record::{Identity, Spool, Timestamp, is_pseudonym};
-use milepost_store::{Lock, clear, found, lay, shared};
+use milepost_record::{Identity, Locked, Spool, Timestamp, is_pseudonym};
+use milepost_store::{clear, found, lay, shared};
 use std::{
     fs,
     io::{self, BufRead, IsTerminal},
@@ -105,10 +105,10 @@ fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
 }
 
 /// No `milepost track` publishes what it judged before.
-fn lock(data: &Path) -> Result<Lock, Failure> {
+fn lock(data: &Path) -> Result<Locked, Failure> {
     let began = Instant::now();
     loop {
-        match Lock::try_take(&data.join("track.lock")) {
+        match Locked::try_at(&data.join("track.lock")) {
             Ok(Some(lock)) => return Ok(lock),
             Ok(None) if began.elapsed() < PATIENCE => thread::sleep(AGAIN),
             Ok(None) => {

@@ -5,7 +5,7 @@ use crate::{
     cli::{self, AddToken},
     serve::tokens::{self, Scope, TOKENS_MAX, Token},
 };
-use milepost_store::Lock;
+use milepost_record::Locked;
 use std::{fmt::Write, path::Path, process::ExitCode};
 
 /// Held while the tokens are changed.
@@ -71,10 +71,10 @@ fn kept(data: &Path) -> Result<Vec<Token>, Failure> {
     tokens::read(data).map_err(Failure::usage)
 }
 
-fn lock(data: &Path) -> Result<Lock, Failure> {
+fn lock(data: &Path) -> Result<Locked, Failure> {
     let failed = |error| Failure::internal(format!("cannot lock {}: {error}", data.join(LOCK).display()));
     files::folder(data, true).map_err(failed)?;
-    let lock = Lock::try_take(&data.join(LOCK)).map_err(failed)?;
+    let lock = Locked::try_at(&data.join(LOCK)).map_err(failed)?;
     lock.ok_or_else(|| Failure::internal("another `milepost token` is at work: try again"))
 }
 

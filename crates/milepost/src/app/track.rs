@@ -37,8 +37,8 @@ use crate::{
 };
 use milepost_collect::{Kind, error_category::Rules};
 use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict, report_questions};
-use milepost_record::{Door, Durability, Event, Fact, Origin, Outcome, Span, Spool, Timestamp, recording_is_off};
-use milepost_store::{Compacted, Lock, RolledUp, Store, Upkeep, compact, roll_up};
+use milepost_record::{Door, Durability, Event, Fact, Locked, Origin, Outcome, Span, Spool, Timestamp, recording_is_off};
+use milepost_store::{Compacted, RolledUp, Store, Upkeep, compact, roll_up};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
     env, io,
@@ -100,7 +100,7 @@ pub(super) fn once(wishes: &cli::Track, workplace: &Workplace, stop: &Stop) -> R
     refuse_newer_files(workplace)?;
     let failed = |what: &'static str| move |error: io::Error| Failure::internal(format!("cannot {what} {}: {error}", data.display()));
     files::folder(data, true).map_err(failed("make"))?;
-    let Some(_lock) = Lock::try_take(&data.join("track.lock")).map_err(failed("lock track.lock in"))? else { return Ok(None) };
+    let Some(_lock) = Locked::try_at(&data.join("track.lock")).map_err(failed("lock track.lock in"))? else { return Ok(None) };
     let off = recording_is_off();
     let mut journal = if off.is_none() { Some(Journal::open(data)?) } else { None };
     let now = Timestamp::now();

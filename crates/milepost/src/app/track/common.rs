@@ -18,8 +18,8 @@ use super::{
     definition::definition,
 };
 use milepost_judge::Verdict;
-use milepost_record::{Event, Fact, Timestamp};
-use milepost_store::{Compacted, Lock, Store, StoreError, claim, shared};
+use milepost_record::{Event, Fact, Locked, Timestamp};
+use milepost_store::{Compacted, Store, StoreError, claim, shared};
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write,
@@ -41,7 +41,7 @@ pub(super) enum Turn {
     /// This machine, which shares with nobody.
     Alone,
     /// This machine; nobody else until the lock is dropped.
-    Ours { _lock: Lock },
+    Ours { _lock: Locked },
     /// Another machine, or nobody.
     Theirs,
 }
@@ -92,7 +92,7 @@ impl Round<'_> {
                 return Err(Failure::internal(format!("{} leads to no folder: is it mounted?", folder.display())));
             }
             let failed = |error| Failure::internal(format!("cannot lock {}: {error}", path.display()));
-            let Some(lock) = Lock::try_take(&path).map_err(failed)? else { return Ok(Turn::Theirs) };
+            let Some(lock) = Locked::try_at(&path).map_err(failed)? else { return Ok(Turn::Theirs) };
             // Not when the round began: its jobs may have taken longer than an hour.
             let now = Timestamp::now();
             let claimed = || wait(async { Ok(claim(round.data, JOB, slot(now), desk.spool.id(), now).await) });
