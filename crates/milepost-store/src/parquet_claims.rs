@@ -305,7 +305,15 @@ impl<R: Read> Walk<R> {
 mod tests {
     use super::{EXPANSION_MAX, PAGE_BYTES_ANYWAY, ROW_GROUP_BYTES_MAX, footer, row_group};
     use crate::ParquetRows;
-    use std::{fs::File, io::Write, iter};
+    use datafusion::{
+        arrow::array::{ArrayRef, Int64Array, RecordBatch},
+        parquet::{
+            arrow::ArrowWriter,
+            basic::{Compression, ZstdLevel},
+            file::properties::WriterProperties,
+        },
+    };
+    use std::{fs::File, io::Write, iter, sync::Arc};
 
     fn file(bytes: &[u8]) -> File {
         let mut file = tempfile::tempfile().expect("a file");
@@ -381,5 +389,27 @@ mod tests {
         claims(&[0x15, 4, 0x16, 0xFE], "cannot be understood");
         claims(&[0x15; 3], "what it says of itself has no end");
         assert!(row_group(&file(&[0; 20]), iter::once(10..u64::MAX)).expect_err("it is refused").contains("lies outside"));
+    }
+
+    /// Zeros, in pages of that many bytes, and what is read of them: how many rows, or why none.
+    fn read_of_zeros(page: usize) -> Result<usize, String> {
+        const ROWS: usize = 300_000;
+        let pages = WriterProperties::builder().set_data_page_size_limit(page).set_data_page_row_count_limit(usize::MAX);
+        let packed = pages.set_dictionary_enabled(false).set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+        let zeros: ArrayRef = Arc::new(Int64Array::from(vec![0; ROWS]));
+        let rows = RecordBatch::try_from_iter([("ms", zeros)]).expect("rows");
+        let mut written = tempfile::tempfile().expect("a file");
+        let mut writer = ArrowWriter::try_new(&mut written, rows.schema(), Some(packed)).expect("a writer");
+        writer.write(&rows).expect("written");
+        writer.close().expect("closed");
+        let mut rows = ParquetRows::open(written).map_err(|error| error.to_string())?;
+        rows.try_fold(0, |n, row| row.map(|_| n + 1)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_claims_of_a_row_group_are_looked_at_before_its_rows_are_read() {
+        assert_eq!(read_of_zeros(512 * 1024), Ok(300_000));
+        let said = read_of_zeros(usize::MAX).expect_err("it is refused");
+        assert!(said.contains("claims to become 2400") && said.contains("with smaller pages it is read"), "{said}");
     }
 }
