@@ -142,7 +142,7 @@ fn rows_of_csv_become_operations_without_names_and_texts() {
     // The version of today is not that of the past.
     assert!(events[0].get("version").is_none());
     let everything = format!("{events:?}");
-    assert!(!everything.contains("\"rose\"") && !everything.contains("ada") && !everything.contains("resolve"), "{everything}");
+    assert!(!everything.contains("\"rose\"") && !everything.contains("\"ada\"") && !everything.contains("resolve"), "{everything}");
     // The same person as at every other door.
     place.ok(&["record", "session", "--session", "s1", "--user", "rose"]);
     assert!(place.events().iter().filter(|event| event["user"] == events[0]["user"]).count() == 3);
