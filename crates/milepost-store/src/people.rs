@@ -144,8 +144,8 @@ pub(crate) fn returns_of(question: &Question, of_operations: &str) -> String {
 }
 
 fn active(question: &Question, kind: Kind) -> String {
-    let (date, table, until, filter) = (date(question), kind.table(), until(question), of_filter(question));
-    format!("SELECT \"user\", {date} AS date FROM {table}\n{until}{filter}{BY_SOMEBODY}")
+    let (date, table, condition) = (date(question), kind.table(), condition(question));
+    format!("SELECT \"user\", {date} AS date FROM {table}\n{condition}{BY_SOMEBODY}")
 }
 
 /// An event without a user belongs to nobody.

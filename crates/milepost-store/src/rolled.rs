@@ -9,7 +9,9 @@ use crate::{
     answer::{self, Columns},
     people::{BY_SOMEBODY, returns_of},
     rollups::{Kept, Rollups},
-    sql::{self, DURATION, ENDED, FAILED, PEAK, column_of, condition, date, group, in_span, of_filter, rounded, time, until, within},
+    sql::{
+        self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, time, within,
+    },
 };
 use datafusion::prelude::{DataFrame, SessionContext};
 use jiff::{civil::Date, tz::TimeZone};
@@ -76,7 +78,7 @@ pub(crate) fn within_of(index: usize) -> String {
 
 /// Which events a rollup counts. Those of fixed samples are left to the moment of asking.
 fn whenever(question: &Question) -> String {
-    format!("WHERE true{}{}{}", of_filter(question), if is_without_samples(question) { " AND sample IS NULL" } else { "" }, only(question))
+    format!("WHERE true{}{}{}", of_filter(question), if sql::admits_samples(question) { " AND sample IS NULL" } else { "" }, only(question))
 }
 
 fn only(question: &Question) -> &'static str {
@@ -85,16 +87,6 @@ fn only(question: &Question) -> &'static str {
         Subject::Returns => BY_SOMEBODY,
         _ => "",
     }
-}
-
-/// Whether what is part of a complete fixed sample counts for nothing.
-fn is_without_samples(question: &Question) -> bool {
-    sql::admits_samples(question) && !matches!(question.subject, Subject::Returns)
-}
-
-/// Whether the events before the span count too.
-fn begins_anywhere(question: &Question) -> bool {
-    matches!(question.subject, Subject::Returns)
 }
 
 /// What a question counts of each day, of the events of a table that fulfil a condition.
@@ -184,16 +176,14 @@ fn statement(question: &Question, limits: &[&Limit], kept: &Kept, cut: &[Date]) 
         among("date", "NOT IN")
     )];
     let date = date(question);
-    let span = if begins_anywhere(question) { until(question) } else { in_span(question, "") };
-    let only = only(question);
+    let (span, only) = (spanned(question), only(question));
     let since = whenever(question).replacen("WHERE true", &format!("{span}{}", among(&date, "NOT IN")), 1);
     parts.push(part(question, limits, "live", &since)?);
     if !days.is_empty() {
-        let all = if is_without_samples(question) { condition(question) } else { format!("{span}{}", of_filter(question)) };
-        let of_cut = format!("{all}{only}{}", among(&date, "IN"));
+        let of_cut = format!("{}{only}{}", condition(question), among(&date, "IN"));
         parts.push(part(question, limits, "operations", &of_cut)?);
     }
-    if is_without_samples(question) {
+    if sql::admits_samples(question) {
         let of_samples = format!("{}{only}\n  AND sample IS NOT NULL{}", condition(question), among(&date, "NOT IN"));
         parts.push(part(question, limits, "operations", &of_samples)?);
     }

@@ -200,7 +200,7 @@ pub(crate) fn ids(kind: Kind, (least, most): (&str, &str), days: Option<(Date, D
 
 pub(crate) fn condition(question: &Question) -> String {
     let from = question.span.from;
-    let mut condition = in_span(question, "");
+    let mut condition = spanned(question);
     if let Subject::Measurement { name } = &question.subject {
         // Writing to a String cannot fail.
         let _ = write!(condition, "\n  AND name = {}", text(name));
@@ -212,10 +212,11 @@ pub(crate) fn condition(question: &Question) -> String {
     condition
 }
 
-/// Whether operations of fixed samples may be among those that a question is about.
+/// Whether operations of fixed samples may be among those that a question is about. Who comes back does so with each of them.
 pub(crate) fn admits_samples(question: &Question) -> bool {
     let origins = question.filter.get(&Dimension::Origin);
-    question.subject.kind() == Kind::Operation && origins.is_none_or(|origins| origins.contains(Origin::Probe.name()))
+    let counts_them = question.subject.kind() == Kind::Operation && !begins_anywhere(question);
+    counts_them && origins.is_none_or(|origins| origins.contains(Origin::Probe.name()))
 }
 
 /// Notes of people in a period.
@@ -258,6 +259,16 @@ pub(crate) fn in_span(question: &Question, table: &str) -> String {
 fn within_span(Span { from, to }: Span, table: &str) -> String {
     let (first, last, from, to) = (day(from), day(to), time(from), time(to));
     format!("WHERE {table}day >= DATE '{first}' AND {table}day <= DATE '{last}'\n  AND {table}at >= {from} AND {table}at < {to}")
+}
+
+/// The events that the span takes in.
+pub(crate) fn spanned(question: &Question) -> String {
+    if begins_anywhere(question) { until(question) } else { in_span(question, "") }
+}
+
+/// Whether the events before the span count too: anybody's first day may be long ago.
+pub(crate) fn begins_anywhere(question: &Question) -> bool {
+    matches!(question.subject, Subject::Returns)
 }
 
 /// All that was before the end of the span.
