@@ -42,8 +42,8 @@ impl Database {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let has_log = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
-        // Of a database with such a log, which is not there, SQLite would make one.
-        let immutable = head.get(18) == Some(&2) && !has_log;
+        // Of a database that is read with such a log, which is not there, SQLite would make one.
+        let immutable = head.get(19) == Some(&2) && !has_log;
         let path = std::path::absolute(path).map_err(|error| failed(&error))?;
         let mut url = Url::from_file_path(&path).map_err(|()| failed(&"its name is no path"))?;
         url.set_query(Some(if immutable { "mode=ro&immutable=1" } else { "mode=ro" }));
