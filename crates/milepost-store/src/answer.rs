@@ -8,7 +8,10 @@ use crate::{
 };
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, TimestampMicrosecondArray, UInt64Array},
+        array::{
+            Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, TimestampMicrosecondArray,
+            UInt64Array,
+        },
         compute::cast,
         datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type},
         record_batch::RecordBatch,
@@ -72,13 +75,15 @@ fn limited<T>(mut groups: ByGroup<T>, size: impl Fn(&[T]) -> u64) -> Groups<T> {
 pub(crate) enum Taking {
     Operations { value: &'static str, within: Option<String>, days: Days },
     Breakdown(Box<Cells>),
+    Activity(people::Activity),
     Whole { question: Box<Question>, batches: Vec<RecordBatch> },
 }
 
 impl Taking {
-    /// `within` is the column that counts what is within the question's limit.
-    pub(crate) fn of(question: &Question, within: Option<String>) -> Self {
+    /// `within` is the column that counts what is within the question's limit; `is_rolled` says whether the rows are of a rollup.
+    pub(crate) fn of(question: &Question, within: Option<String>, is_rolled: bool) -> Self {
         match &question.subject {
+            Subject::Returns if is_rolled => Self::Activity(people::Activity::default()),
             Subject::Operations { .. } => Self::Operations { value: "duration_us", within, days: Days::default() },
             Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", within, days: Days::default() },
             Subject::Breakdown => Self::Breakdown(Box::default()),
@@ -90,6 +95,7 @@ impl Taking {
         match self {
             Self::Operations { value, within, days } => days.take(&Columns(batch), value, within.as_deref()),
             Self::Breakdown(cells) => cells.take(&Columns(batch)),
+            Self::Activity(activity) => activity.take(&Columns(batch)),
             Self::Whole { batches, .. } => {
                 batches.push(batch.clone());
                 Ok(())
@@ -101,6 +107,7 @@ impl Taking {
         Ok(match self {
             Self::Operations { days, .. } => Evidence::Operations(days.all()),
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
+            Self::Activity(activity) => Evidence::Returns(activity.returns()?),
             Self::Whole { question, batches } => of(&question, &batches)?,
         })
     }
@@ -123,13 +130,12 @@ fn operations_of(days: &[OperationDay]) -> u64 {
 impl Days {
     fn take(&mut self, columns: &Columns<'_>, value: &'static str, within: Option<&str>) -> Result<(), StoreError> {
         let (group, ended) = (columns.text("group")?, columns.text("ended")?);
-        let (date, value) = (columns.dates("date")?, columns.unsigned(value)?);
-        let n = columns.integers("n")?;
+        let (date, values) = (columns.dates("date")?, columns.values(value)?);
         let within = within.map(|column| columns.within(column)).transpose()?;
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
         for row in 0..columns.rows() {
             let (date, oldest, newest) = (day(&date, row)?, time(&oldest, row)?, time(&newest, row)?);
-            let (n, group) = (count(&n, row), group(row));
+            let (n, group) = (values.n(row), group(row));
             if self.last.as_ref() != Some(&group) {
                 if self.groups.len() >= 2 * GROUPS_MAX {
                     self.folded += keep_largest(&mut self.groups, operations_of);
@@ -159,11 +165,7 @@ impl Days {
             match ended(row).as_deref() {
                 Some("ok") => {
                     day.ok += n;
-                    if value.is_valid(row) {
-                        day.durations.push((value.value(row), n));
-                    } else {
-                        day.unmeasured += n;
-                    }
+                    day.unmeasured += n - values.add_to(&mut day.durations, row);
                 }
                 Some("failed") => day.failed += n,
                 Some("timeout") => {
@@ -179,6 +181,7 @@ impl Days {
     }
 
     fn all(mut self) -> Groups<OperationDay> {
+        self.groups.values_mut().flatten().for_each(|day| in_order(&mut day.durations));
         self.folded += keep_largest(&mut self.groups, operations_of);
         Groups { groups: self.groups, folded: self.folded }
     }
@@ -350,6 +353,66 @@ fn scores(batches: &[Columns<'_>]) -> Result<Vec<(f64, u64)>, StoreError> {
     Ok(found)
 }
 
+/// Puts values in order, each once.
+pub(crate) fn in_order(values: &mut Vec<(u64, u64)>) {
+    if values.is_sorted_by(|(before, _), (after, _)| before < after) {
+        return;
+    }
+    // A stable sort merges what is in order by pieces.
+    values.sort_by_key(|(value, _)| *value);
+    values.dedup_by(|(value, n), (kept, of_kept)| {
+        let is_same = value == kept;
+        if is_same {
+            *of_kept += *n;
+        }
+        is_same
+    });
+}
+
+/// What was measured in the operations that a row counts: of events they all have the same value, or none; a rollup lists its values.
+pub(crate) enum Values {
+    Same { value: UInt64Array, n: Int64Array },
+    Listed { values: ListArray, counts: ListArray, without: Int64Array },
+}
+
+impl Values {
+    /// How many operations the row counts.
+    pub(crate) fn n(&self, row: usize) -> u64 {
+        match self {
+            Self::Same { n, .. } => count(n, row),
+            Self::Listed { without, .. } => count(without, row) + self.listed(row).map(|(_, n)| n).sum::<u64>(),
+        }
+    }
+
+    /// Adds the values of a row to others, and returns how many operations have one.
+    pub(crate) fn add_to(&self, others: &mut Vec<(u64, u64)>, row: usize) -> u64 {
+        let before = others.len();
+        match self {
+            Self::Same { value, n } if value.is_valid(row) => others.push((value.value(row), count(n, row))),
+            Self::Same { .. } => {}
+            Self::Listed { .. } => others.extend(self.listed(row)),
+        }
+        others.iter().skip(before).map(|(_, n)| n).sum()
+    }
+
+    fn listed(&self, row: usize) -> impl Iterator<Item = (u64, u64)> {
+        let (values, counts): (&[i64], &[i64]) = match self {
+            Self::Listed { values, counts, .. } => (list_of(values, row), list_of(counts, row)),
+            Self::Same { .. } => (&[], &[]),
+        };
+        let whole = |number: &i64| u64::try_from(*number).unwrap_or(0);
+        values.iter().map(whole).zip(counts.iter().map(whole))
+    }
+}
+
+/// The numbers that a row lists; none where it has no list.
+pub(crate) fn list_of(lists: &ListArray, row: usize) -> &[i64] {
+    let ends = lists.value_offsets().get(row).zip(lists.value_offsets().get(row + 1));
+    let range = ends.and_then(|(from, to)| Some(usize::try_from(*from).ok()?..usize::try_from(*to).ok()?));
+    let numbers: &[i64] = lists.values().as_primitive::<Int64Type>().values();
+    range.filter(|_| lists.is_valid(row)).and_then(|range| numbers.get(range)).unwrap_or_default()
+}
+
 pub(crate) fn count(array: &Int64Array, row: usize) -> u64 {
     u64::try_from(array.value(row)).unwrap_or(0)
 }
@@ -359,8 +422,12 @@ pub(crate) fn time(array: &TimestampMicrosecondArray, row: usize) -> Result<Time
 }
 
 pub(crate) fn day(array: &Date32Array, row: usize) -> Result<Date, StoreError> {
-    let days = i64::from(array.value(row));
-    Date::constant(1970, 1, 1).checked_add(days.days()).map_err(|_| StoreError::Shape("date"))
+    date_of(array.value(row))
+}
+
+/// The date of a number of days since 1970.
+pub(crate) fn date_of(days: i32) -> Result<Date, StoreError> {
+    Date::constant(1970, 1, 1).checked_add(i64::from(days).days()).map_err(|_| StoreError::Shape("date"))
 }
 
 /// The columns of a batch by name, each as the type that is expected of it.
@@ -371,7 +438,7 @@ impl<'a> Columns<'a> {
         Self(batch)
     }
 
-    fn within(&self, name: &str) -> Result<Int64Array, StoreError> {
+    pub(crate) fn within(&self, name: &str) -> Result<Int64Array, StoreError> {
         let array = self.0.column_by_name(name).ok_or(StoreError::Shape("within"))?;
         Ok(cast(array, &DataType::Int64).map_err(DataFusionError::from)?.as_primitive::<Int64Type>().clone())
     }
@@ -385,9 +452,13 @@ impl<'a> Columns<'a> {
         Ok(cast(array, of).map_err(DataFusionError::from)?)
     }
 
-    /// Text comes back in several layouts; all of them cast to this one.
+    /// Text comes back in several layouts; all of them cast to this one, of [`DataType::Utf8`].
+    pub(crate) fn texts(&self, name: &'static str) -> Result<ArrayRef, StoreError> {
+        self.column(name, &DataType::Utf8)
+    }
+
     pub(crate) fn text(&self, name: &'static str) -> Result<impl Fn(usize) -> Option<String> + use<>, StoreError> {
-        let array = self.column(name, &DataType::Utf8)?;
+        let array = self.texts(name)?;
         Ok(move |row| {
             let strings = array.as_string::<i32>();
             strings.is_valid(row).then(|| strings.value(row).to_owned())
@@ -400,6 +471,20 @@ impl<'a> Columns<'a> {
 
     pub(crate) fn integers(&self, name: &'static str) -> Result<Int64Array, StoreError> {
         Ok(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+    }
+
+    /// The values of operations: the column of this name where the rows are of events, or the lists of a rollup.
+    pub(crate) fn values(&self, name: &'static str) -> Result<Values, StoreError> {
+        let n = self.integers("n")?;
+        if self.0.column_by_name("values").is_none() {
+            return Ok(Values::Same { value: self.unsigned(name)?, n });
+        }
+        Ok(Values::Listed { values: self.lists("values")?, counts: self.lists("counts")?, without: n })
+    }
+
+    /// Lists of whole numbers.
+    pub(crate) fn lists(&self, name: &'static str) -> Result<ListArray, StoreError> {
+        Ok(self.column(name, &DataType::new_list(DataType::Int64, true))?.as_list::<i32>().clone())
     }
 
     pub(crate) fn numbers(&self, name: &'static str) -> Result<Float64Array, StoreError> {

@@ -3,9 +3,8 @@
 
 use crate::{
     StoreError,
-    answer::{Columns, count},
+    answer::{Columns, in_order},
 };
-use datafusion::arrow::array::Array;
 use milepost_record::{BACKENDS_MAX, Breakdown, CATEGORIES_MAX, GROUPS_MAX, OTHERS};
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -26,15 +25,16 @@ impl Cells {
     pub(crate) fn take(&mut self, columns: &Columns<'_>) -> Result<(), StoreError> {
         let (operation, backend) = (columns.text("operation")?, columns.text("backend")?);
         let (ended, category) = (columns.text("ended")?, columns.text("category")?);
-        let (duration, n) = (columns.unsigned("duration_us")?, columns.integers("n")?);
+        let durations = columns.values("duration_us")?;
         for row in 0..columns.rows() {
             let (operation, backend) = (operation(row).ok_or(StoreError::Shape("operation"))?, backend(row));
-            let n = count(&n, row);
+            let n = durations.n(row);
             let last = self.backends.last();
             if last.is_some_and(|last| last.operation != operation) {
                 self.end_operation();
             }
             if self.backends.last().is_none_or(|last| last.backend != backend) {
+                self.end_backend();
                 if self.backends.len() >= 2 * BACKENDS_MAX {
                     self.keep_backends();
                 }
@@ -44,11 +44,7 @@ impl Cells {
             match ended(row).as_deref() {
                 Some("ok") => {
                     of.ok += n;
-                    if duration.is_valid(row) {
-                        of.durations.push((duration.value(row), n));
-                    } else {
-                        of.unmeasured += n;
-                    }
+                    of.unmeasured += n - durations.add_to(&mut of.durations, row);
                 }
                 Some(word @ ("failed" | "timeout")) => {
                     of.failed += n;
@@ -76,6 +72,12 @@ impl Cells {
         all
     }
 
+    fn end_backend(&mut self) {
+        if let Some(complete) = self.backends.last_mut() {
+            in_order(&mut complete.durations);
+        }
+    }
+
     fn keep_backends(&mut self) {
         // The one that is being read is complete too, as another begins.
         for cell in smallest(&mut self.backends, BACKENDS_MAX, |cell| (Reverse(size(cell)), cell.backend.clone())) {
@@ -84,6 +86,7 @@ impl Cells {
     }
 
     fn end_operation(&mut self) {
+        self.end_backend();
         self.keep_backends();
         let mut cells = std::mem::take(&mut self.backends);
         let Some(operation) = cells.first().map(|cell| cell.operation.clone()) else { return };

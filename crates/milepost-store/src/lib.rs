@@ -16,6 +16,7 @@ mod forget;
 mod identity;
 mod lake;
 mod log;
+mod packed;
 mod parquet_claims;
 mod parquet_file;
 mod people;

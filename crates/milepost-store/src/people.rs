@@ -5,11 +5,12 @@
 
 use crate::{
     StoreError,
-    answer::{Columns, count, day, time},
+    answer::{Columns, count, date_of, day, list_of, time},
     sql::{condition, date, in_span, of_filter, time as moment, until},
 };
-use datafusion::arrow::array::Array;
+use datafusion::arrow::array::{Array, AsArray};
 use milepost_record::{FIRST_SESSION_MAX, FirstSession, Kind, Question, Return, SILENCE_MAX, Sessions};
+use std::collections::{BTreeMap, HashMap};
 
 const ATTEMPTED: &str = "\"user\" IS NOT NULL AND outcome <> 'cancelled' AND dry_run IS NOT TRUE";
 
@@ -128,19 +129,19 @@ pub(crate) fn first_sessions(batches: &[Columns<'_>]) -> Result<Vec<FirstSession
 /// For each first day and each week after it, how many people were active. All days before the end of the span are read, since
 /// anybody's first one may be long ago.
 pub(crate) fn returns_sql(question: &Question) -> String {
-    returns_of(question, &active(question, Kind::Operation))
-}
-
-/// The same, with a query of its own for the days on which somebody had an operation: `user` and `date`, some of them possibly twice.
-pub(crate) fn returns_of(question: &Question, of_operations: &str) -> String {
-    let others = [Kind::Session, Kind::Interaction].map(|kind| active(question, kind)).join("\nUNION ALL\n");
     format!(
-        "WITH active AS (\n{}),\n\
+        "WITH active AS (\n{}\nUNION ALL\n{}),\n\
          firsts AS (SELECT \"user\", min(date) AS first FROM active GROUP BY 1)\n\
          SELECT f.first, CAST((CAST(a.date AS INT) - CAST(f.first AS INT)) / 7 AS BIGINT) AS week, count(DISTINCT a.\"user\") AS n\n\
          FROM active a JOIN firsts f ON f.\"user\" = a.\"user\"\nGROUP BY 1, 2\nORDER BY 1, 2",
-        [of_operations, &others].join("\nUNION ALL\n")
+        active(question, Kind::Operation),
+        active_days(question)
     )
+}
+
+/// The days on which somebody had a session or an interaction: `user` and `date`, some of them possibly twice.
+pub(crate) fn active_days(question: &Question) -> String {
+    [Kind::Session, Kind::Interaction].map(|kind| active(question, kind)).join("\nUNION ALL\n")
 }
 
 fn active(question: &Question, kind: Kind) -> String {
@@ -161,4 +162,41 @@ pub(crate) fn returns(batches: &[Columns<'_>]) -> Result<Vec<Return>, StoreError
         }
     }
     Ok(found)
+}
+
+/// The days on which people were active, as rollups list them: those of each person, in any order and some of them more than once.
+#[derive(Default)]
+pub(crate) struct Activity(HashMap<String, Vec<i32>>);
+
+impl Activity {
+    pub(crate) fn take(&mut self, columns: &Columns<'_>) -> Result<(), StoreError> {
+        let (user, days, last) = (columns.texts("user")?, columns.lists("days")?, columns.integers("last")?);
+        let users = user.as_string::<i32>();
+        for row in (0..columns.rows()).filter(|row| users.is_valid(*row)) {
+            let last = if last.is_valid(row) { last.value(row) } else { i64::MAX };
+            let of_row = list_of(&days, row).iter().filter(|day| **day <= last);
+            let of_row = of_row.map(|day| i32::try_from(*day).map_err(|_| StoreError::Shape("days")));
+            match self.0.get_mut(users.value(row)) {
+                Some(known) => known.extend(of_row.collect::<Result<Vec<_>, _>>()?),
+                None => _ = self.0.insert(users.value(row).to_owned(), of_row.collect::<Result<_, _>>()?),
+            }
+        }
+        Ok(())
+    }
+
+    /// For each first day and each week after it, how many people were active.
+    pub(crate) fn returns(self) -> Result<Vec<Return>, StoreError> {
+        let mut users: BTreeMap<(i32, u32), u64> = BTreeMap::new();
+        for days in self.0.into_values() {
+            let Some(first) = days.iter().min().copied() else { continue };
+            let mut weeks: Vec<u32> = days.iter().map(|day| day.abs_diff(first) / 7).collect();
+            weeks.sort_unstable();
+            weeks.dedup();
+            for week in weeks {
+                *users.entry((first, week)).or_default() += 1;
+            }
+        }
+        let of = |((first, week), users)| Ok(Return { first: date_of(first)?, week, users });
+        users.into_iter().map(of).collect()
+    }
 }

@@ -7,7 +7,7 @@
 use crate::{
     StoreError,
     answer::{self, Columns},
-    people::{BY_SOMEBODY, returns_of},
+    people::{BY_SOMEBODY, active_days},
     rollups::{Kept, Rollups},
     sql::{
         self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, time, within,
@@ -21,12 +21,23 @@ use milepost_record::{Dimension, ERROR_DAYS_MAX, Limit, MISSES_MAX, Question, Su
 pub(crate) struct Rolled {
     pub(crate) engine: SessionContext,
     pub(crate) rollups: Rollups,
+    pub(crate) beside: Beside,
+}
+
+/// Which events there are that rollups do not count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beside {
+    /// Whether `live` has any.
+    pub(crate) has_live: bool,
+    /// Whether any is of a fixed sample.
+    pub(crate) has_samples: bool,
 }
 
 /// The rollup that answers a question with some limits.
 pub(crate) struct FromRollup {
     pub(crate) engine: SessionContext,
     kept: Kept,
+    beside: Beside,
     question: Question,
     limits: Vec<Limit>,
 }
@@ -38,7 +49,7 @@ impl Rolled {
         let texts: Vec<_> = limits.iter().map(|limit| limit_text(limit)).collect();
         let kept = self.rollups.kept.iter().find(|kept| kept.covers(&base, &texts) && kept.is_whole)?.clone();
         let limits = limits.iter().map(|limit| (*limit).clone()).collect();
-        Some(FromRollup { engine: self.engine.clone(), kept, question: question.clone(), limits })
+        Some(FromRollup { engine: self.engine.clone(), kept, beside: self.beside, question: question.clone(), limits })
     }
 }
 
@@ -47,13 +58,13 @@ impl FromRollup {
     pub(crate) async fn rows(&self, engine: &SessionContext) -> Result<DataFrame, StoreError> {
         let days = cut(engine, &self.question, &self.kept).await?;
         let limits: Vec<&Limit> = self.limits.iter().collect();
-        let statement = statement(&self.question, &limits, &self.kept, &days).ok_or(StoreError::Shape("rollup"))?;
+        let statement = statement(&self.question, &limits, &self.kept, self.beside, &days).ok_or(StoreError::Shape("rollup"))?;
         Ok(engine.sql(&statement).await?)
     }
 }
 
-/// The columns that a row is told apart by.
-pub(crate) const DIMENSIONS: [&str; 6] = ["group", "operation", "backend", "ended", "category", "value"];
+/// The columns that a row of a day is told apart by.
+pub(crate) const DIMENSIONS: [&str; 5] = ["group", "operation", "backend", "ended", "category"];
 
 /// The statement of a rollup: what a question counts of each day whose events are in `operations`, with a count for each limit. None
 /// where the question is not about counts of operations.
@@ -89,10 +100,11 @@ fn only(question: &Question) -> &'static str {
     }
 }
 
+const NONE: &str = "CAST(NULL AS VARCHAR)";
+const NOTHING: &str = "CAST(NULL AS BIGINT)";
+
 /// What a question counts of each day, of the events of a table that fulfil a condition.
 fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str) -> Option<String> {
-    const NONE: &str = "CAST(NULL AS VARCHAR)";
-    const NOTHING: &str = "CAST(NULL AS BIGINT)";
     let failed = "CASE WHEN outcome IN ('failed', 'timeout') THEN error_category END";
     let operation = sql::column(&Dimension::Operation, question);
     let group = group(question);
@@ -111,25 +123,46 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str) ->
          {category} AS category, {raw} AS raw\nFROM {table}\n{condition}",
         date(question)
     );
-    let (group, ended, category, value, kept) = match &question.subject {
+    let (date, group, ended, category, value, kept) = match &question.subject {
         Subject::Misses { limit, failed } => {
             let kept = format!("WHERE {}", sql::misses("raw", limit.as_ref(), *failed));
-            (NONE, NONE, sql::MISSED, NOTHING.to_owned(), kept)
+            ("date", NONE, NONE, sql::MISSED, NOTHING.to_owned(), kept)
         }
-        Subject::ErrorDays => (NONE, NONE, "category", NOTHING.to_owned(), String::new()),
-        Subject::Returns => ("\"group\"", NONE, NONE, NOTHING.to_owned(), String::new()),
-        _ => ("\"group\"", "ended", "category", rounded("raw"), String::new()),
+        Subject::ErrorDays => ("date", NONE, NONE, "category", NOTHING.to_owned(), String::new()),
+        // Of each person one row, with the days as values.
+        Subject::Returns => ("CAST(NULL AS DATE)", "\"group\"", NONE, NONE, DAY_NUMBER.to_owned(), String::new()),
+        _ => ("date", "\"group\"", "ended", "category", rounded("raw"), String::new()),
     };
-    let count = |(index, limit): (usize, &&Limit)| {
+    let within = |(index, limit): (usize, &&Limit)| {
         format!(", count(*) FILTER (WHERE ended = 'ok' AND {}) AS {}", limit_text(limit), within_of(index))
     };
-    let counts: String = limits.iter().enumerate().map(count).collect();
+    let within: String = limits.iter().enumerate().map(within).collect();
+    let dimensions = dimensions();
     Some(format!(
-        "SELECT date, \"group\", operation, backend, ended, category, value,\n  count(*) AS n{counts}, min(at) AS oldest, max(at) AS newest\n\
-         FROM (SELECT date, at, {group} AS \"group\", operation, backend, {ended} AS ended, {category} AS category, {value} AS value, raw\n\
-         FROM ({of_events})\n{kept})\nGROUP BY date, \"group\", operation, backend, ended, category, value"
+        "SELECT date{dimensions}, value, count(*) AS n{within}, min(at) AS oldest, max(at) AS newest\n\
+         FROM (SELECT {date} AS date, at, {group} AS \"group\", operation, backend, {ended} AS ended, {category} AS category,\n  \
+         {value} AS value, raw FROM ({of_events})\n{kept})\nGROUP BY date{dimensions}, value"
     ))
 }
+
+/// Rows as a rollup has them: lists of values and how often each was, and `n` that have none.
+fn listed(rows: &str, limits: usize) -> String {
+    let (dimensions, within) = (dimensions(), (0..limits).map(|index| format!(", {}", within_of(index))).collect::<String>());
+    let list = |of: &str| format!("CASE WHEN value IS NOT NULL THEN make_array({of}) END");
+    format!(
+        "SELECT date{dimensions}, CASE WHEN value IS NULL THEN n ELSE 0 END AS n{within}, oldest, newest,\n  \
+         {} AS \"values\", {} AS counts\nFROM ({rows})",
+        list("value"),
+        list("n")
+    )
+}
+
+fn dimensions() -> String {
+    DIMENSIONS.iter().map(|name| format!(", \"{name}\"")).collect()
+}
+
+/// The number of a date, in days since 1970.
+const DAY_NUMBER: &str = "CAST(CAST(date AS INT) AS BIGINT)";
 
 /// The days that a span begins and ends on, in the zone of the question.
 fn ends(question: &Question) -> [Date; 2] {
@@ -141,12 +174,15 @@ fn ends(question: &Question) -> [Date; 2] {
 /// Of the days on which a span begins and ends, those of which a row of the rollup is not within it as a whole.
 async fn cut(engine: &SessionContext, question: &Question, kept: &Kept) -> Result<Vec<Date>, StoreError> {
     let [first, last] = ends(question);
-    let too_old = if begins_anywhere(question) { String::new() } else { format!("oldest < {} OR ", time(question.span.from)) };
-    let statement = format!(
-        "SELECT DISTINCT date FROM rollups WHERE key = {} AND date IN (DATE '{first}', DATE '{last}') AND ({too_old}newest >= {})",
-        sql::text(&kept.key),
-        time(question.span.to)
-    );
+    let (key, from, to) = (sql::text(&kept.key), time(question.span.from), time(question.span.to));
+    let statement = if begins_anywhere(question) {
+        format!("SELECT DISTINCT DATE '{last}' AS date FROM rollups WHERE key = {key} AND newest >= {to}")
+    } else {
+        format!(
+            "SELECT DISTINCT date FROM rollups\n\
+             WHERE key = {key} AND date IN (DATE '{first}', DATE '{last}') AND (oldest < {from} OR newest >= {to})"
+        )
+    };
     let mut days = Vec::new();
     for columns in engine.sql(&statement).await?.collect().await?.iter().map(Columns::of) {
         let dates = columns.dates("date")?;
@@ -157,59 +193,71 @@ async fn cut(engine: &SessionContext, question: &Question, kept: &Kept) -> Resul
     Ok(days)
 }
 
-fn statement(question: &Question, limits: &[&Limit], kept: &Kept, cut: &[Date]) -> Option<String> {
+/// What counts beside the rows of a rollup: of the days that are not cut the events that no table has yet, and those of fixed samples;
+/// of those that are, all.
+fn others(question: &Question, limits: &[&Limit], beside: Beside, cut: &[Date]) -> Option<Vec<String>> {
+    let (date, only) = (date(question), only(question));
+    let not_cut = among(&date, "NOT IN", cut);
+    let mut parts = Vec::new();
+    if beside.has_live {
+        let since = whenever(question).replacen("WHERE true", &format!("{}{not_cut}", spanned(question)), 1);
+        parts.push(part(question, limits, "live", &since)?);
+    }
+    if !cut.is_empty() {
+        parts.push(part(question, limits, "operations", &format!("{}{only}{}", condition(question), among(&date, "IN", cut)))?);
+    }
+    if beside.has_samples && sql::admits_samples(question) {
+        let of_samples = format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question));
+        parts.push(part(question, limits, "operations", &of_samples)?);
+    }
+    Some(parts.iter().map(|part| listed(part, limits.len())).collect())
+}
+
+fn among(column: &str, is: &str, days: &[Date]) -> String {
+    let days: Vec<_> = days.iter().map(|day| format!("DATE '{day}'")).collect();
+    if days.is_empty() { String::new() } else { format!("\n  AND {column} {is} ({})", days.join(", ")) }
+}
+
+fn statement(question: &Question, limits: &[&Limit], kept: &Kept, beside: Beside, cut: &[Date]) -> Option<String> {
     let [first, last] = ends(question);
-    let is_since = if begins_anywhere(question) { String::new() } else { format!(" AND date >= DATE '{first}'") };
-    let days: Vec<_> = cut.iter().map(|day| format!("DATE '{day}'")).collect();
-    let among = |column: &str, is: &str| {
-        if days.is_empty() { String::new() } else { format!("\n  AND {column} {is} ({})", days.join(", ")) }
-    };
+    let mut parts = others(question, limits, beside, cut)?;
+    if matches!(question.subject, Subject::Returns) {
+        // The days of a rollup's row that count are those until the last that is not cut.
+        let last = format!("CAST(CAST(DATE '{last}' AS INT) AS BIGINT) - {}", cut.len());
+        let key = sql::text(&kept.key);
+        let rows = parts.iter().map(|part| format!("SELECT \"group\" AS \"user\", \"values\" AS days, {NOTHING} AS last FROM ({part})"));
+        let rows = [format!("SELECT \"group\" AS \"user\", \"values\" AS days, {last} AS last FROM rollups WHERE key = {key}")]
+            .into_iter()
+            .chain(rows);
+        let others = active_days(question);
+        let others = format!("SELECT \"user\", make_array({DAY_NUMBER}) AS days, {NOTHING} AS last FROM ({others})");
+        return Some(rows.chain([others]).collect::<Vec<_>>().join("\nUNION ALL\n"));
+    }
     // Where the rollup's rows count what is within each of these limits.
     let place = |limit: &&Limit| kept.limits.iter().position(|known| *known == limit_text(limit));
     let places = limits.iter().map(place).collect::<Option<Vec<_>>>()?;
     let counts: String =
         places.iter().enumerate().map(|(index, place)| format!(", {} AS {}", within_of(*place), within_of(index))).collect();
-    let mut parts = vec![format!(
-        "SELECT date, \"group\", operation, backend, ended, category, value, n{counts}, oldest, newest\nFROM rollups\n\
-         WHERE key = {}{is_since} AND date <= DATE '{last}'{}",
+    parts.push(format!(
+        "SELECT date, \"group\", operation, backend, ended, category, n{counts}, oldest, newest, \"values\", counts\nFROM rollups\n\
+         WHERE key = {} AND date >= DATE '{first}' AND date <= DATE '{last}'{}",
         sql::text(&kept.key),
-        among("date", "NOT IN")
-    )];
-    let date = date(question);
-    let (span, only) = (spanned(question), only(question));
-    let since = whenever(question).replacen("WHERE true", &format!("{span}{}", among(&date, "NOT IN")), 1);
-    parts.push(part(question, limits, "live", &since)?);
-    if !days.is_empty() {
-        let of_cut = format!("{}{only}{}", condition(question), among(&date, "IN"));
-        parts.push(part(question, limits, "operations", &of_cut)?);
-    }
-    if sql::admits_samples(question) {
-        let of_samples = format!("{}{only}\n  AND sample IS NOT NULL{}", condition(question), among(&date, "NOT IN"));
-        parts.push(part(question, limits, "operations", &of_samples)?);
-    }
+        among("date", "NOT IN", cut)
+    ));
     let rows = parts.join("\nUNION ALL\n");
-    let sums = (0..limits.len()).map(|index| format!(", CAST(sum({}) AS BIGINT) AS {}", within_of(index), column_of(index)));
-    let (sums, n) = (sums.collect::<String>(), "CAST(sum(n) AS BIGINT) AS n");
-    let of_days = |value: &str| {
-        format!(
-            "SELECT \"group\", date, ended, value AS {value}, {n}{sums}, min(oldest) AS oldest, max(newest) AS newest\n\
-             FROM ({rows})\nGROUP BY 1, 2, 3, 4\nORDER BY 1, 2, 4"
-        )
-    };
+    let within = (0..limits.len()).map(|index| format!(", {} AS {}", within_of(index), column_of(index))).collect::<String>();
+    let n = "CAST(sum(n) AS BIGINT) AS n";
     Some(match &question.subject {
-        Subject::Operations { .. } => of_days("duration_us"),
-        Subject::PeakMemory { .. } => of_days("peak_bytes"),
+        Subject::Operations { .. } | Subject::PeakMemory { .. } => {
+            format!("SELECT \"group\", date, ended, n{within}, oldest, newest, \"values\", counts\nFROM ({rows})\nORDER BY 1, 2")
+        }
         Subject::Misses { .. } => {
             format!("SELECT operation, category, {n}\nFROM ({rows})\nGROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {MISSES_MAX}")
         }
-        Subject::Breakdown => format!(
-            "SELECT operation, backend, ended, category, value AS duration_us, {n}\nFROM ({rows})\n\
-             GROUP BY 1, 2, 3, 4, 5\nORDER BY 1, 2, 3, 4, 5"
-        ),
+        Subject::Breakdown => format!("SELECT operation, backend, ended, category, n, \"values\", counts\nFROM ({rows})\nORDER BY 1, 2"),
         Subject::ErrorDays => {
             format!("SELECT date, category, {n}\nFROM ({rows})\nGROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {ERROR_DAYS_MAX}")
         }
-        Subject::Returns => returns_of(question, &format!("SELECT \"group\" AS \"user\", date FROM ({rows})")),
         _ => return None,
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
-//! DATA/store/rollups/*.parquet     rows: a key for each question, what it tells apart, counts, first and last event
+//! DATA/store/rollups/*.parquet     rows: a key for each question, the day, what it tells apart, counts, first and last event, and as two
+//!                                  lists the durations (or peaks) and how often each was
 //! ```
 //!
 //! A rollup is derived, and can be made anew at any time: so whatever is in doubt is dropped, and the events answer. Rollups hold for
@@ -12,30 +13,24 @@
 use crate::{
     StoreError,
     lake::{Lake, compressed, failed, in_table, read_own, remove, rows, sync},
-    rolled::{DIMENSIONS, base, limit_text, rollup, within_of},
+    packed::{LIMITS_MAX, Packed, schema},
+    rolled::{base, limit_text, rollup},
     sql,
     statements::within_limits,
     store, tables,
 };
 use datafusion::{
-    arrow::{
-        array::{ArrayRef, AsArray, StringArray, new_null_array},
-        compute::cast,
-        datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit},
-        record_batch::RecordBatch,
-    },
+    arrow::record_batch::RecordBatch,
     datasource::{
         MemTable, TableProvider,
         file_format::parquet::ParquetFormat,
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
     },
-    error::DataFusionError,
     execution::context::SQLOptions,
     parquet::{arrow::ArrowWriter, errors::ParquetError},
-    prelude::{DataFrame, SessionConfig, SessionContext},
+    prelude::{SessionConfig, SessionContext},
 };
 use deltalake_core::DeltaTable;
-use futures::StreamExt;
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Kind, Limit, Question, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,15 +47,11 @@ use url::Url;
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
-const VERSION: u32 = 1;
-/// The most limits that the rows of one rollup count.
-const LIMITS_MAX: usize = 8;
+const VERSION: u32 = 2;
 /// The most questions that are kept.
 const KEPT_MAX: usize = 64;
 /// For how many days a question is kept that nobody asks any more.
 const UNASKED_DAYS_MAX: i64 = 14;
-/// How many rows of one question are written at once: with more, reading it would cost as much as the events.
-const ROWS_MAX: usize = 1_000_000;
 /// How many files there may be before they are written as one.
 const FILES_MAX: usize = if cfg!(test) { 6 } else { 24 };
 
@@ -156,8 +147,11 @@ impl Rollups {
         let folder = lake.folder().join(FOLDER);
         let none = || Self { version: VERSION, folder: folder.clone(), ..Self::default() };
         match read_own::<Self>(&path, VERSION, |at| format!("these are no rollups ({at})")) {
-            Ok(rollups) => Ok(rollups.map_or_else(none, |rollups| Self { folder: folder.clone(), ..rollups })),
-            // Being derived, they are made anew.
+            // Being derived, those of another version are made anew, and so is what is damaged.
+            Ok(rollups) => {
+                let of_now = rollups.filter(|rollups| rollups.version == VERSION);
+                Ok(of_now.map_or_else(none, |rollups| Self { folder: folder.clone(), ..rollups }))
+            }
             Err(StoreError::Layout { .. } | StoreError::Newer(_)) => Ok(none()),
             Err(error) => Err(error),
         }
@@ -212,7 +206,7 @@ impl Rollups {
     async fn make(&mut self, engine: &SessionContext, new: Vec<Kept>) -> Result<(), StoreError> {
         let mut file = NewFile::in_folder(&self.folder)?;
         for mut kept in new {
-            kept.is_whole = file.take(&kept, counted(engine, &kept.statement).await?).await?;
+            kept.is_whole = file.take(&kept, packed(engine, &kept, &kept.statement).await?)?;
             self.kept.push(kept);
         }
         self.files.extend(file.finish()?);
@@ -242,7 +236,7 @@ impl Rollups {
         engine.register_table(Kind::Operation.table(), Arc::new(table))?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
-            kept.is_whole = file.take(kept, counted(&engine, &kept.statement).await?).await?;
+            kept.is_whole = file.take(kept, packed(&engine, kept, &kept.statement).await?)?;
         }
         self.files.extend(file.finish()?);
         Ok(())
@@ -286,7 +280,7 @@ impl Rollups {
         engine.register_table("rollups", self.table()?)?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
-            kept.is_whole = file.take(kept, counted(&engine, &summed(kept)).await?).await?;
+            kept.is_whole = file.take(kept, packed(&engine, kept, &rows_of(kept)).await?)?;
         }
         self.files = file.finish()?.into_iter().collect();
         Ok(())
@@ -339,17 +333,11 @@ impl Rollups {
         let engine = with_operations(&table).await?;
         engine.register_table("rollups", rollups.table()?)?;
         for kept in rollups.kept.iter().filter(|kept| kept.is_whole) {
-            let columns = columns_of(kept).join(", ");
-            let (raw, rolled) = (format!("SELECT {columns} FROM ({})", kept.statement), summed(kept));
-            let rolled = format!("SELECT {columns} FROM ({rolled})");
-            let sql = format!(
-                "SELECT count(*) AS n FROM ((SELECT * FROM ({raw}) EXCEPT SELECT * FROM ({rolled}))\n\
-                 UNION ALL (SELECT * FROM ({rolled}) EXCEPT SELECT * FROM ({raw})))"
-            );
-            let n: i64 =
-                counted(&engine, &sql).await?.collect().await?.iter().map(|b| b.column(0).as_primitive::<Int64Type>().value(0)).sum();
+            let (counted, rolled) = (packed(&engine, kept, &kept.statement).await?, packed(&engine, kept, &rows_of(kept)).await?);
+            // What is too much to be compared is not shown to be equal.
+            let n = rolled.zip(counted).map_or(1, |(rolled, counted)| rolled.differing(&counted));
             if n > 0 {
-                found.push((kept.base.clone(), u64::try_from(n).unwrap_or(0)));
+                found.push((kept.base.clone(), n as u64));
             }
         }
         Ok(Some((rollups.kept.iter().filter(|kept| kept.is_whole).count(), found)))
@@ -384,52 +372,14 @@ async fn with_operations(table: &DeltaTable) -> Result<SessionContext, StoreErro
     Ok(engine)
 }
 
-/// A statement of a rollup, which only reads: it lies in a file that others may write.
-async fn counted(engine: &SessionContext, statement: &str) -> Result<DataFrame, StoreError> {
+/// What a statement of a rollup counts; none where that is too much. It only reads: it lies in a file that others may write.
+async fn packed(engine: &SessionContext, kept: &Kept, statement: &str) -> Result<Option<Packed>, StoreError> {
     let only_reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    Ok(engine.sql_with_options(statement, only_reads).await?)
+    Packed::of(engine.sql_with_options(statement, only_reads).await?, kept.limits.len()).await
 }
 
-/// The rows of a question, those that nothing tells apart as one.
-fn summed(kept: &Kept) -> String {
-    let sums: String = (0..kept.limits.len()).map(|index| format!(", CAST(sum({0}) AS BIGINT) AS {0}", within_of(index))).collect();
-    let dimensions: String = DIMENSIONS.iter().map(|name| format!(", \"{name}\"")).collect();
-    format!(
-        "SELECT date{dimensions}, CAST(sum(n) AS BIGINT) AS n{sums}, min(oldest) AS oldest, max(newest) AS newest\n\
-         FROM rollups WHERE key = {}\nGROUP BY 1, 2, 3, 4, 5, 6, 7\nORDER BY 1",
-        sql::text(&kept.key)
-    )
-}
-
-fn columns_of(kept: &Kept) -> Vec<String> {
-    let named = ["date"].into_iter().chain(DIMENSIONS).map(|name| format!("\"{name}\""));
-    let counts = ["n".to_owned()].into_iter().chain((0..kept.limits.len()).map(within_of));
-    named.chain(counts).chain(["oldest", "newest"].map(str::to_owned)).collect()
-}
-
-/// The columns of a file.
-fn schema() -> SchemaRef {
-    let text = |name: &str| Field::new(name, DataType::Utf8, true);
-    let number = |name: &str| Field::new(name, DataType::Int64, true);
-    let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
-    let dimensions = DIMENSIONS.iter().map(|name| if *name == "value" { number(name) } else { text(name) });
-    let counts = ["n".to_owned()].into_iter().chain((0..LIMITS_MAX).map(within_of)).map(|name| number(&name));
-    let fields = [text("key"), Field::new("date", DataType::Date32, true)].into_iter().chain(dimensions).chain(counts);
-    Arc::new(Schema::new(fields.chain([time("oldest"), time("newest")]).collect::<Vec<_>>()))
-}
-
-/// Rows as they are in a file, with the key of their question.
-fn keyed(kept: &Kept, batch: &RecordBatch) -> Result<RecordBatch, StoreError> {
-    let schema = schema();
-    let column = |field: &Arc<Field>| -> Result<ArrayRef, DataFusionError> {
-        Ok(match batch.column_by_name(field.name()) {
-            Some(column) => cast(column, field.data_type())?,
-            None if field.name() == "key" => Arc::new(StringArray::from(vec![kept.key.as_str(); batch.num_rows()])),
-            None => new_null_array(field.data_type(), batch.num_rows()),
-        })
-    };
-    let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new(schema, columns)?)
+fn rows_of(kept: &Kept) -> String {
+    format!("SELECT * FROM rollups WHERE key = {}", sql::text(&kept.key))
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -451,22 +401,11 @@ impl NewFile {
         Ok(Self { folder: folder.to_owned(), writer, rows: 0 })
     }
 
-    /// Writes the rows of a question; none where they are too many, which is told by `false`.
-    async fn take(&mut self, kept: &Kept, rows: DataFrame) -> Result<bool, StoreError> {
-        let mut stream = rows.execute_stream().await?;
-        let (mut batches, mut n) = (Vec::new(), 0);
-        while let Some(batch) = stream.next().await {
-            let batch = batch?;
-            n += batch.num_rows();
-            if n > ROWS_MAX {
-                return Ok(false);
-            }
-            batches.push(batch);
-        }
-        for batch in batches {
-            self.writer.write(&keyed(kept, &batch)?).map_err(in_parquet)?;
-        }
-        self.rows += n;
+    /// Writes the rows of a question as a row group of their own; where there are none, as they are too many, `false` tells so.
+    fn take(&mut self, kept: &Kept, rows: Option<Packed>) -> Result<bool, StoreError> {
+        let Some(rows) = rows else { return Ok(false) };
+        self.writer.write(&rows.batch(&kept.key)?).and_then(|()| self.writer.flush()).map_err(in_parquet)?;
+        self.rows += rows.len();
         Ok(true)
     }
 

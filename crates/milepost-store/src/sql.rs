@@ -163,6 +163,9 @@ pub(crate) fn activity(from: Timestamp) -> String {
     )
 }
 
+/// One row where there is an operation of a fixed sample.
+pub(crate) const SAMPLED: &str = "SELECT 1 FROM operations WHERE sample IS NOT NULL LIMIT 1";
+
 /// One row where there is an event of this id.
 pub(crate) fn has(kind: Kind, id: &str) -> String {
     format!("SELECT 1 FROM {} WHERE id = {} LIMIT 1", kind.table(), text(id))

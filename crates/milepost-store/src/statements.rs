@@ -99,18 +99,20 @@ fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext
 /// Answers all questions of one statement.
 async fn answered(engine: &SessionContext, statement: Statement, questions: &[Question]) -> Result<Vec<(usize, Answer)>, StoreError> {
     let Statement { sql, rolled, questions: asked } = statement;
-    let taking = |(position, limit): &(usize, Option<usize>)| {
-        questions.get(*position).map(|question| (*position, Taking::of(question, limit.map(sql::column_of))))
+    let taking = |is_rolled: bool| {
+        let of = |(position, limit): &(usize, Option<usize>)| {
+            questions.get(*position).map(|question| (*position, Taking::of(question, limit.map(sql::column_of), is_rolled)))
+        };
+        asked.iter().filter_map(of).collect::<Vec<_>>()
     };
-    let taking = || asked.iter().filter_map(taking).collect::<Vec<_>>();
     let mut evidence = None;
     if let Some(rolled) = rolled {
         // A rollup is derived, and may be damaged: then the events answer, and `milepost doctor` tells.
-        evidence = taken(rolled.rows(&sharing(&engine.runtime_env(), &rolled.engine)).await, taking()).await.ok();
+        evidence = taken(rolled.rows(&sharing(&engine.runtime_env(), &rolled.engine)).await, taking(true)).await.ok();
     }
     let evidence = match evidence {
         Some(evidence) => evidence,
-        None => taken(engine.sql(&sql).await.map_err(StoreError::from), taking()).await?,
+        None => taken(engine.sql(&sql).await.map_err(StoreError::from), taking(false)).await?,
     };
     Ok(evidence.into_iter().map(|(position, evidence)| (position, Answer { evidence, sql: sql.clone() })).collect())
 }

@@ -8,7 +8,7 @@ use crate::{
     identity::{Identities, of_batch},
     lake::{self, Lake, SEGMENTS, holds, in_table},
     query::{self, QueryError, QueryLimits, Table},
-    rolled::Rolled,
+    rolled::{Beside, Rolled},
     rollups::Rollups,
     rows::Row,
     sql,
@@ -208,12 +208,14 @@ impl Store {
         let config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
         let engine = SessionContext::new_with_config(config.clone());
         let mut inventory = live.inventory;
-        let rolled = rollups.map(|rollups| Rolled { engine: SessionContext::new_with_config(config.clone()), rollups });
+        let beside = Beside::default();
+        let mut rolled = rollups.map(|rollups| Rolled { engine: SessionContext::new_with_config(config.clone()), rollups, beside });
         for kind in Kind::ALL {
             let batches = live.batches.remove(kind).unwrap_or_default();
             let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
             let batches = batches.iter().map(viewed).collect::<Result<Vec<_>, _>>()?;
-            if let Some(rolled) = rolled.as_ref().filter(|_| *kind == Kind::Operation) {
+            if let Some(rolled) = rolled.as_mut().filter(|_| *kind == Kind::Operation) {
+                rolled.beside.has_live = !batches.is_empty();
                 rolled.engine.register_table("live", Arc::new(MemTable::try_new(schema.clone(), vec![batches.clone()])?))?;
                 rolled.engine.register_table("rollups", rolled.rollups.table()?)?;
             }
@@ -245,6 +247,10 @@ impl Store {
                 rolled.engine.register_table(kind.table(), view.clone())?;
             }
             engine.register_table(kind.table(), view)?;
+        }
+        if let Some(rolled) = &mut rolled {
+            let samples = engine.sql(sql::SAMPLED).await?.collect().await?;
+            rolled.beside.has_samples = samples.iter().any(|batch| batch.num_rows() > 0);
         }
         let none = no_claims()?;
         let segments = match segments {

@@ -1,6 +1,6 @@
 //! Rollups answer what the events answer, whatever happened since they were made.
 
-use super::{FILES_MAX, RolledUp, roll_up};
+use super::{FILES_MAX, RolledUp, VERSION, roll_up};
 use crate::sql::EXACT_MAX;
 use crate::{Store, Upkeep, check, compact, repair, verify};
 use milepost_record::{
@@ -264,8 +264,16 @@ fn rollups_answer_what_the_events_answer() {
     let list = fs::read_to_string(data.join("store/rollups.json")).expect("the list");
     fs::write(data.join("store/rollups.json"), list.replace("outcome = 'ok'", "outcome <> 'ok'")).expect("written");
     assert_ne!(wait(verify(data)).expect("verified").expect("rollups").1, []);
+    fs::write(data.join("store/rollups.json"), list).expect("written");
 
-    // A file that is no list of ours is as good as none.
-    fs::write(data.join("store/rollups.json"), "{\"version\": 2}").expect("written");
-    agree(data, &few(), "of a newer Milepost");
+    // What another version wrote is as good as none, and is made anew.
+    for (version, when) in [(VERSION - 1, "of an older Milepost"), (VERSION + 1, "of a newer Milepost")] {
+        assert_eq!(rolled_up(data).made, 0);
+        let list = fs::read_to_string(data.join("store/rollups.json")).expect("the list");
+        let of_another = list.replacen(&format!("\"version\":{VERSION}"), &format!("\"version\":{version}"), 1);
+        assert_ne!(list, of_another);
+        fs::write(data.join("store/rollups.json"), of_another).expect("written");
+        agree(data, &few(), when);
+        assert!(rolled_up(data).made > 0, "{when}");
+    }
 }

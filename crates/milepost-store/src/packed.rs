@@ -1,0 +1,190 @@
+//! The rows of a rollup in memory: what nothing tells apart is one row, however many it came from.
+
+use crate::{
+    StoreError,
+    answer::{Columns, count, in_order},
+    rolled::{DIMENSIONS, within_of},
+};
+use datafusion::{
+    arrow::{
+        array::{
+            Array, ArrayRef, Date32Array, Int64Array, Int64Builder, ListBuilder, StringArray, TimestampMicrosecondArray, new_null_array,
+        },
+        datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+        record_batch::RecordBatch,
+    },
+    dataframe::DataFrame,
+};
+use futures::StreamExt;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The most limits that the rows of one rollup count.
+pub(crate) const LIMITS_MAX: usize = 8;
+/// How many rows and values one question may have: with more, reading them would cost as much as the events. The unit tests have no time
+/// for so many.
+const VALUES_MAX: usize = if cfg!(test) { 4_000 } else { 4_000_000 };
+
+/// A day, if days are told apart, and the dimensions.
+type Key = (Option<i32>, [Option<String>; DIMENSIONS.len()]);
+
+/// What was counted of one day and what is told apart.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    /// How many have no value.
+    without: u64,
+    /// How many were within each limit.
+    within: Vec<u64>,
+    /// The first and the last event, in microseconds since 1970.
+    oldest: i64,
+    newest: i64,
+    /// The values, and how many operations have each.
+    values: Vec<(u64, u64)>,
+}
+
+/// The rows of one question.
+#[derive(Default)]
+pub(crate) struct Packed {
+    rows: BTreeMap<Key, Row>,
+    limits: usize,
+}
+
+impl Packed {
+    /// The rows of a question with this many limits: those of a statement over events, or those of a rollup. None where they are too many.
+    pub(crate) async fn of(rows: DataFrame, limits: usize) -> Result<Option<Self>, StoreError> {
+        let mut packed = Self { rows: BTreeMap::new(), limits };
+        let mut stream = rows.execute_stream().await?;
+        let mut size = 0;
+        while let Some(batch) = stream.next().await {
+            size += packed.take(&batch?)?;
+            // What came more than once is counted anew.
+            if size > 2 * VALUES_MAX {
+                size = packed.put_in_order();
+            }
+            if size > 2 * VALUES_MAX {
+                return Ok(None);
+            }
+        }
+        Ok((packed.put_in_order() <= VALUES_MAX).then_some(packed))
+    }
+
+    /// Takes in rows, and returns how much larger all became at most.
+    fn take(&mut self, batch: &RecordBatch) -> Result<usize, StoreError> {
+        let columns = Columns::of(batch);
+        let (date, values) = (columns.dates("date")?, columns.values("value")?);
+        let dimensions = DIMENSIONS.iter().map(|name| columns.text(name)).collect::<Result<Vec<_>, _>>()?;
+        let within = (0..self.limits).map(|index| columns.within(&within_of(index))).collect::<Result<Vec<_>, _>>()?;
+        let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
+        let mut added = 0;
+        for row in 0..batch.num_rows() {
+            let mut key: Key = (date.is_valid(row).then(|| date.value(row)), Default::default());
+            key.1.iter_mut().zip(&dimensions).for_each(|(place, of)| *place = of(row));
+            let (oldest, newest) = (oldest.value(row), newest.value(row));
+            let of = self.rows.entry(key).or_insert_with(|| {
+                added += 1;
+                Row { without: 0, within: vec![0; within.len()], oldest, newest, values: Vec::new() }
+            });
+            (of.oldest, of.newest) = (of.oldest.min(oldest), of.newest.max(newest));
+            of.within.iter_mut().zip(&within).for_each(|(sum, n)| *sum += count(n, row));
+            let before = of.values.len();
+            of.without += values.n(row) - values.add_to(&mut of.values, row);
+            added += of.values.len() - before;
+        }
+        Ok(added)
+    }
+
+    fn put_in_order(&mut self) -> usize {
+        self.rows.values_mut().for_each(|row| in_order(&mut row.values));
+        self.rows.len() + self.rows.values().map(|row| row.values.len()).sum::<usize>()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many rows differ from those of another.
+    pub(crate) fn differing(&self, other: &Self) -> usize {
+        let differs = |(key, row): &(&Key, &Row)| other.rows.get(*key) != Some(*row);
+        let missing = other.rows.keys().filter(|key| !self.rows.contains_key(*key)).count();
+        missing + self.rows.iter().filter(differs).count()
+    }
+
+    /// The rows as they are written, under the key of their question.
+    pub(crate) fn batch(&self, key: &str) -> Result<RecordBatch, StoreError> {
+        let (schema, n) = (schema(), self.rows.len());
+        let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let numbers = |of: &dyn Fn(&Row) -> i64| Arc::new(self.rows.values().map(of).collect::<Int64Array>()) as ArrayRef;
+        let times = |of: fn(&Row) -> i64| {
+            Arc::new(TimestampMicrosecondArray::from_iter_values(self.rows.values().map(of)).with_timezone("UTC")) as ArrayRef
+        };
+        let list = |of: fn(&(u64, u64)) -> u64| {
+            let mut list = ListBuilder::new(Int64Builder::new());
+            for row in self.rows.values() {
+                row.values.iter().for_each(|value| list.values().append_value(whole(of(value))));
+                list.append(!row.values.is_empty());
+            }
+            Arc::new(list.finish()) as ArrayRef
+        };
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(key, n))),
+            Arc::new(self.rows.keys().map(|(date, _)| *date).collect::<Date32Array>()),
+        ];
+        for index in 0..DIMENSIONS.len() {
+            columns.push(Arc::new(self.rows.keys().map(|(_, of)| of.get(index).and_then(Option::as_deref)).collect::<StringArray>()));
+        }
+        columns.push(numbers(&|row| whole(row.without)));
+        for index in 0..LIMITS_MAX {
+            columns.push(match index < self.limits {
+                true => numbers(&|row| row.within.get(index).map_or(0, |n| whole(*n))),
+                false => new_null_array(&DataType::Int64, n),
+            });
+        }
+        columns.extend([times(|row| row.oldest), times(|row| row.newest), list(|(value, _)| *value), list(|(_, n)| *n)]);
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+}
+
+/// The columns of a file of rows.
+pub(crate) fn schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let number = |name: &str| Field::new(name, DataType::Int64, true);
+    let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
+    let list = |name: &str| Field::new_list(name, Field::new_list_field(DataType::Int64, true), true);
+    let counts = ["n".to_owned()].into_iter().chain((0..LIMITS_MAX).map(within_of)).map(|name| number(&name));
+    let told_apart = [text("key"), Field::new("date", DataType::Date32, true)].into_iter().chain(DIMENSIONS.iter().map(|name| text(name)));
+    let all = told_apart.chain(counts).chain([time("oldest"), time("newest"), list("values"), list("counts")]);
+    Arc::new(Schema::new(all.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::prelude::SessionContext;
+
+    /// The rows of a question that lists these values, each given as often as is said.
+    fn packed(values: usize, times: usize) -> Option<Packed> {
+        let dimensions: String = DIMENSIONS.iter().map(|name| format!(", CAST(NULL AS VARCHAR) AS \"{name}\"")).collect();
+        let time = "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')";
+        let rows = format!(
+            "SELECT CAST(NULL AS DATE) AS date{dimensions}, v.value, CAST(1 AS BIGINT) AS n, {time} AS oldest, {time} AS newest\n\
+             FROM generate_series(1, {values}) v, generate_series(1, {times})"
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async { Packed::of(SessionContext::new().sql(&rows).await?, 0).await }).expect("packed")
+    }
+
+    #[test]
+    fn what_comes_many_times_is_no_larger_than_what_comes_once() {
+        let (once, often) = (packed(1_000, 1).expect("few"), packed(1_000, 50).expect("few, many times"));
+        let of = |packed: &Packed| packed.rows.values().flat_map(|row| row.values.clone()).collect::<Vec<_>>();
+        assert_eq!(of(&once), (1..=1_000).map(|value| (value, 1)).collect::<Vec<_>>());
+        assert_eq!(of(&often), (1..=1_000).map(|value| (value, 50)).collect::<Vec<_>>());
+        assert_eq!((once.differing(&once), once.differing(&often), once.differing(&Packed::default())), (0, 1, 1));
+    }
+
+    #[test]
+    fn too_many_values_are_not_kept() {
+        assert!(packed(VALUES_MAX - 1, 1).is_some(), "with their row they are as many as may be");
+        assert!(packed(VALUES_MAX, 1).is_none());
+        assert!(packed(3 * VALUES_MAX, 2).is_none());
+    }
+}
