@@ -1,4 +1,4 @@
-//! What the benchmarks of the judge share: criteria as a project would write them, and the answers that a store would give.
+//! What the benchmarks share: criteria as a project would write them, the answers that a store would give, and numbers as any others.
 
 #[path = "../../crates/milepost-judge/tests/simulation/looks.rs"]
 pub mod looks;
@@ -47,6 +47,16 @@ pub fn improvement(points: f64) -> Goal {
 #[must_use]
 pub fn for_each_operation(goal: Goal) -> Goal {
     Goal { for_each: Some(Dimension::Operation), ..goal }
+}
+
+/// A number as any other, the same on each run (the finaliser of `SplitMix64`, Steele, Lea and Flood 2014): of the `n`th thing, what it is
+/// in one of 64 ways.
+#[must_use]
+pub const fn mixed(n: u64, what: u64) -> u64 {
+    let mut z = (n * 64 + what).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 fn goal(metric: Metric, relation: Relation, limit: &str) -> Goal {

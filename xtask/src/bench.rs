@@ -2,7 +2,7 @@
 //! verdict is wrong; which lines the tests run; and what faults, floods and bad input do, for long. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, coverage, floods, fuzz, have, output, own, page, root, run, target, test::python};
+use crate::{Done, cargo, coverage, floods, fuzz, have, output, own, page, rollups, root, run, target, test::python};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,7 +11,8 @@ use std::{
 };
 
 /// What can be asked for.
-const BENCHES: [&str; 11] = ["run", "record", "judge", "simulate", "store", "page", "crash", "faults", "floods", "fuzz", "coverage"];
+const BENCHES: [&str; 12] =
+    ["run", "record", "judge", "simulate", "store", "rollups", "page", "crash", "faults", "floods", "fuzz", "coverage"];
 /// Those of them that go on for as long as is said, and for how long where nothing is.
 const LASTING: [(&str, Duration); 2] = [("faults", Duration::from_secs(120)), ("fuzz", Duration::from_secs(60))];
 
@@ -41,6 +42,9 @@ pub(crate) fn bench(words: &[&str]) -> Done {
     }
     if wanted("store") {
         store()?;
+    }
+    if wanted("rollups") {
+        rollups::bench()?;
     }
     if wanted("page") {
         page::bench()?;

@@ -11,6 +11,7 @@ mod floods;
 mod fuzz;
 mod nix;
 mod page;
+mod rollups;
 mod test;
 
 use std::{
@@ -27,7 +28,7 @@ cargo xtask demo --nix    the same for an assistant that drives a real Nix, by t
 cargo xtask test          formatting, lints, architecture, and all tests
 cargo xtask bench         what the doors and the judge cost, beside what a user would use instead, and how often a verdict
                           is wrong, which lines the tests run, and what faults, floods and bad input do: all, or some of run,
-                          record, judge, simulate, store, page, crash, faults, floods, fuzz, coverage
+                          record, judge, simulate, store, rollups, page, crash, faults, floods, fuzz, coverage
 cargo xtask bench faults --for 1h
 cargo xtask bench fuzz --for 10m
                           faults at every place there is, for so long (else 2 minutes); bad input, each reader for so long (else 1)

@@ -5,7 +5,7 @@ use std::{
     env,
     fs::{self, File},
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -46,29 +46,32 @@ impl Programs {
 }
 
 /// A folder with the preset and its own data.
-struct Place<'a> {
-    folder: PathBuf,
-    programs: &'a Programs,
+pub(crate) struct Place<'a> {
+    pub(crate) folder: PathBuf,
+    milepost: &'a Path,
 }
 
 impl<'a> Place<'a> {
-    fn new(name: &str, programs: &'a Programs) -> Result<Self, String> {
-        let folder = target().join("bench-page").join(name);
+    pub(crate) fn new(folder: PathBuf, milepost: &'a Path) -> Result<Self, String> {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        let place = Self { folder, programs };
+        let place = Self { folder, milepost };
         output(&mut place.milepost(&["init", "--preset", "nix-for-humanity"]))?;
         Ok(place)
     }
 
-    fn milepost(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.programs.milepost);
-        command.args(args).current_dir(&self.folder);
-        command.env("MILEPOST_CONFIG", self.folder.join("milepost.toml")).env("MILEPOST_DATA", self.data());
+    pub(crate) fn milepost(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(self.milepost);
+        self.here(command.args(args));
         command
     }
 
-    fn data(&self) -> PathBuf {
+    /// A command in this folder, with its configuration and data.
+    pub(crate) fn here<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.current_dir(&self.folder).env("MILEPOST_CONFIG", self.folder.join("milepost.toml")).env("MILEPOST_DATA", self.data())
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.join(".milepost")
     }
 
@@ -105,12 +108,12 @@ fn seen(programs: &Programs) -> Done {
 }
 
 /// A limit that was missed.
-fn holds(is_held: bool, what: &str) -> Done {
+pub(crate) fn holds(is_held: bool, what: &str) -> Done {
     if is_held { Ok(()) } else { Err(format!("missed: {what}")) }
 }
 
 fn a_year(programs: &Programs, days: &str) -> Done {
-    let place = Place::new("year", programs)?;
+    let place = Place::new(target().join("bench-page/year"), &programs.milepost)?;
     let lines = place.folder.join("year.jsonl");
     let failed = |error| format!("cannot write {}: {error}", lines.display());
     let made = Command::new(&programs.year).arg(days).stdout(File::create(&lines).map_err(failed)?).status().map_err(failed)?;
@@ -136,7 +139,7 @@ fn live(programs: &Programs) -> Done {
     if !have("wrk", "wrk") {
         return Err("this benchmark needs wrk: install it, as by `apt-get install wrk`".to_owned());
     }
-    let place = Place::new("live", programs)?;
+    let place = Place::new(target().join("bench-page/live"), &programs.milepost)?;
     // The name that `pace` gives is `search`.
     output(&mut place.milepost(&["record", "operation", "--operation", "list", "--outcome", "ok", "--duration", "183ms"]))?;
     let serving = Serving::begin(&place)?;

@@ -3,6 +3,7 @@
 //!
 //! `year DAYS`, up to this moment. The same on each run but for the times.
 
+use milepost_bench::mixed;
 use milepost_record::{ErrorDetail, Event, Fact, Interaction, Measure, Measurement, Memory, Operation, Outcome, Session, Timestamp};
 use std::{
     io::{self, BufWriter, Write},
@@ -45,7 +46,7 @@ fn of_hour(hour: u64) -> Vec<Event> {
         add(Session::new().into(), Some(day));
     }
     for n in 0..3 {
-        let is_failed = mixed(hour, n) % 40 == 0;
+        let is_failed = mixed(hour, n).is_multiple_of(40);
         let mut operation =
             Operation::new(COMMANDS[(mixed(hour, n + 10) % 4) as usize], if is_failed { Outcome::Failed } else { Outcome::Ok });
         operation.duration_us = Some(20_000 + mixed(hour, n + 20) % 400_000);
@@ -54,7 +55,7 @@ fn of_hour(hour: u64) -> Vec<Event> {
         add(operation.into(), Some(user));
     }
     let mut interaction = Interaction::new();
-    let (is_learning, is_right) = (mixed(hour, 30) % 2 == 0, mixed(hour, 31) % 100);
+    let (is_learning, is_right) = (mixed(hour, 30).is_multiple_of(2), mixed(hour, 31) % 100);
     interaction.arm = Some(if is_learning { "learning" } else { "control" }.to_owned());
     interaction.correct = Some("install".to_owned());
     interaction.recognized = Some(if is_right < if is_learning { 96 } else { 80 } { "install" } else { "search" }.to_owned());
@@ -71,12 +72,4 @@ fn of_hour(hour: u64) -> Vec<Event> {
         }
     }
     events
-}
-
-/// A number as any other, the same on each run (the finaliser of `SplitMix64`, Steele, Lea and Flood 2014).
-fn mixed(hour: u64, what: u64) -> u64 {
-    let mut z = (hour * 64 + what).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -1,0 +1,116 @@
+//! `cargo xtask bench rollups`: what a scorecard costs as events grow, from rollups and from the events, beside DuckDB on the same files. It
+//! fails where both answers differ.
+
+use crate::{
+    Done,
+    bench::released,
+    cargo, have, output,
+    page::{Place, holds},
+    root, run, target,
+    test::python,
+};
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// How many operations of ninety days there are, where `MILEPOST_BENCH_EVENTS` says nothing else.
+const EVENTS: &str = "200000 1000000 4000000";
+const RUNS: &str = "9";
+/// The packages that read the tables.
+const READERS: &str = "crates/milepost-store/tests/readers/requirements.txt";
+
+pub(crate) fn bench() -> Done {
+    for (program, package) in [("hyperfine", "hyperfine"), ("/usr/bin/time", "time")] {
+        if !have(program, package) {
+            return Err(format!("this benchmark needs {package}: install it, as by `apt-get install {package}`"));
+        }
+    }
+    let python = python("python", READERS)?;
+    let milepost = released()?;
+    let built = target().join("bench");
+    let build = ["build", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--bin", "crowd", "--target-dir"];
+    run(cargo().args(build).arg(&built))?;
+    println!(
+        "\n`milepost status` of the preset, ninety days of ten thousand people: the median of {RUNS} runs, the fastest to the slowest\n"
+    );
+    println!("| operations | from rollups | from the events | DuckDB | first `track` |\n|---:|---:|---:|---:|---:|");
+    for events in env::var("MILEPOST_BENCH_EVENTS").unwrap_or_else(|_| EVENTS.to_owned()).split_whitespace() {
+        let cells = of(events, &milepost, &built.join("release/crowd"), &python)?;
+        println!("| {events} | {} |", cells.join(" | "));
+    }
+    Ok(())
+}
+
+fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[String; 4], String> {
+    let place = Place::new(target().join("bench-rollups"), milepost)?;
+    let failed = |error| format!("cannot make the events: {error}");
+    let mut made = Command::new(crowd).arg(events).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let lines = made.stdout.take().ok_or("the events cannot be read")?;
+    output(place.milepost(&["record"]).stdin(lines))?;
+    holds(made.wait().map_err(failed)?.success(), "all events are made")?;
+    let track = measured(&place, &[&milepost.display().to_string(), "track"])?;
+
+    // The same store, without its rollups.
+    let (whole, bare) = (place.data(), place.folder.join("bare"));
+    run(Command::new("cp").arg("-a").arg(&whole).arg(&bare))?;
+    fs::remove_file(bare.join("store/rollups.json")).map_err(|error| format!("there are no rollups: {error}"))?;
+    let files = place.folder.join("files.txt");
+    let script = root().join("bench/scorecard.py").display().to_string();
+    let python = python.display().to_string();
+    let listed = output(Command::new(&python).arg(&script).arg(whole.join("store/operations")))?;
+    fs::write(&files, listed).map_err(|error| format!("cannot write {}: {error}", files.display()))?;
+
+    let of_data = |data: &Path| {
+        vec!["env".to_owned(), format!("MILEPOST_DATA={}", data.display()), milepost.display().to_string(), "status".to_owned()]
+    };
+    let commands = [of_data(&whole), of_data(&bare), vec![python, script, files.display().to_string()]];
+    let [rolled, raw] = [&whole, &bare].map(|data| said(&place, data));
+    holds(rolled? == raw?, "rollups say what the events say")?;
+    let times = timed(&place, &commands)?;
+    let mut cells = Vec::new();
+    for (time, command) in times.into_iter().zip(&commands) {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        cells.push(format!("{time}, {} MiB", measured(&place, &words)?.1));
+    }
+    cells.push(format!("{:.1} s, {} MiB", track.0, track.1));
+    cells.try_into().map_err(|_| "not every command was timed".to_owned())
+}
+
+/// What `status` says, without the moment at which it says so. What it ends with is about the criteria.
+fn said(place: &Place<'_>, data: &Path) -> Result<String, String> {
+    let ran = place.milepost(&["status", "--format", "json"]).env("MILEPOST_DATA", data).output();
+    let said = String::from_utf8_lossy(&ran.map_err(|error| format!("cannot run milepost status: {error}"))?.stdout).into_owned();
+    holds(said.contains("generated_at"), "`milepost status` says something")?;
+    Ok(said.lines().filter(|line| !line.contains("generated_at")).collect::<Vec<_>>().join("\n"))
+}
+
+/// How long each of some commands takes, measured in turn.
+fn timed(place: &Place<'_>, commands: &[Vec<String>]) -> Result<Vec<String>, String> {
+    let table = place.folder.join("times.csv");
+    let mut hyperfine = Command::new("hyperfine");
+    hyperfine.args(["-N", "--warmup", "1", "--runs", RUNS, "--ignore-failure", "--style", "none", "--export-csv"]).arg(&table);
+    output(place.here(hyperfine.args(commands.iter().map(|words| words.join(" ")))))?;
+    let table = fs::read_to_string(&table).map_err(|error| format!("cannot read {}: {error}", table.display()))?;
+    // command,mean,stddev,median,user,system,min,max; seconds
+    let of = |line: &str| {
+        let mut last = line.rsplit(',').filter_map(|cell| cell.parse::<f64>().ok());
+        let (max, min) = (last.next()?, last.next()?);
+        last.nth(2).map(|median| format!("{median:.2} s ({min:.2} to {max:.2})"))
+    };
+    table.lines().skip(1).map(|line| of(line).ok_or_else(|| format!("hyperfine printed no times: {line}"))).collect()
+}
+
+/// How many seconds a command takes, and how many MiB of memory at most.
+fn measured(place: &Place<'_>, words: &[&str]) -> Result<(f64, u64), String> {
+    let noted = place.folder.join("time.txt");
+    let mut time = Command::new("/usr/bin/time");
+    time.args(["--quiet", "--format", "%e %M", "--output"]).arg(&noted).args(words).stdout(Stdio::null()).stderr(Stdio::null());
+    // What `track` and `status` end with is about the criteria.
+    place.here(&mut time).status().map_err(|error| format!("cannot run {}: {error}", words.join(" ")))?;
+    let text = fs::read_to_string(&noted).map_err(|error| format!("cannot read {}: {error}", noted.display()))?;
+    let mut figures = text.split_whitespace();
+    let (seconds, kib) = (figures.next().and_then(|n| n.parse().ok()), figures.next().and_then(|n| n.parse::<u64>().ok()));
+    seconds.zip(kib).map(|(seconds, kib)| (seconds, kib >> 10)).ok_or_else(|| format!("no time was measured: {text}"))
+}
