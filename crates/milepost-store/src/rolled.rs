@@ -195,7 +195,7 @@ async fn cut(engine: &SessionContext, question: &Question, kept: &Kept) -> Resul
 
 /// What counts beside the rows of a rollup: of the days that are not cut the events that no table has yet, and those of fixed samples;
 /// of those that are, all.
-fn others(question: &Question, limits: &[&Limit], beside: Beside, cut: &[Date]) -> Option<Vec<String>> {
+fn counted_beside(question: &Question, limits: &[&Limit], beside: Beside, cut: &[Date]) -> Option<Vec<String>> {
     let (date, only) = (date(question), only(question));
     let not_cut = among(&date, "NOT IN", cut);
     let mut parts = Vec::new();
@@ -220,7 +220,7 @@ fn among(column: &str, is: &str, days: &[Date]) -> String {
 
 fn statement(question: &Question, limits: &[&Limit], kept: &Kept, beside: Beside, cut: &[Date]) -> Option<String> {
     let [first, last] = ends(question);
-    let mut parts = others(question, limits, beside, cut)?;
+    let mut parts = counted_beside(question, limits, beside, cut)?;
     if matches!(question.subject, Subject::Returns) {
         // The days of a rollup's row that count are those until the last that is not cut.
         let last = format!("CAST(CAST(DATE '{last}' AS INT) AS BIGINT) - {}", cut.len());
@@ -229,9 +229,9 @@ fn statement(question: &Question, limits: &[&Limit], kept: &Kept, beside: Beside
         let rows = [format!("SELECT \"group\" AS \"user\", \"values\" AS days, {last} AS last FROM rollups WHERE key = {key}")]
             .into_iter()
             .chain(rows);
-        let others = active_days(question);
-        let others = format!("SELECT \"user\", make_array({DAY_NUMBER}) AS days, {NOTHING} AS last FROM ({others})");
-        return Some(rows.chain([others]).collect::<Vec<_>>().join("\nUNION ALL\n"));
+        let of_other_kinds = active_days(question);
+        let of_other_kinds = format!("SELECT \"user\", make_array({DAY_NUMBER}) AS days, {NOTHING} AS last FROM ({of_other_kinds})");
+        return Some(rows.chain([of_other_kinds]).collect::<Vec<_>>().join("\nUNION ALL\n"));
     }
     // Where the rollup's rows count what is within each of these limits.
     let place = |limit: &&Limit| kept.limits.iter().position(|known| *known == limit_text(limit));

@@ -3,7 +3,7 @@
 //! ```text
 //! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
 //! DATA/store/rollups/*.parquet     rows: a key for each question, the day, what it tells apart, counts, first and last event, and as two
-//!                                  lists the durations (or peaks) and how often each was
+//!                                  lists the values (durations, peaks, or days of a person) and how often each was
 //! ```
 //!
 //! A rollup is derived, and can be made anew at any time: so whatever is in doubt is dropped, and the events answer. Rollups hold for
