@@ -154,6 +154,7 @@ fn codegen() -> Done {
         ("event", "event"),
         ("scorecard", "scorecard"),
         ("report", "report"),
+        ("exact-report", "exact-report"),
         ("period-report", "period-report"),
         ("history", "history"),
         ("comparison", "comparison"),

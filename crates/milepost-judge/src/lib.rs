@@ -81,6 +81,7 @@ pub mod difference;
 pub mod e_detector;
 mod epoch;
 pub mod error_budget;
+pub mod exact_report;
 mod exclusion;
 pub mod first_success;
 pub mod fixed_sample;
@@ -117,6 +118,7 @@ mod verdict;
 
 pub use census::{READINGS_DUE, RUN_MIN};
 pub use criterion::{Criteria, Criterion, Failures, Goal, Relation, Since, Tier};
+pub use exact_report::{ExactReport, exact_question};
 pub use exclusion::{Exclusion, exclusions};
 pub use judge::{judge, questions};
 pub use machines::{machines_questions, tell_machines};

@@ -72,6 +72,35 @@ pub fn type1(sorted: &[f64], q: Quantile) -> Option<f64> {
     sorted.get(rank - 1).copied()
 }
 
+/// How a quantile lies between values: by its number in Hyndman and Fan (1996).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuantileType {
+    /// The value at [`rank`]: what the verdicts are about.
+    #[default]
+    Type1,
+    /// Interpolated as by [`type7`]: what spreadsheets, NumPy, R and databases show.
+    Type7,
+}
+
+impl QuantileType {
+    /// The ranks, from 1 on, of the values that make the quantile of `n`.
+    pub(crate) fn ranks(self, n: u64, q: Quantile) -> impl Iterator<Item = u64> {
+        let (first, more) = match self {
+            Self::Type1 => (rank(n, q), 0),
+            Self::Type7 => (place7(n, q).map(|(rank, _)| rank), 1),
+        };
+        first.into_iter().flat_map(move |first| first..=(first + more).min(n))
+    }
+
+    /// The quantile of `n` values, of which `value` gives the one with a rank.
+    pub(crate) fn value(self, n: u64, q: Quantile, value: impl Fn(u64) -> Option<f64>) -> Option<f64> {
+        match self {
+            Self::Type1 => value(rank(n, q)?),
+            Self::Type7 => interpolated(n, q, value),
+        }
+    }
+}
+
 /// The quantile of type 7, interpolated at `(n - 1) q`, as NumPy, R and spreadsheets show it: only for comparison with
 /// them, since it can lie below T when fewer than 95 % of the events do. `sorted` as for [`type1`].
 pub fn type7(sorted: &[f64], q: Quantile) -> Option<f64> {
@@ -81,13 +110,17 @@ pub fn type7(sorted: &[f64], q: Quantile) -> Option<f64> {
 
 /// The quantile of type 7 of `n` values, of which `value` gives the one with a rank from 1 on.
 pub(crate) fn interpolated(n: u64, q: Quantile, value: impl Fn(u64) -> Option<f64>) -> Option<f64> {
-    let place = u128::from(n.checked_sub(1)?) * u128::from(q.0);
-    let rank = u64::try_from(place / u128::from(WHOLE)).ok()? + 1;
-    let part = (place % u128::from(WHOLE)) as f64 / f64::from(WHOLE);
+    let (rank, part) = place7(n, q)?;
     let low = value(rank)?;
     let high = if rank < n { value(rank + 1)? } else { low };
     // Failed operations count as infinite, and infinity minus itself is no number.
     Some(if part == 0.0 || low == high { low } else { low + part * (high - low) })
+}
+
+/// Where the quantile of type 7 lies: on which rank, and how much of the way to the next.
+fn place7(n: u64, q: Quantile) -> Option<(u64, f64)> {
+    let place = u128::from(n.checked_sub(1)?) * u128::from(q.0);
+    Some((u64::try_from(place / u128::from(WHOLE)).ok()? + 1, (place % u128::from(WHOLE)) as f64 / f64::from(WHOLE)))
 }
 
 /// Rank of a one-sided upper bound for the quantile: the smallest `k` with `P(Binomial(n, q) <= k - 1) >= confidence`.

@@ -17,6 +17,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     sync::{Arc, LazyLock},
+    thread::available_parallelism,
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -90,6 +91,13 @@ pub(crate) fn within_limits(engine: &SessionContext) -> Result<SessionContext, S
     Ok(sharing(&runtime, engine))
 }
 
+/// The engine with that limit, that reads tables in as many parts as there are processors.
+pub(crate) fn in_parts(engine: &SessionContext) -> Result<SessionContext, StoreError> {
+    let state = within_limits(engine)?.state();
+    let config = state.config().clone().with_target_partitions(available_parallelism().map_or(1, Into::into));
+    Ok(SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build()))
+}
+
 /// An engine that takes its memory from what this runtime has.
 fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext {
     let state = SessionStateBuilder::new_from_existing(engine.state()).with_runtime_env(Arc::clone(runtime)).build();
@@ -142,7 +150,7 @@ fn questions_bytes() -> u64 {
     *BYTES
 }
 
-fn limited(error: DataFusionError) -> StoreError {
+pub(crate) fn limited(error: DataFusionError) -> StoreError {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => StoreError::Memory(questions_bytes()),
         _ => error.into(),

@@ -5,6 +5,7 @@ use crate::{
     columns_read,
     compact::{Claims, no_claims},
     events::events,
+    exact,
     identity::{Identities, of_batch},
     lake::{self, Lake, SEGMENTS, holds, in_table},
     query::{self, QueryError, QueryLimits, Table},
@@ -34,8 +35,8 @@ use datafusion::{
 use deltalake_core::{DeltaTable, DeltaTableError};
 use jiff::civil::Date;
 use milepost_record::{
-    Answer, Event, Invalid, Inventory, Kind, Limit, Newer, Question, Segment, Span, Spool, SpoolError, Timestamp, UNREADABLE_MAX,
-    Unreadable,
+    Answer, Event, Exact, ExactQuestion, Invalid, Inventory, Kind, Limit, Newer, Question, Segment, Span, Spool, SpoolError, Tally,
+    Timestamp, UNREADABLE_MAX, Unreadable,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -363,6 +364,14 @@ impl Store {
         let rolled = self.rolled.as_ref().filter(|_| rows > sql::EXACT_MAX);
         let rolled = |question: &Question, limits: &[&Limit]| rolled.and_then(|rolled| rolled.of(question, limits));
         Statements::of(questions, |question, limits| self.sql(question, limits), rolled).answer(&self.engine, questions).await
+    }
+
+    /// Looks at all operations of a period, to the last one; `ranks` says which ranks are wanted among the values of a tally.
+    ///
+    /// # Errors
+    /// Where the engine fails, or it takes more memory than there is.
+    pub async fn exact(&self, question: &ExactQuestion, ranks: impl Fn(&Tally) -> Vec<u64> + Sync) -> Result<Exact, StoreError> {
+        exact::exact(&self.engine, question, ranks).await
     }
 
     /// How the engine would answer a question from the events, in its own words. A rollup may answer it instead.

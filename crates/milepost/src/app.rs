@@ -140,6 +140,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
                 SchemaOf::Event => milepost_record::schema(),
                 SchemaOf::Scorecard => schemars::schema_for!(milepost_judge::Scorecard),
                 SchemaOf::Report => schemars::schema_for!(milepost_judge::Report),
+                SchemaOf::ExactReport => schemars::schema_for!(milepost_judge::ExactReport),
                 SchemaOf::PeriodReport => schemars::schema_for!(milepost_judge::PeriodReport),
                 SchemaOf::Comparison => schemars::schema_for!(milepost_judge::comparison::Comparison),
                 SchemaOf::Alert => schemars::schema_for!(milepost_judge::alerts::Alert),

@@ -4,7 +4,7 @@
 use crate::amounts::{bytes, duration, microseconds};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use milepost_judge::{Family, NotAQuantity, Quantity, Tier, Verdict};
+use milepost_judge::{Family, NotAQuantity, Quantity, Tier, Verdict, quantile::QuantileType};
 use milepost_record::{Kind, Measure, Origin, Outcome, Timestamp, Topic};
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -1047,9 +1047,36 @@ pub struct ReportOf {
     /// Whose events count: use, probe, test, import
     #[arg(long, default_value = "use", value_delimiter = ',', value_name = "ORIGINS")]
     pub origin: Vec<Origin>,
+    /// Of operations alone, from all events, with nothing rounded and no name left out: also by day, and weekly cohorts
+    #[arg(long)]
+    pub exact: bool,
+    /// Of which type quantiles are, by Hyndman and Fan (1996): 1, a value that occurred, as in verdicts; 7, interpolated, as in
+    /// spreadsheets, NumPy and databases
+    #[arg(long, requires = "exact", default_value = "1", value_name = "TYPE", value_parser = quantile_type)]
+    pub quantile_type: QuantileType,
+    /// What a failed operation does to quantiles
+    #[arg(long, requires = "exact", value_enum, default_value_t = FailuresOf::Slow)]
+    pub failures: FailuresOf,
     /// How to show it
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+fn quantile_type(text: &str) -> Result<QuantileType, &'static str> {
+    match text {
+        "1" => Ok(QuantileType::Type1),
+        "7" => Ok(QuantileType::Type7),
+        _ => Err("the types are 1 and 7"),
+    }
+}
+
+/// What a failed operation does to quantiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailuresOf {
+    /// It counts as slower than any limit
+    Slow,
+    /// It is left out
+    Exclude,
 }
 
 #[derive(Debug, Args)]
@@ -1121,6 +1148,8 @@ pub enum SchemaOf {
     Scorecard,
     /// What `report full --format json` prints
     Report,
+    /// What `report full --exact --format json` prints
+    ExactReport,
     /// What `report daily`, `weekly` and `monthly --format json` print
     PeriodReport,
     /// What `history --format json` prints

@@ -7,6 +7,7 @@ pub mod badge;
 pub mod chart;
 pub mod comparison;
 mod concise;
+pub mod exact_report;
 mod fields;
 pub mod fixed_sample;
 pub mod github;

@@ -527,8 +527,11 @@ fn the_committed_schemas_are_those_of_the_types() {
         ("event", "event"),
         ("scorecard", "scorecard"),
         ("report", "report"),
+        ("exact-report", "exact-report"),
+        ("period-report", "period-report"),
         ("history", "history"),
         ("comparison", "comparison"),
+        ("alert", "alert"),
         ("config", "milepost.toml"),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.schema.json"));

@@ -2,12 +2,14 @@
 
 use super::{Failure, Workplace, print, printable, scorecard::wait, track::Journal};
 use crate::{
-    cli::{Format, PeriodFormat, PeriodOf, ReportOf},
-    render::{period_report, report as rendered, terminal::width},
+    cli::{FailuresOf, Format, PeriodFormat, PeriodOf, ReportOf},
+    render::{exact_report, period_report, report as rendered, terminal::width},
 };
 use milepost_judge::{
-    Criteria, Period, PeriodReport, Rhythm,
+    Criteria, ExactReport, Failures, Period, PeriodReport, Rhythm,
     comparison::{Side, compare, comparison_questions},
+    exact_question,
+    exact_report::Quantiles,
     judge,
     period_report::OfCriteria,
     questions, report, report_questions,
@@ -26,6 +28,9 @@ pub(super) fn full(of: &ReportOf, workplace: &Workplace) -> Result<ExitCode, Fai
     let criteria = &workplace.config.criteria;
     let origins = names(&of.origin);
     let data = workplace.data()?;
+    if of.exact {
+        return exact(of, span, workplace, now);
+    }
     let answers = wait(async {
         let store = Store::open(data, now).await?;
         Ok(store.answers(&report_questions(criteria, span, &origins)).await?)
@@ -35,6 +40,26 @@ pub(super) fn full(of: &ReportOf, workplace: &Workplace) -> Result<ExitCode, Fai
         Format::Table => rendered::terminal(&report, width()),
         Format::Markdown => rendered::markdown(&report),
         Format::Json => serde_json::to_string_pretty(&report).map_err(|error| Failure::internal(error.to_string()))? + "\n",
+    })
+}
+
+/// The report of operations alone, from all events.
+fn exact(of: &ReportOf, span: Span, workplace: &Workplace, now: Timestamp) -> Result<ExitCode, Failure> {
+    let (criteria, origins) = (&workplace.config.criteria, names(&of.origin));
+    let failures = match of.failures {
+        FailuresOf::Slow => Failures::Slow,
+        FailuresOf::Exclude => Failures::Exclude,
+    };
+    let quantiles = Quantiles { of: of.quantile_type, failures };
+    let question = exact_question(criteria, span, &origins);
+    let data = workplace.data()?;
+    let found = wait(async { Ok(Store::open(data, now).await?.exact(&question, |tally| quantiles.ranks(tally)).await?) })?;
+    let report = ExactReport::of(&found, quantiles);
+    let about = exact_report::About { project: &criteria.project, from: of.from, to: span.to, origins: &origins, quantiles };
+    print(&match of.format {
+        Format::Table => exact_report::terminal(&report, &about, width()),
+        Format::Markdown => exact_report::markdown(&report, &about),
+        Format::Json => serde_json::to_string(&report).map_err(|error| Failure::internal(error.to_string()))? + "\n",
     })
 }
 

@@ -16,6 +16,7 @@ use milepost_judge::{
     report::{Community, Memory, Persona, Usability},
     retention::{Cohort, Retention},
 };
+use milepost_record::Timestamp;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -163,12 +164,17 @@ pub fn markdown(report: &Report) -> String {
 }
 
 fn document(report: &Report) -> Document {
-    Document { title: report.project.clone(), lines: vec![period(report)], sections: sections(report), last: None }
+    Document {
+        title: report.project.clone(),
+        lines: vec![period(report.from, report.to, &report.origins)],
+        sections: sections(report),
+        last: None,
+    }
 }
 
-fn period(report: &Report) -> String {
-    let from = report.from.map_or("the first event".to_owned(), moment);
-    format!("from {from} to {}, origin {}", moment(report.to), report.origins.join(", "))
+pub(super) fn period(from: Option<Timestamp>, to: Timestamp, origins: &[String]) -> String {
+    let from = from.map_or("the first event".to_owned(), moment);
+    format!("from {from} to {}, origin {}", moment(to), origins.join(", "))
 }
 
 pub(super) fn known(value: Option<f64>, unit: &str) -> String {
