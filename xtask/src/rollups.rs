@@ -1,5 +1,5 @@
-//! `cargo xtask bench rollups`: what a scorecard costs as events grow, from rollups and from the events, beside DuckDB on the same files. It
-//! fails where both answers differ.
+//! `cargo xtask bench rollups`: what a scorecard costs as events grow, from rollups and from the events, and what the exact report costs,
+//! each beside DuckDB on the same files. It fails where two answers differ.
 
 use crate::{
     Done,
@@ -18,6 +18,8 @@ use std::{
 /// How many operations of ninety days there are, where `MILEPOST_BENCH_EVENTS` says nothing else.
 const EVENTS: &str = "200000 1000000 4000000";
 const RUNS: &str = "9";
+/// What is asked of Milepost, and of DuckDB too.
+const EXACT: [&str; 9] = ["report", "full", "--exact", "--quantile-type", "7", "--failures", "exclude", "--format", "json"];
 /// The packages that read the tables.
 const READERS: &str = "crates/milepost-store/tests/readers/requirements.txt";
 
@@ -33,9 +35,13 @@ pub(crate) fn bench() -> Done {
     let build = ["build", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--bin", "crowd", "--target-dir"];
     run(cargo().args(build).arg(&built))?;
     println!(
-        "\n`milepost status` of the preset, ninety days of ten thousand people: the median of {RUNS} runs, the fastest to the slowest\n"
+        "\n`milepost status` of the preset and `milepost report full --exact`, ninety days of ten thousand people: the median of {RUNS} runs, \
+         the fastest to the slowest\n"
     );
-    println!("| operations | from rollups | from the events | DuckDB | first `track` |\n|---:|---:|---:|---:|---:|");
+    println!(
+        "| operations | status from rollups | from the events | DuckDB | exact report | DuckDB | first `track` |\n\
+         |---:|---:|---:|---:|---:|---:|---:|"
+    );
     for events in env::var("MILEPOST_BENCH_EVENTS").unwrap_or_else(|_| EVENTS.to_owned()).split_whitespace() {
         let cells = of(events, &milepost, &built.join("release/crowd"), &python)?;
         println!("| {events} | {} |", cells.join(" | "));
@@ -43,7 +49,7 @@ pub(crate) fn bench() -> Done {
     Ok(())
 }
 
-fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[String; 4], String> {
+fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[String; 6], String> {
     let place = Place::new(target().join("bench-rollups"), milepost)?;
     let failed = |error| format!("cannot make the events: {error}");
     let mut made = Command::new(crowd).arg(events).stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -57,17 +63,33 @@ fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[Str
     run(Command::new("cp").arg("-a").arg(&whole).arg(&bare))?;
     fs::remove_file(bare.join("store/rollups.json")).map_err(|error| format!("there are no rollups: {error}"))?;
     let files = place.folder.join("files.txt");
-    let script = root().join("bench/scorecard.py").display().to_string();
+    let [script, exact] = ["scorecard.py", "exact.py"].map(|name| root().join("bench").join(name).display().to_string());
     let python = python.display().to_string();
     let listed = output(Command::new(&python).arg(&script).arg(whole.join("store/operations")))?;
     fs::write(&files, listed).map_err(|error| format!("cannot write {}: {error}", files.display()))?;
 
-    let of_data = |data: &Path| {
-        vec!["env".to_owned(), format!("MILEPOST_DATA={}", data.display()), milepost.display().to_string(), "status".to_owned()]
+    let of_data = |data: &Path, words: &[&str]| {
+        let program = ["env".to_owned(), format!("MILEPOST_DATA={}", data.display()), milepost.display().to_string()];
+        program.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect::<Vec<_>>()
     };
-    let commands = [of_data(&whole), of_data(&bare), vec![python, script, files.display().to_string()]];
+    let listed = files.display().to_string();
+    let commands = [
+        of_data(&whole, &["status"]),
+        of_data(&bare, &["status"]),
+        vec![python.clone(), script, listed.clone()],
+        of_data(&whole, &EXACT),
+        vec![python.clone(), exact.clone(), listed],
+    ];
     let [rolled, raw] = [&whole, &bare].map(|data| said(&place, data));
     holds(rolled? == raw?, "rollups say what the events say")?;
+    let mut reports = Vec::new();
+    for (name, words) in ["milepost.json", "duckdb.json"].into_iter().zip(&commands[3..]) {
+        let report = place.folder.join(name);
+        let printed = output(place.here(Command::new(&words[0]).args(&words[1..])))?;
+        fs::write(&report, printed).map_err(|error| format!("cannot write {}: {error}", report.display()))?;
+        reports.push(report);
+    }
+    output(Command::new(&python).arg(&exact).args(reports)).map_err(|error| format!("two exact reports differ: {error}"))?;
     let times = timed(&place, &commands)?;
     let mut cells = Vec::new();
     for (time, command) in times.into_iter().zip(&commands) {
