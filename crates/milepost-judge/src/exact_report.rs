@@ -8,7 +8,7 @@ use crate::{
     quantile::{Quantile, QuantileType},
 };
 use jiff::civil::Date;
-use milepost_record::{Exact, ExactQuestion, Span, Tally, Waits};
+use milepost_record::{Dimension, Exact, Question, Span, Subject, Tally, Waits};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,10 +40,12 @@ pub struct ExactReport {
     pub by_day: BTreeMap<Date, Figures>,
     /// How many failures have which category of error. Those that do not say what went wrong are in none.
     pub errors: BTreeMap<String, u64>,
-    /// The time to first success.
+    /// The time to first success, of everybody with an operation in the period, from the first of them on; that of the metric
+    /// `ttfs.median` is of new people, from their first session on.
     pub ttfs: ToFirstSuccess,
-    /// Weekly cohorts: of how many people the first operation was in a week, and another one some weeks later, as `2921|3`. Weeks begin
-    /// on Monday in the project's time zone, and are counted from the one of 29 December 1969, which is 0.
+    /// Weekly cohorts: of how many people the first operation in the period was in a week, and another one some weeks later, as
+    /// `2921|3`. Weeks begin on Monday in the project's time zone, and are counted from the one of 29 December 1969, which is 0; those of
+    /// the metric `retention.week4` begin with each person's first day.
     #[serde(serialize_with = "by_week")]
     #[schemars(with = "BTreeMap<String, u64>")]
     pub retention: BTreeMap<(Date, u32), u64>,
@@ -77,8 +79,15 @@ pub struct ToFirstSuccess(pub u64, pub u64, pub Option<f64>, pub Option<f64>, pu
 
 /// What the exact report of a period asks for.
 #[must_use]
-pub fn exact_question(criteria: &Criteria, span: Span, origins: &BTreeSet<String>) -> ExactQuestion {
-    ExactQuestion { span, origins: origins.clone(), aliases: criteria.aliases.clone(), time_zone: criteria.time_zone.clone() }
+pub fn exact_question(criteria: &Criteria, span: Span, origins: &BTreeSet<String>) -> Question {
+    Question {
+        subject: Subject::Operations { limit: None },
+        span,
+        filter: [(Dimension::Origin, origins.clone())].into(),
+        for_each: None,
+        aliases: criteria.aliases.clone(),
+        time_zone: criteria.time_zone.clone(),
+    }
 }
 
 impl Quantiles {

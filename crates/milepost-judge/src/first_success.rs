@@ -14,13 +14,13 @@ use crate::{
     survival::{Observed, Step, Survival},
 };
 use jiff::civil::Date;
-use milepost_record::{FirstSession, SILENCE_MAX, Timestamp};
+use milepost_record::{FAST_US, FirstSession, SILENCE_MAX, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
 /// First success within this long is what the specification calls fast.
-const FAST: Duration = Duration::from_secs(30);
+const FAST: Duration = Duration::from_micros(FAST_US);
 
 /// What new people's first sessions say. Times in seconds, shares in percent.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -1,21 +1,7 @@
-//! What is asked of all operations of a period, and what they say to the last one: nothing is rounded, and no name is left out.
+//! What all operations that a question is about say, to the last one: nothing is rounded, and no name is left out.
 
-use crate::Span;
 use jiff::civil::Date;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Which operations are looked at, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExactQuestion {
-    /// Operations of this period.
-    pub span: Span,
-    /// Of these origins.
-    pub origins: BTreeSet<String>,
-    /// Other names of operations, with the name that stands for them.
-    pub aliases: BTreeMap<String, String>,
-    /// IANA name of the time zone that days and weeks are counted in.
-    pub time_zone: String,
-}
+use std::collections::BTreeMap;
 
 /// How some ended, and the values that were asked for. Neither what somebody cancelled nor a dry run is among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +27,7 @@ pub struct Waits {
     pub within_30s: u64,
 }
 
-/// Shorter waits are counted apart: what the specification calls a fast first success.
+/// A wait below this is what the specification calls a fast first success, in microseconds.
 pub const FAST_US: u64 = 30_000_000;
 
 /// All operations of a period.

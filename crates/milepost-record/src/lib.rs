@@ -113,7 +113,7 @@ mod version;
 pub use crash_point::crash_point;
 pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recording_is_off};
 pub use event::*;
-pub use exact::{Exact, ExactQuestion, FAST_US, Tally, Waits};
+pub use exact::{Exact, FAST_US, Tally, Waits};
 pub use fields::{FieldUse, Fields};
 pub use files::{SpoolError, check_folder};
 pub use locked::Locked;

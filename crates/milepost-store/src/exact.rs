@@ -1,7 +1,7 @@
-//! All operations of a period in one scan, to the last one.
+//! All operations that a question is about in one scan, to the last one.
 //!
 //! The engine reads; what it reads is added up here, by one thread for each part of the tables. Its own operators would group the same rows
-//! five times, and keep each duration for each of the groups: three to four times as long, and six times the memory.
+//! once for each kind of figure, and keep each duration for each of the groups.
 //!
 //! Each operation is of one cell (operation, backend, day), and its duration is kept there once. What is asked of an operation, of a day
 //! or of all is asked of the cells that it is made of: counts are added, and values that have a rank are selected among all of theirs.
@@ -11,7 +11,7 @@ use crate::{
     answer::{Columns, date_of},
     selection::{Values, at_ranks},
     sql,
-    statements::{in_parts, limited},
+    statements::{in_parts, limited, threads},
 };
 use datafusion::{
     arrow::{
@@ -28,7 +28,7 @@ use datafusion::{
 };
 use futures::StreamExt;
 use jiff::{civil::Date, tz::TimeZone};
-use milepost_record::{Exact, ExactQuestion, FAST_US, Tally, Timestamp, Waits};
+use milepost_record::{Exact, FAST_US, Question, Tally, Timestamp, Waits};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -40,17 +40,17 @@ use std::{
 use tokio::task::JoinSet;
 
 /// The statement that reads what is asked about, and no more of it.
-fn statement(question: &ExactQuestion) -> String {
+fn statement(question: &Question) -> String {
     format!(
         "SELECT at, operation, backend, outcome, dry_run, duration_us, \"user\", error_category\nFROM operations\n{}",
-        sql::of_operations(question.span, &question.origins)
+        sql::condition(question)
     )
 }
 
 /// Answers the question by an engine that has `operations`; `ranks` says which ranks are wanted among the values of a tally.
 pub(crate) async fn exact(
     engine: &SessionContext,
-    question: &ExactQuestion,
+    question: &Question,
     ranks: impl Fn(&Tally) -> Vec<u64> + Sync,
 ) -> Result<Exact, StoreError> {
     let engine = in_parts(engine)?;
@@ -396,7 +396,7 @@ enum Of {
 }
 
 impl Scans {
-    fn exact(self, question: &ExactQuestion, ranks: &(impl Fn(&Tally) -> Vec<u64> + Sync)) -> Result<Exact, StoreError> {
+    fn exact(self, question: &Question, ranks: &(impl Fn(&Tally) -> Vec<u64> + Sync)) -> Result<Exact, StoreError> {
         let mut found = Exact::default();
         for (of, tally) in tallies(self.asked(question), ranks) {
             match of {
@@ -421,7 +421,7 @@ impl Scans {
         Ok(found)
     }
 
-    fn asked(&self, question: &ExactQuestion) -> Vec<Asked<'_>> {
+    fn asked(&self, question: &Question) -> Vec<Asked<'_>> {
         let mut asked: BTreeMap<Of, Vec<&Cell>> = BTreeMap::from([(Of::All, Vec::new())]);
         for scan in &self.0 {
             for cell in &scan.cells {
@@ -471,11 +471,6 @@ fn tallies(asked: Vec<Asked<'_>>, ranks: &(impl Fn(&Tally) -> Vec<u64> + Sync)) 
     };
     thread::scope(|scope| (0..threads()).for_each(|_| _ = scope.spawn(work)));
     found.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How many threads there is work for.
-fn threads() -> usize {
-    thread::available_parallelism().map_or(1, Into::into)
 }
 
 fn tally(cells: &[&Cell], ranks: &impl Fn(&Tally) -> Vec<u64>) -> Tally {

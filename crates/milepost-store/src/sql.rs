@@ -215,12 +215,6 @@ pub(crate) fn condition(question: &Question) -> String {
     condition
 }
 
-/// Which operations of a period count for a report of these origins.
-pub(crate) fn of_operations(span: Span, origins: &BTreeSet<String>) -> String {
-    let samples = if origins.contains(Origin::Probe.name()) { not_of_a_fixed_sample(span.from) } else { String::new() };
-    format!("{}{}{samples}", within_span(span, ""), of_origins(origins))
-}
-
 /// Whether operations of fixed samples may be among those that a question is about. Who comes back does so with each of them.
 pub(crate) fn admits_samples(question: &Question) -> bool {
     let origins = question.filter.get(&Dimension::Origin);

@@ -94,8 +94,13 @@ pub(crate) fn within_limits(engine: &SessionContext) -> Result<SessionContext, S
 /// The engine with that limit, that reads tables in as many parts as there are processors.
 pub(crate) fn in_parts(engine: &SessionContext) -> Result<SessionContext, StoreError> {
     let state = within_limits(engine)?.state();
-    let config = state.config().clone().with_target_partitions(available_parallelism().map_or(1, Into::into));
+    let config = state.config().clone().with_target_partitions(threads());
     Ok(SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build()))
+}
+
+/// How many threads there is work for.
+pub(crate) fn threads() -> usize {
+    available_parallelism().map_or(1, Into::into)
 }
 
 /// An engine that takes its memory from what this runtime has.

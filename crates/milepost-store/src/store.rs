@@ -35,8 +35,8 @@ use datafusion::{
 use deltalake_core::{DeltaTable, DeltaTableError};
 use jiff::civil::Date;
 use milepost_record::{
-    Answer, Event, Exact, ExactQuestion, Invalid, Inventory, Kind, Limit, Newer, Question, Segment, Span, Spool, SpoolError, Tally,
-    Timestamp, UNREADABLE_MAX, Unreadable,
+    Answer, Event, Exact, Invalid, Inventory, Kind, Limit, Newer, Question, Segment, Span, Spool, SpoolError, Tally, Timestamp,
+    UNREADABLE_MAX, Unreadable,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -366,11 +366,11 @@ impl Store {
         Statements::of(questions, |question, limits| self.sql(question, limits), rolled).answer(&self.engine, questions).await
     }
 
-    /// Looks at all operations of a period, to the last one; `ranks` says which ranks are wanted among the values of a tally.
+    /// Looks at all operations that a question is about, to the last one; `ranks` says which ranks are wanted among the values of a tally.
     ///
     /// # Errors
     /// Where the engine fails, or it takes more memory than there is.
-    pub async fn exact(&self, question: &ExactQuestion, ranks: impl Fn(&Tally) -> Vec<u64> + Sync) -> Result<Exact, StoreError> {
+    pub async fn exact(&self, question: &Question, ranks: impl Fn(&Tally) -> Vec<u64> + Sync) -> Result<Exact, StoreError> {
         exact::exact(&self.engine, question, ranks).await
     }
 

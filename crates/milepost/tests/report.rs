@@ -1,4 +1,4 @@
-//! `milepost report full` on events whose figures were worked out by hand.
+//! `milepost report full` on events whose figures were worked out by hand, and `--exact` on events that are worked out one by one.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::{Value, json};
@@ -6,6 +6,9 @@ use std::{
     io::Write,
     process::{Command, Output, Stdio},
 };
+
+#[path = "report/exact.rs"]
+mod exact;
 
 struct Place {
     folder: tempfile::TempDir,
@@ -17,6 +20,13 @@ impl Place {
         let place = Self { folder: tempfile::tempdir().expect("a folder") };
         place.ok(&["init", "--preset", "nix-for-humanity"], "");
         place.ok(&["record"], events);
+        place
+    }
+
+    /// A folder with this configuration, and no event.
+    fn with(config: &str) -> Self {
+        let place = Self { folder: tempfile::tempdir().expect("a folder") };
+        std::fs::write(place.folder.path().join("milepost.toml"), config).expect("written");
         place
     }
 

@@ -1,42 +1,15 @@
 //! `milepost report full --exact` beside figures that are worked out here from the same events, one after the other.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+use super::Place;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    io::Write,
-    process::{Command, Output, Stdio},
+    fmt::Write,
 };
 
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new(config: &str) -> Self {
-        let place = Self(tempfile::tempdir().expect("a folder"));
-        std::fs::write(place.0.path().join("milepost.toml"), config).expect("written");
-        place
-    }
-
-    fn run(&self, args: &[&str], input: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_milepost"));
-        command.args(args).current_dir(self.0.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").expect("a path")).env("HOME", self.0.path()).env("COLUMNS", "80");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("milepost runs");
-        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
-        child.wait_with_output().expect("milepost ends")
-    }
-
-    fn ok(&self, args: &[&str], input: &str) -> String {
-        let output = self.run(args, input);
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8")
-    }
-
-    fn exact(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[&["report", "full", "--exact", "--format", "json"], args].concat(), "")).expect("JSON")
-    }
+fn exact(place: &Place, args: &[&str]) -> Value {
+    place.report(&[&["--exact"], args].concat())
 }
 
 /// An operation as it was drawn.
@@ -224,7 +197,7 @@ const CONFIG: &str = "[project]\nname = \"x\"\ntime_zone = \"Europe/Berlin\"\n[a
 #[test]
 fn every_figure_is_that_of_the_events_one_by_one() {
     let (drawn, berlin) = (drawn(6000), TimeZone::get("Europe/Berlin").expect("a zone"));
-    let place = Place::new(CONFIG);
+    let place = Place::with(CONFIG);
     // Two thirds of them in the tables, in two files, and the rest in the spool.
     for part in [&drawn[..2000], &drawn[2000..4000]] {
         place.ok(&["record"], &lines(part));
@@ -232,30 +205,30 @@ fn every_figure_is_that_of_the_events_one_by_one() {
     }
     place.ok(&["record"], &lines(&drawn[4000..]));
     let nothing: [String; 0] = [];
-    assert_eq!(differences("", &place.exact(&[]), &expected(&drawn, &berlin, false)), nothing);
+    assert_eq!(differences("", &exact(&place, &[]), &expected(&drawn, &berlin, false)), nothing);
     let type7 = ["--quantile-type", "7", "--failures", "exclude"];
-    assert_eq!(differences("", &place.exact(&type7), &expected(&drawn, &berlin, true)), nothing);
+    assert_eq!(differences("", &exact(&place, &type7), &expected(&drawn, &berlin, true)), nothing);
 
     // Of a period, to the moment.
     let (from, to) = (drawn[0].at.min(drawn[1].at), drawn[0].at.max(drawn[1].at));
     let within: Vec<Drawn> = drawn.into_iter().filter(|one| from <= one.at && one.at < to).collect();
-    let report = place.exact(&["--from", &from.to_string(), "--to", &to.to_string()]);
+    let report = exact(&place, &["--from", &from.to_string(), "--to", &to.to_string()]);
     assert_eq!(differences("", &report, &expected(&within, &berlin, false)), nothing);
-    assert_eq!(place.exact(&["--origin", "probe"])["summary"], json!([0, null, null, null]));
+    assert_eq!(exact(&place, &["--origin", "probe"])["summary"], json!([0, null, null, null]));
 }
 
 /// A complete fixed sample is proof of its own, and no use.
 #[test]
 fn a_complete_fixed_sample_is_left_out() {
-    let place = Place::new("[project]\nname = \"x\"\n[[probe]]\noperation = \"list\"\ncommand = [\"true\"]\n");
+    let place = Place::with("[project]\nname = \"x\"\n[[probe]]\noperation = \"list\"\ncommand = [\"true\"]\n");
     place.ok(&["probe", "list", "--samples", "3"], "");
     place.ok(&["record"], "{\"v\":1,\"kind\":\"operation\",\"at\":\"2026-01-01T00:00:00Z\",\"operation\":\"list\",\"outcome\":\"ok\",\"origin\":\"probe\",\"duration_us\":1}\n");
-    assert_eq!(place.exact(&["--origin", "probe"])["summary"], json!([1, 100.0, 0.001, 0.001]));
+    assert_eq!(exact(&place, &["--origin", "probe"])["summary"], json!([1, 100.0, 0.001, 0.001]));
 }
 
 #[test]
 fn people_can_read_it() {
-    let place = Place::new(CONFIG);
+    let place = Place::with(CONFIG);
     let shown = place.ok(&["report", "full", "--exact"], "");
     assert!(shown.contains("operations  0\n") && shown.contains("P50, P95    –, –"), "{shown}");
     let evil = "{\"v\":1,\"kind\":\"operation\",\"at\":\"2026-04-01T00:00:00Z\",\"operation\":\"a|b\\u001b[31m<script>\",\"outcome\":\"failed\"}\n";
@@ -273,7 +246,7 @@ fn people_can_read_it() {
         (&["report", "full", "--failures", "exclude"][..], "--exact"),
         (&["report", "full", "--exact", "--quantile-type", "8"], "the types are 1 and 7"),
     ] {
-        let output = place.run(args, "");
+        let output = place.pipe(args, "");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{}", String::from_utf8_lossy(&output.stderr));
     }
