@@ -2,7 +2,12 @@
 //! verdict is wrong; which lines the tests run; and what faults, floods and bad input do, for long. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
 //! judges it.
 
-use crate::{Done, cargo, coverage, floods, fuzz, have, output, own, page, rollups, root, run, target, test::python};
+use crate::{
+    Done, cargo, coverage, floods, fuzz, have, output, own,
+    page::{self, Place},
+    rollups, root, run, target,
+    test::python,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -188,18 +193,23 @@ fn simulate() -> Done {
     }
 }
 
-/// What the store costs as it grows: a small product for 60 days, then a busy one for a while. `MILEPOST_BENCH_DAYS` says how long
-/// the busy one is played; a year takes most of a day.
+/// What the store and `milepost status` cost as events come in, by the hour: of a small product for 60 days, then of a busy one.
+/// `MILEPOST_BENCH_DAYS` says how long the busy one is played; a year takes about an hour.
 fn store() -> Done {
+    for (program, package) in [("faketime", "faketime"), ("/usr/bin/time", "time")] {
+        if !have(program, package) {
+            return Err(format!("this benchmark needs {package}: install it, as by `apt-get install {package}`"));
+        }
+    }
+    let milepost = released()?;
     // Of the whole workspace: alone, the crate would have the engine built with other features.
     run(cargo().args(["build", "--release", "--workspace", "--example", "play"]))?;
     let program = target().join("release/examples/play");
     let days = std::env::var("MILEPOST_BENCH_DAYS").unwrap_or_else(|_| "10".to_owned());
     for (name, days, an_hour) in [("small", "60", "5"), ("busy", days.as_str(), "10000")] {
-        let folder = target().join("bench-store").join(name);
-        let _ = fs::remove_dir_all(&folder);
+        let place = Place::new(target().join("bench-store").join(name), &milepost)?;
         println!("\n{an_hour} events an hour, compacted every hour, for {days} days\n");
-        run(Command::new(&program).arg(&folder).args([days, an_hour]))?;
+        run(Command::new(&program).arg(&milepost).arg(&place.folder).args([days, an_hour]))?;
     }
     Ok(())
 }

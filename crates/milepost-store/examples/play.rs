@@ -1,65 +1,124 @@
-//! Plays days of use, compacted every hour, and says what the store costs as it grows.
+//! Plays days of use, compacted every hour, and says what the store and `milepost status` cost as they grow.
 //!
-//! Called by `cargo xtask bench store`, as `play FOLDER DAYS EVENTS_AN_HOUR`.
+//! Called by `cargo xtask bench store`, as `play MILEPOST FOLDER DAYS EVENTS_AN_HOUR`. FOLDER has a `milepost.toml`. The clock of the
+//! programs that it calls is that of the day which is played (`faketime`).
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark: it ends where it cannot go on, and says what it saw")]
 
-use milepost_record::{Event, Kind, Operation, Origin, Outcome, Question, Recorder, Span, Subject, Timestamp};
+use milepost_record::{Event, Kind, Operation, Origin, Outcome, Recorder, Timestamp};
 use milepost_store::{Store, Upkeep, compact};
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 const COMMANDS: [&str; 4] = ["install", "search", "config_gen", "list"];
+const PERSONAS: [&str; 4] = ["grandma_rose", "maya_adhd", "david_parent", "dr_sarah"];
+/// How often the whole of `milepost track` runs, in days.
+const TRACKED_DAYS: u64 = 7;
+/// After how many days it is said what all costs.
+const SHOWN: [u64; 9] = [1, 7, 30, 60, 90, 180, 270, 330, 365];
+const RUNS: usize = 9;
+
+/// A data folder, and the program that answers from it.
+struct Place {
+    milepost: PathBuf,
+    folder: PathBuf,
+    data: PathBuf,
+}
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, days, an_hour] = &args[..] else { panic!("usage: play FOLDER DAYS EVENTS_AN_HOUR") };
-    let (data, days, an_hour) = (PathBuf::from(folder), number(days), number(an_hour));
+    let [milepost, folder, days, an_hour] = &args[..] else { panic!("usage: play MILEPOST FOLDER DAYS EVENTS_AN_HOUR") };
+    let folder = PathBuf::from(folder);
+    let place = Place { milepost: PathBuf::from(milepost), data: folder.join(".milepost"), folder };
+    let (days, an_hour) = (number(days), number(an_hour));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let end = Timestamp::now();
-    let begin = end.saturating_sub(HOUR * u32::try_from(days * 24).expect("a number of days"));
+    let begin = Timestamp::now().saturating_sub(HOUR * u32::try_from(days * 24).expect("a number of days"));
     // What nothing needs any more goes at once: days pass in seconds here.
     let upkeep = Upkeep { removed_kept: Some(Duration::ZERO), ..Upkeep::default() };
-    println!("| day | events | compact an hour | open | open and count | on disk | peak memory |\n|---:|---:|---:|---:|---:|---:|---:|");
-    for day in 0..days {
-        let mut longest = Duration::ZERO;
-        for hour in 0..24 {
-            let from = begin.saturating_add(HOUR * u32::try_from(day * 24 + hour).expect("a number of hours"));
-            record(&data, from, an_hour);
+    println!(
+        "| day | events | an hour taken in, median and longest | store opens | `status`, median of {RUNS} | its peak memory | on disk | \
+         peak memory of taking in |\n|---:|---:|---:|---:|---:|---:|---:|---:|"
+    );
+    let mut taking_in = Vec::new();
+    for day in 1..=days {
+        let mut now = begin;
+        for hour in (day - 1) * 24..day * 24 {
+            let from = begin.saturating_add(HOUR * u32::try_from(hour).expect("a number of hours"));
+            record(&place.data, from, an_hour);
+            now = from.saturating_add(HOUR);
             let since = Instant::now();
-            runtime.block_on(compact(&data, end, &upkeep)).expect("compacted");
-            longest = longest.max(since.elapsed());
+            runtime.block_on(compact(&place.data, now, &upkeep)).expect("compacted");
+            taking_in.push(since.elapsed());
         }
-        if [0, 6, 29, 59, 89, 179, 364].contains(&day) || day + 1 == days {
+        let is_shown = SHOWN.contains(&day) || day == days;
+        if is_shown || day % TRACKED_DAYS == 0 {
+            place.run(now, &["track"]);
+        }
+        if is_shown {
             let since = Instant::now();
-            let store = runtime.block_on(Store::open(&data, end)).expect("a store");
+            let store = runtime.block_on(Store::open(&place.data, now)).expect("a store");
             let open = since.elapsed();
-            let now = begin.saturating_add(HOUR * u32::try_from((day + 1) * 24).expect("a number of hours"));
-            let question = Question {
-                subject: Subject::Operations { limit: None },
-                span: Span { from: begin, to: now },
-                filter: BTreeMap::new(),
-                for_each: None,
-                aliases: BTreeMap::new(),
-                time_zone: "UTC".to_owned(),
-            };
-            runtime.block_on(store.answer(&question)).expect("an answer");
+            let (status, status_kib) = place.status(now);
             println!(
-                "| {} | {} | {:.0} ms | {:.1} ms | {:.1} ms | {:.1} MB | {} MB |",
-                day + 1,
+                "| {day} | {} | {:.0} ms, {:.0} ms | {:.1} ms | {:.1} ms | {} MB | {:.1} MB | {} MB |",
                 store.inventory().events[&Kind::Operation],
-                longest.as_secs_f64() * 1e3,
-                open.as_secs_f64() * 1e3,
-                since.elapsed().as_secs_f64() * 1e3,
-                size(&data.join("store")) as f64 / 1e6,
+                median(&mut taking_in),
+                taking_in.last().map_or(0.0, milliseconds),
+                milliseconds(&open),
+                status,
+                status_kib / 1000,
+                size(&place.data.join("store")) as f64 / 1e6,
                 peak_memory()
             );
+            taking_in.clear();
         }
     }
+}
+
+impl Place {
+    /// A command as if it were `now`.
+    fn at(&self, now: Timestamp) -> Command {
+        let past = Timestamp::now().as_microseconds().saturating_sub(now.as_microseconds()) / 1_000_000;
+        let mut command = Command::new("faketime");
+        command.args(["-f", &format!("-{past}")]).current_dir(&self.folder).stdout(Stdio::null());
+        command.env("MILEPOST_CONFIG", self.folder.join("milepost.toml")).env("MILEPOST_DATA", &self.data);
+        command
+    }
+
+    fn run(&self, now: Timestamp, words: &[&str]) {
+        let ran = self.at(now).arg(&self.milepost).args(words).status().expect("faketime");
+        // What it ends with is about the criteria.
+        assert!(ran.code().is_some_and(|code| code < 2), "milepost {words:?} failed: {ran}");
+    }
+
+    /// How long `milepost status` takes in milliseconds, and how much memory in KiB.
+    fn status(&self, now: Timestamp) -> (f64, u64) {
+        let mut times = Vec::new();
+        for _ in 0..RUNS {
+            let since = Instant::now();
+            self.run(now, &["status"]);
+            times.push(since.elapsed());
+        }
+        let noted = self.folder.join("time.txt");
+        let mut time = self.at(now);
+        time.args(["/usr/bin/time", "--quiet", "--format", "%M", "--output"]).arg(&noted).arg(&self.milepost).arg("status");
+        time.status().expect("time");
+        (median(&mut times), number(fs::read_to_string(&noted).expect("a time").trim()))
+    }
+}
+
+/// In milliseconds; they are in order after that.
+fn median(times: &mut [Duration]) -> f64 {
+    times.sort_unstable();
+    times.get(times.len() / 2).map_or(0.0, milliseconds)
+}
+
+fn milliseconds(time: &Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 fn number(text: &str) -> u64 {
@@ -79,6 +138,7 @@ fn record(data: &Path, from: Timestamp, events: u64) {
         event.id = Some(format!("{:016}-{mixed:08x}", at.as_microseconds()));
         event.origin = Some(Origin::Use);
         event.user = Some(format!("u-{:03}", mixed % 200));
+        event.persona = Some(PERSONAS[(mixed / 7 % 4) as usize].to_owned());
         recorder.record(event).expect("recorded");
     }
 }

@@ -298,6 +298,17 @@ pub(crate) fn rows(table: &DeltaTable) -> Result<u64, DeltaTableError> {
     Ok(snapshot.log_data().iter().filter_map(|file| file.num_records()).map(|n| n as u64).sum())
 }
 
+/// Whether the log tells that no row of a table has a value in a column.
+pub(crate) fn has_none(table: &DeltaTable, column: &str) -> Result<bool, DeltaTableError> {
+    let snapshot = table.snapshot()?;
+    let has_none = |stats: &str, rows: usize| {
+        let stats: serde_json::Value = serde_json::from_str(stats).unwrap_or_default();
+        stats.get("nullCount").and_then(|nulls| nulls.get(column)?.as_u64()) == Some(rows as u64)
+    };
+    let files = snapshot.log_data();
+    Ok(files.iter().all(|file| file.stats().zip(file.num_records()).is_some_and(|(stats, rows)| has_none(&stats, rows))))
+}
+
 /// The last segment of a spool that a table holds; it holds those before it too.
 pub(crate) async fn holds(name: &str, table: &DeltaTable, spool: &str) -> Result<Option<u64>, StoreError> {
     let snapshot = table.snapshot().map_err(in_table(name))?;
@@ -421,6 +432,26 @@ mod tests {
             assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), GROUP_ROWS as i64);
             let left_out = measured(&plan, "row_groups_pruned_statistics");
             assert!(left_out >= 5, "{left_out} of 7 groups were left out");
+        });
+    }
+
+    /// The log says so of what it knows: of what it does not, a column may have values.
+    #[test]
+    fn the_log_tells_which_column_has_no_value() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (lake, _lock) = Lake::lock(folder.path(), Some(Duration::ZERO)).expect("a lake");
+            let at = Timestamp::from_microseconds(1_790_000_000_000_000).expect("a time");
+            let (plain, mut sampled) = (Operation::new("search", Outcome::Ok), Operation::new("search", Outcome::Ok));
+            sampled.sample = Some("s".to_owned());
+            let rows = |of: &Operation| vec![tables::batch(Kind::Operation, &[&Event::at(at, of.clone())]).expect("rows")];
+            let table = lake.append("operations", None, rows(&plain), "s", 1).await.expect("appended");
+            let none = |table: &DeltaTable, column| has_none(table, column).expect("statistics");
+            assert!(none(&table, "sample") && !none(&table, "operation"));
+            assert!(!none(&table, "error_text"), "personal columns have no statistics");
+            let table = lake.append("operations", Some(table), rows(&sampled), "s", 2).await.expect("appended");
+            assert!(!none(&table, "sample"));
         });
     }
 }

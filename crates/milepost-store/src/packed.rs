@@ -16,6 +16,7 @@ use datafusion::{
     dataframe::DataFrame,
 };
 use futures::StreamExt;
+use milepost_record::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The most limits that the rows of one rollup count.
@@ -99,6 +100,11 @@ impl Packed {
 
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The last event that they count.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        Timestamp::from_microseconds(self.rows.values().map(|row| row.newest).max()?)
     }
 
     /// How many rows differ from those of another.

@@ -40,6 +40,8 @@ pub(crate) struct FromRollup {
     beside: Beside,
     question: Question,
     limits: Vec<Limit>,
+    /// Whether all that the rollup counts was before the end of the span.
+    is_over: bool,
 }
 
 impl Rolled {
@@ -49,17 +51,43 @@ impl Rolled {
         let texts: Vec<_> = limits.iter().map(|limit| limit_text(limit)).collect();
         let kept = self.rollups.kept.iter().find(|kept| kept.covers(&base, &texts) && kept.is_whole)?.clone();
         let limits = limits.iter().map(|limit| (*limit).clone()).collect();
-        Some(FromRollup { engine: self.engine.clone(), kept, beside: self.beside, question: question.clone(), limits })
+        let is_over = self.rollups.end_before(question.span.to);
+        Some(FromRollup { engine: self.engine.clone(), kept, beside: self.beside, question: question.clone(), limits, is_over })
     }
 }
 
 impl FromRollup {
     /// What the events of the span would answer, columns and order included, by an engine that has the tables of [`Rolled`].
     pub(crate) async fn rows(&self, engine: &SessionContext) -> Result<DataFrame, StoreError> {
-        let days = cut(engine, &self.question, &self.kept).await?;
+        let days = self.cut(engine).await?;
         let limits: Vec<&Limit> = self.limits.iter().collect();
         let statement = statement(&self.question, &limits, &self.kept, self.beside, &days).ok_or(StoreError::Shape("rollup"))?;
         Ok(engine.sql(&statement).await?)
+    }
+
+    /// Of the days on which the span begins and ends, those of which a row of the rollup is not within it as a whole.
+    async fn cut(&self, engine: &SessionContext) -> Result<Vec<Date>, StoreError> {
+        let (question, [first, last]) = (&self.question, ends(&self.question));
+        if self.is_over && (begins_anywhere(question) || begins_a_day(question)) {
+            return Ok(Vec::new());
+        }
+        let (key, from, to) = (sql::text(&self.kept.key), time(question.span.from), time(question.span.to));
+        let statement = if begins_anywhere(question) {
+            format!("SELECT DISTINCT DATE '{last}' AS date FROM rollups WHERE key = {key} AND newest >= {to}")
+        } else {
+            format!(
+                "SELECT DISTINCT date FROM rollups\n\
+                 WHERE key = {key} AND date IN (DATE '{first}', DATE '{last}') AND (oldest < {from} OR newest >= {to})"
+            )
+        };
+        let mut days = Vec::new();
+        for columns in engine.sql(&statement).await?.collect().await?.iter().map(Columns::of) {
+            let dates = columns.dates("date")?;
+            for row in 0..columns.rows() {
+                days.push(answer::day(&dates, row)?);
+            }
+        }
+        Ok(days)
     }
 }
 
@@ -164,33 +192,22 @@ fn dimensions() -> String {
 /// The number of a date, in days since 1970.
 const DAY_NUMBER: &str = "CAST(CAST(date AS INT) AS BIGINT)";
 
-/// The days that a span begins and ends on, in the zone of the question.
-fn ends(question: &Question) -> [Date; 2] {
-    let zone = TimeZone::get(&question.time_zone).unwrap_or(TimeZone::UTC);
-    let day = |at: Timestamp| at.to_jiff().to_zoned_datetime(zone.clone()).date();
-    [day(question.span.from), day(question.span.to)]
+fn zone(question: &Question) -> TimeZone {
+    TimeZone::get(&question.time_zone).unwrap_or(TimeZone::UTC)
 }
 
-/// Of the days on which a span begins and ends, those of which a row of the rollup is not within it as a whole.
-async fn cut(engine: &SessionContext, question: &Question, kept: &Kept) -> Result<Vec<Date>, StoreError> {
-    let [first, last] = ends(question);
-    let (key, from, to) = (sql::text(&kept.key), time(question.span.from), time(question.span.to));
-    let statement = if begins_anywhere(question) {
-        format!("SELECT DISTINCT DATE '{last}' AS date FROM rollups WHERE key = {key} AND newest >= {to}")
-    } else {
-        format!(
-            "SELECT DISTINCT date FROM rollups\n\
-             WHERE key = {key} AND date IN (DATE '{first}', DATE '{last}') AND (oldest < {from} OR newest >= {to})"
-        )
-    };
-    let mut days = Vec::new();
-    for columns in engine.sql(&statement).await?.collect().await?.iter().map(Columns::of) {
-        let dates = columns.dates("date")?;
-        for row in 0..columns.rows() {
-            days.push(answer::day(&dates, row)?);
-        }
-    }
-    Ok(days)
+/// Whether a span begins with the first moment of a day.
+fn begins_a_day(question: &Question) -> bool {
+    let [first, _] = ends(question);
+    let begin = first.to_zoned_datetime(zone(question)).and_then(|day| day.start_of_day());
+    begin.is_ok_and(|begin| begin.timestamp() == question.span.from.to_jiff())
+}
+
+/// The days that a span begins and ends on, in the zone of the question.
+fn ends(question: &Question) -> [Date; 2] {
+    let zone = zone(question);
+    let day = |at: Timestamp| at.to_jiff().to_zoned_datetime(zone.clone()).date();
+    [day(question.span.from), day(question.span.to)]
 }
 
 /// What counts beside the rows of a rollup: of the days that are not cut the events that no table has yet, and those of fixed samples;

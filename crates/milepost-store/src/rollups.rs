@@ -96,6 +96,9 @@ impl Kept {
 struct RollupFile {
     name: String,
     crc32c: String,
+    /// The last event that its rows count; of files of an earlier Milepost, it is not known.
+    #[serde(default)]
+    newest: Option<Timestamp>,
 }
 
 /// What became of the rollups.
@@ -160,6 +163,11 @@ impl Rollups {
     /// Whether they count the events of this version of the table, and there are any.
     pub(crate) fn hold_for(&self, table: &DeltaTable) -> bool {
         self.of_version.is_some() && self.of_version == table.version() && self.kept.iter().any(|kept| kept.is_whole)
+    }
+
+    /// Whether all that they count was before a moment.
+    pub(crate) fn end_before(&self, to: Timestamp) -> bool {
+        self.files.iter().all(|file| file.newest.is_some_and(|newest| newest < to))
     }
 
     /// Forgets all that is kept, so that the events answer until it is made anew. Nothing is written yet.
@@ -391,6 +399,7 @@ struct NewFile {
     folder: PathBuf,
     writer: ArrowWriter<tempfile::NamedTempFile>,
     rows: usize,
+    newest: Option<Timestamp>,
 }
 
 impl NewFile {
@@ -398,7 +407,7 @@ impl NewFile {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder", folder))?;
         let file = tempfile::Builder::new().prefix("rows-").suffix(".parquet").tempfile_in(folder).map_err(failed("write in", folder))?;
         let writer = ArrowWriter::try_new(file, schema(), Some(compressed())).map_err(in_parquet)?;
-        Ok(Self { folder: folder.to_owned(), writer, rows: 0 })
+        Ok(Self { folder: folder.to_owned(), writer, rows: 0, newest: None })
     }
 
     /// Writes the rows of a question as a row group of their own; where there are none, as they are too many, `false` tells so.
@@ -406,6 +415,7 @@ impl NewFile {
         let Some(rows) = rows else { return Ok(false) };
         self.writer.write(&rows.batch(&kept.key)?).and_then(|()| self.writer.flush()).map_err(in_parquet)?;
         self.rows += rows.len();
+        self.newest = self.newest.max(rows.newest());
         Ok(true)
     }
 
@@ -414,14 +424,14 @@ impl NewFile {
         if self.rows == 0 {
             return Ok(None);
         }
-        let Self { folder, writer, .. } = self;
+        let Self { folder, writer, newest, .. } = self;
         let mut file = writer.into_inner().map_err(in_parquet)?;
         file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed("write in", &folder))?;
         let (_, path): (File, PathBuf) = file.keep().map_err(|error| failed("write in", &folder)(error.error))?;
         sync(&folder)?;
         let bytes = fs::read(&path).map_err(failed("read", &path))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
-        Ok(Some(RollupFile { name, crc32c: digest(&bytes) }))
+        Ok(Some(RollupFile { name, crc32c: digest(&bytes), newest }))
     }
 }
 

@@ -120,6 +120,16 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
     }
 }
 
+/// The kinds of events that a question is answered from: where there is none of any of them, there is nothing to find.
+pub(crate) fn kinds(question: &Question) -> Vec<Kind> {
+    match question.subject.kind() {
+        // Who was never seen to begin may have done something.
+        Kind::Session if matches!(question.subject, Subject::Sessions) => vec![Kind::Session, Kind::Operation],
+        Kind::Operation if matches!(question.subject, Subject::Returns) => vec![Kind::Operation, Kind::Session, Kind::Interaction],
+        kind => vec![kind],
+    }
+}
+
 /// Which operations are misses: those that failed, where that is one, and those beyond a limit.
 pub(crate) fn misses(column: &str, limit: Option<&Limit>, failed: bool) -> String {
     let beyond = limit.map(|limit| format!("ended = 'ok' AND NOT ({})", within(column, limit)));

@@ -32,15 +32,19 @@ pub(crate) struct Statements(Vec<Statement>);
 struct Statement {
     sql: String,
     rolled: Option<FromRollup>,
+    /// Whether there are events that it could find.
+    finds: bool,
     /// Which questions it answers, by their position, each with the index of its limit.
     questions: Vec<(usize, Option<usize>)>,
 }
 
 impl Statements {
-    /// What answers a question about the events, and what answers it from a rollup instead, where one is kept.
+    /// What answers a question about the events, whether there are any of those, and what answers it from a rollup instead, where one
+    /// is kept.
     pub(crate) fn of(
         questions: &[Question],
         sql: impl Fn(&Question, &[&Limit]) -> String,
+        finds: impl Fn(&Question) -> bool,
         rolled: impl Fn(&Question, &[&Limit]) -> Option<FromRollup>,
     ) -> Self {
         // What is the same without a limit is one statement.
@@ -55,7 +59,8 @@ impl Statements {
             let first = of().next().map(|(_, question)| question);
             let sql = first.map(|question| sql(question, &limits)).unwrap_or_default();
             let rolled = first.and_then(|question| rolled(question, &limits));
-            Statement { sql, rolled, questions: of().map(|(position, question)| (position, index(question))).collect() }
+            let finds = first.is_some_and(&finds);
+            Statement { sql, rolled, finds, questions: of().map(|(position, question)| (position, index(question))).collect() }
         };
         Self(same.into_values().map(statement).collect())
     }
@@ -111,7 +116,7 @@ fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext
 
 /// Answers all questions of one statement.
 async fn answered(engine: &SessionContext, statement: Statement, questions: &[Question]) -> Result<Vec<(usize, Answer)>, StoreError> {
-    let Statement { sql, rolled, questions: asked } = statement;
+    let Statement { sql, rolled, finds, questions: asked } = statement;
     let taking = |is_rolled: bool| {
         let of = |(position, limit): &(usize, Option<usize>)| {
             questions.get(*position).map(|question| (*position, Taking::of(question, limit.map(sql::column_of), is_rolled)))
@@ -125,6 +130,7 @@ async fn answered(engine: &SessionContext, statement: Statement, questions: &[Qu
     }
     let evidence = match evidence {
         Some(evidence) => evidence,
+        None if !finds => all(taking(false))?,
         None => taken(engine.sql(&sql).await.map_err(StoreError::from), taking(false)).await?,
     };
     Ok(evidence.into_iter().map(|(position, evidence)| (position, Answer { evidence, sql: sql.clone() })).collect())
@@ -139,7 +145,11 @@ async fn taken(rows: Result<DataFrame, StoreError>, mut taking: Vec<(usize, Taki
             taking.take(&batch)?;
         }
     }
-    taking.into_iter().map(|(position, taking)| Ok((position, taking.evidence()?))).collect()
+    all(taking)
+}
+
+fn all(taken: Vec<(usize, Taking)>) -> Result<Vec<(usize, Evidence)>, StoreError> {
+    taken.into_iter().map(|(position, taking)| Ok((position, taking.evidence()?))).collect()
 }
 
 /// Half of the memory of this machine, or of what this process may have of it.

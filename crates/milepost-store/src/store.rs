@@ -33,6 +33,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::future::try_join;
 use jiff::civil::Date;
 use milepost_record::{
     Answer, Event, Exact, Invalid, Inventory, Kind, Limit, Newer, Question, Segment, Span, Spool, SpoolError, Tally, Timestamp,
@@ -44,9 +45,12 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tokio::{sync::OnceCell, task::JoinSet};
 
 /// How many events of the spool make one batch.
 const BATCH: usize = 8192;
+/// How many events of a kind are read as a whole for several questions.
+const FEW: u64 = 20_000;
 
 /// Why the store cannot answer, or take in what was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +132,8 @@ pub struct Store {
     past: Vec<Event>,
     /// None where there are so few events that they answer as fast.
     rolled: Option<Rolled>,
+    /// The engine that has what is small in memory.
+    of_few: OnceCell<SessionContext>,
 }
 
 /// Which events are wanted.
@@ -148,6 +154,11 @@ impl Selection {
     }
 }
 
+/// Which criteria there were.
+const DECIDED: &str = "SELECT * FROM criteria ORDER BY at, id";
+/// The newest of each criterion's verdicts on one definition.
+const JUDGED: &str = "SELECT DISTINCT ON (criterion, evidence_key, verdict) * FROM verdicts \
+                      ORDER BY criterion, evidence_key, verdict, at DESC, id DESC";
 /// The notes on periods that do not count.
 const EXCLUDED: &str = "SELECT * FROM notes WHERE topic = 'exclude' ORDER BY at, id";
 
@@ -164,31 +175,30 @@ impl Store {
         let spool = if data.join("spool").is_dir() { Some(Spool::open(data)?) } else { None };
         let segments = spool.as_ref().map_or(Ok(Vec::new()), Spool::segments)?;
         let lake = Lake::find(data)?;
-        let mut stored = BTreeMap::new();
-        if let Some(lake) = &lake {
-            for kind in Kind::ALL {
-                if let Some(table) = lake.open(kind.table()).await? {
-                    let held = match &spool {
-                        Some(spool) if !segments.is_empty() => holds(kind.table(), &table, spool.id()).await?,
-                        _ => None,
-                    };
-                    stored.insert(*kind, Stored { table, held });
-                }
-            }
-        }
+        let spooled = spool.as_ref().filter(|_| !segments.is_empty()).map(|spool| spool.id().to_owned());
+        let stored = lake
+            .as_ref()
+            .map_or_else(JoinSet::new, |lake| Kind::ALL.iter().map(|kind| Stored::open(lake.clone(), *kind, spooled.clone())).collect());
+        let stored: BTreeMap<_, _> = joined(stored).await?.into_iter().flatten().collect();
         let claims = match (&lake, &spool) {
             (Some(lake), Some(spool)) if segments.iter().any(|s| s.sequence().is_some()) => Claims::of(lake, spool.id()).await?,
             _ => Claims::default(),
         };
         let mut tombstones = lake.as_ref().map_or(Ok(Tombstones::default()), |lake| Tombstones::of(data, lake))?;
         let mut live = Live::read(segments, &stored, &claims, &mut tombstones, now)?;
-        for (kind, of_kind) in &stored {
-            live.leave_out(*kind, &of_kind.table).await?;
-        }
-        let segments = match &lake {
-            Some(lake) => lake.open(SEGMENTS).await?,
-            None => None,
+        let left_out = async {
+            for (kind, of_kind) in &stored {
+                live.leave_out(*kind, &of_kind.table).await?;
+            }
+            Ok(())
         };
+        let segments = async {
+            match &lake {
+                Some(lake) => lake.open(SEGMENTS).await,
+                None => Ok(None),
+            }
+        };
+        let ((), segments) = try_join(left_out, segments).await?;
         // After the table: rollups of another version of it are none.
         let rollups = match (&lake, stored.get(&Kind::Operation)) {
             (Some(lake), Some(of_kind)) => Some(Rollups::read(lake)?).filter(|rollups| rollups.hold_for(&of_kind.table)),
@@ -205,12 +215,12 @@ impl Store {
         segments: Option<DeltaTable>,
         rollups: Option<Rollups>,
     ) -> Result<Self, StoreError> {
-        // One partition: what a question reads is small or comes from few files, and more would cost planning.
-        let config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
-        let engine = SessionContext::new_with_config(config.clone());
+        let engine = SessionContext::new_with_config(config());
         let mut inventory = live.inventory;
         let beside = Beside::default();
-        let mut rolled = rollups.map(|rollups| Rolled { engine: SessionContext::new_with_config(config.clone()), rollups, beside });
+        // A rollup is small, and its rows are found by their row groups: statistics of each file would cost more than reading it.
+        let of_rollups = config().with_collect_statistics(false);
+        let mut rolled = rollups.map(|rollups| Rolled { engine: SessionContext::new_with_config(of_rollups), rollups, beside });
         for kind in Kind::ALL {
             let batches = live.batches.remove(kind).unwrap_or_default();
             let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
@@ -249,7 +259,11 @@ impl Store {
             }
             engine.register_table(kind.table(), view)?;
         }
-        if let Some(rolled) = &mut rolled {
+        let operations = stored.get(&Kind::Operation).map(|of_kind| &of_kind.table);
+        let has_none = |table| lake::has_none(table, "sample").map_err(in_table(Kind::Operation.table()));
+        // Most often the log tells so without opening a file.
+        let may_have_samples = !operations.map(has_none).transpose()?.unwrap_or(false);
+        if let Some(rolled) = rolled.as_mut().filter(|rolled| may_have_samples || rolled.beside.has_live) {
             let samples = engine.sql(sql::SAMPLED).await?.collect().await?;
             rolled.beside.has_samples = samples.iter().any(|batch| batch.num_rows() > 0);
         }
@@ -261,7 +275,7 @@ impl Store {
         let columns = columns(&segments, &none.schema())?;
         engine.register_table(SEGMENTS, segments.select(columns)?.into_view())?;
         inventory.events.retain(|_, n| *n > 0);
-        Ok(Self { engine, inventory, past: Vec::new(), rolled })
+        Ok(Self { engine, inventory, past: Vec::new(), rolled, of_few: OnceCell::new() })
     }
 
     /// What the events hold as a whole.
@@ -320,28 +334,15 @@ impl Store {
     }
 
     async fn read_past(&self) -> Result<Vec<Event>, StoreError> {
-        let mut past = Vec::new();
-        let there = |kind| self.inventory.events.contains_key(&kind);
-        if there(Kind::Criterion) {
-            past.extend(self.events(Kind::Criterion, "SELECT * FROM criteria ORDER BY at, id").await?);
-        }
-        if there(Kind::Verdict) {
-            let sql = "SELECT DISTINCT ON (criterion, evidence_key, verdict) * FROM verdicts \
-                       ORDER BY criterion, evidence_key, verdict, at DESC, id DESC";
-            past.extend(self.events(Kind::Verdict, sql).await?);
-        }
-        if there(Kind::Note) {
-            past.extend(self.events(Kind::Note, EXCLUDED).await?);
-        }
-        Ok(past)
+        let past = [(Kind::Criterion, DECIDED), (Kind::Verdict, JUDGED), (Kind::Note, EXCLUDED)];
+        let there = past.into_iter().filter(|(kind, _)| self.inventory.events.contains_key(kind));
+        let mut found = joined(there.map(|(kind, sql)| read(self.engine.clone(), kind, sql)).collect()).await?;
+        found.sort_by_key(|(kind, _)| *kind);
+        Ok(found.into_iter().flat_map(|(_, events)| events).collect())
     }
 
     async fn events(&self, kind: Kind, sql: &str) -> Result<Vec<Event>, StoreError> {
-        let mut found = Vec::new();
-        for batch in self.run(sql).await? {
-            found.extend(events(kind, &batch)?);
-        }
-        Ok(found)
+        Ok(read(self.engine.clone(), kind, sql).await?.1)
     }
 
     /// Answers a question.
@@ -363,7 +364,27 @@ impl Store {
         // Below, durations are not rounded, as those of rollups are.
         let rolled = self.rolled.as_ref().filter(|_| rows > sql::EXACT_MAX);
         let rolled = |question: &Question, limits: &[&Limit]| rolled.and_then(|rolled| rolled.of(question, limits));
-        Statements::of(questions, |question, limits| self.sql(question, limits), rolled).answer(&self.engine, questions).await
+        let finds = |question: &Question| sql::kinds(question).iter().any(|kind| self.inventory.events.contains_key(kind));
+        let statements = Statements::of(questions, |question, limits| self.sql(question, limits), finds, rolled);
+        let engine = if questions.len() > 1 { self.of_few.get_or_try_init(|| self.reading_few()).await? } else { &self.engine };
+        statements.answer(engine, questions).await
+    }
+
+    /// An engine that has the events in memory where they are few: then opening files costs more than reading them, and each question
+    /// would open them anew.
+    async fn reading_few(&self) -> Result<SessionContext, StoreError> {
+        let engine = SessionContext::new_with_config(config());
+        // No question is about what was decided and judged.
+        for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Criterion | Kind::Verdict)) {
+            let (name, rows) = (kind.table(), self.inventory.events.get(kind).copied().unwrap_or(0));
+            let mut table = self.engine.table_provider(name).await?;
+            if (1..=FEW).contains(&rows) {
+                let batches = self.engine.table(name).await?.collect().await?;
+                table = Arc::new(MemTable::try_new(table.schema(), vec![batches])?);
+            }
+            engine.register_table(name, table)?;
+        }
+        Ok(engine)
     }
 
     /// Looks at all operations that a question is about, to the last one; `ranks` says which ranks are wanted among the values of a tally.
@@ -498,6 +519,24 @@ impl Store {
     }
 }
 
+/// What some tasks found, in the order in which they ended.
+async fn joined<T: 'static>(mut tasks: JoinSet<Result<T, StoreError>>) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        found.push(done.map_err(|error| DataFusionError::External(error.into()))??);
+    }
+    Ok(found)
+}
+
+/// The events of a kind that a statement finds.
+async fn read(engine: SessionContext, kind: Kind, sql: &str) -> Result<(Kind, Vec<Event>), StoreError> {
+    let mut found = Vec::new();
+    for batch in engine.sql(sql).await?.collect().await? {
+        found.extend(events(kind, &batch)?);
+    }
+    Ok((kind, found))
+}
+
 /// The events of one kind, by time, a batch at a time.
 struct InOrder {
     kind: Kind,
@@ -517,6 +556,11 @@ impl InOrder {
     fn at(&self) -> Option<Timestamp> {
         self.next.front().map(|event| event.at)
     }
+}
+
+/// One partition: what a question reads is small or comes from few files, and more would cost planning.
+fn config() -> SessionConfig {
+    SessionConfig::new().with_target_partitions(1).with_information_schema(false)
 }
 
 /// The same rows with their texts as views, as tables are read: so kinds can stand in one UNION wherever the events of each lie at
@@ -550,6 +594,18 @@ struct Stored {
     table: DeltaTable,
     /// The last segment of the spool that it holds.
     held: Option<u64>,
+}
+
+impl Stored {
+    /// The table of a kind, if there is one, and how much of a spool of this id it holds.
+    async fn open(lake: Lake, kind: Kind, spool: Option<String>) -> Result<Option<(Kind, Self)>, StoreError> {
+        let Some(table) = lake.open(kind.table()).await? else { return Ok(None) };
+        let held = match spool {
+            Some(spool) => holds(kind.table(), &table, &spool).await?,
+            None => None,
+        };
+        Ok(Some((kind, Self { table, held })))
+    }
 }
 
 /// What the spool holds and no table does.

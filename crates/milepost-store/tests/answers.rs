@@ -5,7 +5,7 @@ use milepost_record::{
     Dimension, Durability, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Note, Operation,
     OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
 };
-use milepost_store::Store;
+use milepost_store::{Store, Upkeep, compact};
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 use tokio::runtime::{Builder, Runtime};
 
@@ -232,6 +232,54 @@ fn memory_comes_by_run_and_measurements_in_order() {
         panic!("a measurement")
     };
     assert_eq!(groups.groups[&None].iter().map(|r| r.value).collect::<Vec<_>>(), [88.0, 90.0]);
+}
+
+/// What is asked of few events at once is read into memory first, and what nothing is known of is not asked.
+#[test]
+fn many_questions_at_once_are_answered_as_each_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let user = |name: &str| {
+        let name = name.to_owned();
+        move |event: &mut Event, _: &mut Operation| event.user = Some(name)
+    };
+    let compacted = [
+        operation("2026-11-02T10:00:00Z", "search", Outcome::Ok, 100, user("a")),
+        operation("2026-11-10T10:00:00Z", "install", Outcome::Failed, 900, user("a")),
+        Event::at(at("2026-11-10T09:59:00Z"), Note::new(Topic::Feedback)),
+    ];
+    spooled(folder.path(), &compacted);
+    wait(compact(folder.path(), at(NOW), &Upkeep::default())).expect("compacted");
+    let spool = Spool::open(folder.path()).expect("a spool");
+    spool.append(&operation("2026-11-20T10:00:00Z", "search", Outcome::Ok, 300, user("b")), Durability::Written).expect("appended");
+    let store = wait(Store::open(folder.path(), at(NOW))).expect("a store");
+
+    let subjects = [
+        below(200_000),
+        Subject::PeakMemory { limit: None },
+        Subject::Misses { limit: None, failed: true },
+        Subject::Memory,
+        Subject::MemoryTrees,
+        Subject::Measurement { name: "coverage.lines".to_owned() },
+        Subject::Breakdown,
+        Subject::ErrorDays,
+        Subject::Failures,
+        Subject::Sessions,
+        Subject::FirstSessions,
+        Subject::Interactions,
+        Subject::Returns,
+        Subject::Measurements { family: "coverage".to_owned() },
+        Subject::Feedback,
+        Subject::Scores,
+    ];
+    let questions = subjects.map(about);
+    let together = wait(store.answers(&questions)).expect("answers");
+    for (question, answer) in questions.iter().zip(&together) {
+        assert_eq!(answer, &wait(store.answer(question)).expect("an answer"), "{question:?}");
+    }
+    let Evidence::Returns(returns) = &together[12].evidence else { panic!("{together:?}") };
+    assert_eq!(returns.iter().map(|of| (of.week, of.users)).collect::<Vec<_>>(), [(0, 1), (1, 1), (0, 1)]);
+    let Evidence::Feedback(feedback) = &together[14].evidence else { panic!("{together:?}") };
+    assert_eq!(feedback.notes, 1);
 }
 
 #[test]
