@@ -298,6 +298,11 @@ pub(crate) fn rows(table: &DeltaTable) -> Result<u64, DeltaTableError> {
     Ok(snapshot.log_data().iter().filter_map(|file| file.num_records()).map(|n| n as u64).sum())
 }
 
+/// How long the files of a table are together.
+pub(crate) fn bytes(table: &DeltaTable) -> Result<u64, DeltaTableError> {
+    Ok(table.snapshot()?.log_data().iter().filter_map(|file| u64::try_from(file.size()).ok()).sum())
+}
+
 /// Whether the log tells that no row of a table has a value in a column.
 pub(crate) fn has_none(table: &DeltaTable, column: &str) -> Result<bool, DeltaTableError> {
     let snapshot = table.snapshot()?;

@@ -42,15 +42,20 @@ use milepost_record::{
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::{sync::OnceCell, task::JoinSet};
+use tokio::{
+    sync::OnceCell,
+    task::{JoinError, JoinSet},
+};
 
 /// How many events of the spool make one batch.
 const BATCH: usize = 8192;
-/// How many events of a kind are read as a whole for several questions.
-const FEW: u64 = 20_000;
+/// How many events of a kind are read as a whole for several questions, and how long their files may be together, in bytes: some events
+/// carry long texts. The unit tests have no time for so many.
+const FEW: (u64, u64) = if cfg!(test) { (200, 32 * 1024) } else { (20_000, 16 * 1024 * 1024) };
 
 /// Why the store cannot answer, or take in what was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +137,9 @@ pub struct Store {
     past: Vec<Event>,
     /// None where there are so few events that they answer as fast.
     rolled: Option<Rolled>,
-    /// The engine that has what is small in memory.
+    /// The kinds of which there are few events.
+    few: BTreeSet<Kind>,
+    /// The engine that has those in memory.
     of_few: OnceCell<SessionContext>,
 }
 
@@ -217,7 +224,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let engine = SessionContext::new_with_config(config());
         let mut inventory = live.inventory;
-        let beside = Beside::default();
+        let (beside, mut few) = (Beside::default(), BTreeSet::new());
         // A rollup is small, and its rows are found by their row groups: statistics of each file would cost more than reading it.
         let of_rollups = config().with_collect_statistics(false);
         let mut rolled = rollups.map(|rollups| Rolled { engine: SessionContext::new_with_config(of_rollups), rollups, beside });
@@ -235,8 +242,10 @@ impl Store {
                 .transpose()?
                 .map(|table| engine.read_table(Arc::new(table)))
                 .transpose()?;
+            let mut is_short = true;
             let kept = match stored.get(kind) {
                 Some(Stored { table, .. }) => {
+                    is_short = lake::bytes(table).map_err(in_table(kind.table()))? <= FEW.1;
                     *inventory.events.entry(*kind).or_default() += lake::rows(table).map_err(in_table(kind.table()))?;
                     Some(engine.read_table(table.table_provider().await?)?)
                 }
@@ -251,6 +260,10 @@ impl Store {
                 (Some(one), None) | (None, Some(one)) => one,
                 (None, None) => continue,
             };
+            let rows = inventory.events.get(kind).copied().unwrap_or(0);
+            if is_short && (1..=FEW.0).contains(&rows) {
+                few.insert(*kind);
+            }
             let view = both.into_view();
             // Notes announce fixed samples, and who comes back may have had a session or an interaction only.
             let is_read = matches!(kind, Kind::Operation | Kind::Note | Kind::Session | Kind::Interaction);
@@ -275,7 +288,7 @@ impl Store {
         let columns = columns(&segments, &none.schema())?;
         engine.register_table(SEGMENTS, segments.select(columns)?.into_view())?;
         inventory.events.retain(|_, n| *n > 0);
-        Ok(Self { engine, inventory, past: Vec::new(), rolled, of_few: OnceCell::new() })
+        Ok(Self { engine, inventory, past: Vec::new(), rolled, few, of_few: OnceCell::new() })
     }
 
     /// What the events hold as a whole.
@@ -376,9 +389,9 @@ impl Store {
         let engine = SessionContext::new_with_config(config());
         // No question is about what was decided and judged.
         for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Criterion | Kind::Verdict)) {
-            let (name, rows) = (kind.table(), self.inventory.events.get(kind).copied().unwrap_or(0));
+            let name = kind.table();
             let mut table = self.engine.table_provider(name).await?;
-            if (1..=FEW).contains(&rows) {
+            if self.few.contains(kind) {
                 let batches = self.engine.table(name).await?.collect().await?;
                 table = Arc::new(MemTable::try_new(table.schema(), vec![batches])?);
             }
@@ -519,11 +532,15 @@ impl Store {
     }
 }
 
-/// What some tasks found, in the order in which they ended.
+/// What some tasks found, in the order in which they ended. Where one panics, as the engine may over a damaged file, so does this.
 async fn joined<T: 'static>(mut tasks: JoinSet<Result<T, StoreError>>) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
     while let Some(done) = tasks.join_next().await {
-        found.push(done.map_err(|error| DataFusionError::External(error.into()))??);
+        let failed = |error: JoinError| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => DataFusionError::External(error.into()),
+        };
+        found.push(done.map_err(failed)??);
     }
     Ok(found)
 }
@@ -696,5 +713,40 @@ impl Live {
             *batch = left;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compact::{Upkeep, compact};
+    use milepost_record::{Durability, ErrorDetail, Operation, Outcome};
+
+    /// The kinds that are read as a whole, of a table with so many operations, each with a text of so many letters.
+    fn few(operations: u64, letters: u64) -> BTreeSet<Kind> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = Timestamp::from_microseconds(1_790_000_000_000_000).expect("a time");
+        let spool = Spool::open(folder.path()).expect("a spool");
+        for n in 0..operations {
+            let mut operation = Operation::new("search", Outcome::Failed);
+            // What cannot be compressed: digits of digests.
+            let text: String = (0..letters / 10).map(|i| format!("{:010}", crc32c::crc32c(format!("{n} {i}").as_bytes()))).collect();
+            operation.error = Some(ErrorDetail { category: "network".to_owned(), text: Some(text) });
+            let mut event = Event::at(at, operation);
+            event.id = Some(format!("id-{n}"));
+            spool.append(&event, Durability::Written).expect("appended");
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            compact(folder.path(), at, &Upkeep::default()).await.expect("compacted");
+            Store::open(folder.path(), at).await.expect("a store").few
+        })
+    }
+
+    #[test]
+    fn few_events_are_read_as_a_whole_unless_they_are_long() {
+        assert_eq!(few(200, 10), BTreeSet::from([Kind::Operation]));
+        assert_eq!(few(201, 10), BTreeSet::new());
+        assert_eq!(few(100, 1_000), BTreeSet::new());
     }
 }
