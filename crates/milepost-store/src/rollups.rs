@@ -28,7 +28,7 @@ use datafusion::{
     },
     execution::context::SQLOptions,
     parquet::{arrow::ArrowWriter, errors::ParquetError},
-    prelude::{SessionConfig, SessionContext},
+    prelude::SessionContext,
 };
 use deltalake_core::DeltaTable;
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
@@ -368,7 +368,7 @@ impl Rollups {
 }
 
 fn engine() -> Result<SessionContext, StoreError> {
-    within_limits(&SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1).with_information_schema(false)))
+    within_limits(&SessionContext::new_with_config(store::config()))
 }
 
 /// An engine that has the operations of a table, in the columns of today.

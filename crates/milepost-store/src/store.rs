@@ -53,9 +53,10 @@ use tokio::{
 
 /// How many events of the spool make one batch.
 const BATCH: usize = 8192;
-/// How many events of a kind are read as a whole for several questions, and how long their files may be together, in bytes: some events
-/// carry long texts. The unit tests have no time for so many.
-const FEW: (u64, u64) = if cfg!(test) { (200, 32 * 1024) } else { (20_000, 16 * 1024 * 1024) };
+/// How many events of a kind are read as a whole for several questions. The unit tests have no time for so many.
+const FEW: u64 = if cfg!(test) { 200 } else { 20_000 };
+/// How long their files may be together, in bytes: some events carry long texts.
+const FEW_BYTES: u64 = if cfg!(test) { 32 * 1024 } else { 16 * 1024 * 1024 };
 
 /// Why the store cannot answer, or take in what was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -245,7 +246,7 @@ impl Store {
             let mut is_short = true;
             let kept = match stored.get(kind) {
                 Some(Stored { table, .. }) => {
-                    is_short = lake::bytes(table).map_err(in_table(kind.table()))? <= FEW.1;
+                    is_short = lake::bytes(table).map_err(in_table(kind.table()))? <= FEW_BYTES;
                     *inventory.events.entry(*kind).or_default() += lake::rows(table).map_err(in_table(kind.table()))?;
                     Some(engine.read_table(table.table_provider().await?)?)
                 }
@@ -261,7 +262,7 @@ impl Store {
                 (None, None) => continue,
             };
             let rows = inventory.events.get(kind).copied().unwrap_or(0);
-            if is_short && (1..=FEW.0).contains(&rows) {
+            if is_short && (1..=FEW).contains(&rows) {
                 few.insert(*kind);
             }
             let view = both.into_view();
@@ -576,7 +577,7 @@ impl InOrder {
 }
 
 /// One partition: what a question reads is small or comes from few files, and more would cost planning.
-fn config() -> SessionConfig {
+pub(crate) fn config() -> SessionConfig {
     SessionConfig::new().with_target_partitions(1).with_information_schema(false)
 }
 
