@@ -48,7 +48,7 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
             "crates/milepost-store/src/check.rs",
             "crates/milepost-store/src/lake.rs",
             "crates/milepost-store/src/log.rs",
-            "crates/milepost-store/src/rollups.rs",
+            "crates/milepost-store/src/rollup_files.rs",
             "crates/milepost/src/app/files.rs",
             "crates/milepost/src/app/init.rs",
             "crates/milepost/src/app/set_aside.rs",

@@ -187,6 +187,30 @@ fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
     by_day.iter().filter_map(point).collect()
 }
 
+/// Puts durations in order and counts each once. The sort is a stable one, which merges what is in order by pieces.
+fn in_order(durations: &mut Vec<(u64, u64)>) {
+    durations.sort_by_key(|(duration, _)| *duration);
+    durations.dedup_by(|(duration, count), (kept, kept_count)| {
+        let is_same = duration == kept;
+        if is_same {
+            *kept_count += *count;
+        }
+        is_same
+    });
+}
+
+/// All durations of several that are in order: half with half, since those of many days are the same.
+fn merged(parts: &[&[(u64, u64)]]) -> Vec<(u64, u64)> {
+    if let [] | [_] = parts {
+        return parts.concat();
+    }
+    let (first, second) = parts.split_at(parts.len() / 2);
+    let mut all = merged(first);
+    all.extend(merged(second));
+    in_order(&mut all);
+    all
+}
+
 /// Operations added up: those of several days, or those of a fixed sample.
 #[derive(Default)]
 pub(crate) struct Total {
@@ -218,7 +242,7 @@ impl Total {
     }
 
     fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut total = Self::default();
+        let (mut total, mut durations) = (Self::default(), Vec::new());
         for part in parts {
             total.ok += part.ok;
             total.failed += part.failed;
@@ -227,9 +251,9 @@ impl Total {
             total.dry_runs += part.dry_runs;
             total.unmeasured += part.unmeasured;
             total.within += part.within;
-            total.durations.extend(&part.durations);
+            durations.push(part.durations.as_slice());
         }
-        total.in_order()
+        Self { durations: merged(&durations), ..total }
     }
 
     /// Those of some operations and backends. No limit is asked about.
@@ -247,16 +271,8 @@ impl Total {
         total.in_order()
     }
 
-    /// Puts the durations in order and counts each once. The sort is a stable one, which merges what is in order by pieces.
     fn in_order(mut self) -> Self {
-        self.durations.sort_by_key(|(duration, _)| *duration);
-        self.durations.dedup_by(|(duration, count), (kept, kept_count)| {
-            let is_same = duration == kept;
-            if is_same {
-                *kept_count += *count;
-            }
-            is_same
-        });
+        in_order(&mut self.durations);
         self
     }
 

@@ -53,6 +53,10 @@ fn main() {
             let since = Instant::now();
             runtime.block_on(compact(&place.data, now, &upkeep)).expect("compacted");
             taking_in.push(since.elapsed());
+            if hour == 0 {
+                // From then on there are criteria and verdicts, as there are in use.
+                place.run(now, &["track"]);
+            }
         }
         let is_shown = SHOWN.contains(&day) || day == days;
         if is_shown || day % TRACKED_DAYS == 0 {

@@ -20,8 +20,8 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, Measure, MemorySample, MemoryTree, Miss, OperationDay, Question,
-    Reading, Run, Subject, Timestamp, Understood,
+    ERROR_DAYS_MAX, ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, MISSES_MAX, Measure, MemorySample, MemoryTree, Miss,
+    OperationDay, Question, Reading, Run, Subject, Timestamp, Understood,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -76,6 +76,7 @@ pub(crate) enum Taking {
     Operations { value: &'static str, within: Option<String>, days: Days },
     Breakdown(Box<Cells>),
     Activity(people::Activity),
+    Counts { question: Box<Question>, counts: Counts },
     Whole { question: Box<Question>, batches: Vec<RecordBatch> },
 }
 
@@ -84,6 +85,9 @@ impl Taking {
     pub(crate) fn of(question: &Question, within: Option<String>, is_rolled: bool) -> Self {
         match &question.subject {
             Subject::Returns if is_rolled => Self::Activity(people::Activity::default()),
+            Subject::Misses { .. } | Subject::ErrorDays if is_rolled => {
+                Self::Counts { question: Box::new(question.clone()), counts: Counts::default() }
+            }
             Subject::Operations { .. } => Self::Operations { value: "duration_us", within, days: Days::default() },
             Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", within, days: Days::default() },
             Subject::Breakdown => Self::Breakdown(Box::default()),
@@ -96,6 +100,7 @@ impl Taking {
             Self::Operations { value, within, days } => days.take(&Columns(batch), value, within.as_deref()),
             Self::Breakdown(cells) => cells.take(&Columns(batch)),
             Self::Activity(activity) => activity.take(&Columns(batch)),
+            Self::Counts { question, counts } => counts.take(&Columns(batch), &question.subject),
             Self::Whole { batches, .. } => {
                 batches.push(batch.clone());
                 Ok(())
@@ -108,6 +113,7 @@ impl Taking {
             Self::Operations { days, .. } => Evidence::Operations(days.all()),
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
             Self::Activity(activity) => Evidence::Returns(activity.returns()?),
+            Self::Counts { question, counts } => counts.evidence(&question.subject)?,
             Self::Whole { question, batches } => of(&question, &batches)?,
         })
     }
@@ -288,6 +294,43 @@ fn error_days(batches: &[Columns<'_>]) -> Result<Vec<ErrorDay>, StoreError> {
     Ok(found)
 }
 
+/// How many operations rows of a rollup count, by what they are told apart by: the day, or the operation, and the category.
+#[derive(Default)]
+pub(crate) struct Counts(BTreeMap<ToldApart, u64>);
+
+/// Day, operation, and category: in the order of text, with what has none at the end, as statements have it.
+type ToldApart = (Option<i32>, Option<String>, (bool, Option<String>));
+
+impl Counts {
+    fn take(&mut self, columns: &Columns<'_>, subject: &Subject) -> Result<(), StoreError> {
+        let (category, n) = (columns.text("category")?, columns.integers("n")?);
+        let date = matches!(subject, Subject::ErrorDays).then(|| columns.dates("date")).transpose()?;
+        let operation = matches!(subject, Subject::Misses { .. }).then(|| columns.text("operation")).transpose()?;
+        for row in 0..columns.rows() {
+            let category = category(row);
+            let key =
+                (date.as_ref().map(|date| date.value(row)), operation.as_ref().and_then(|of| of(row)), (category.is_none(), category));
+            *self.0.entry(key).or_default() += count(&n, row);
+        }
+        Ok(())
+    }
+
+    /// The most frequent, as many as there may be.
+    fn evidence(self, subject: &Subject) -> Result<Evidence, StoreError> {
+        let mut counts: Vec<_> = self.0.into_iter().collect();
+        // What is as frequent stays in order.
+        counts.sort_by_key(|(_, n)| Reverse(*n));
+        if matches!(subject, Subject::ErrorDays) {
+            let day = |((date, _, (_, category)), n): (ToldApart, u64)| Ok(ErrorDay { date: date_of(date.unwrap_or(0))?, category, n });
+            return Ok(Evidence::ErrorDays(counts.into_iter().take(ERROR_DAYS_MAX).map(day).collect::<Result<_, StoreError>>()?));
+        }
+        let miss = |((_, operation, (_, category)), n): (ToldApart, u64)| {
+            Ok(Miss { operation: operation.ok_or(StoreError::Shape("operation"))?, category, n })
+        };
+        Ok(Evidence::Misses(counts.into_iter().take(MISSES_MAX).map(miss).collect::<Result<_, StoreError>>()?))
+    }
+}
+
 fn failures(batches: &[Columns<'_>]) -> Result<Vec<Failure>, StoreError> {
     let mut found = Vec::new();
     for columns in batches {
@@ -428,6 +471,12 @@ pub(crate) fn day(array: &Date32Array, row: usize) -> Result<Date, StoreError> {
 /// The date of a number of days since 1970.
 pub(crate) fn date_of(days: i32) -> Result<Date, StoreError> {
     Date::constant(1970, 1, 1).checked_add(i64::from(days).days()).map_err(|_| StoreError::Shape("date"))
+}
+
+/// The number of a date, in days since 1970.
+pub(crate) fn number_of(date: Date) -> Result<i32, StoreError> {
+    let hours = date.duration_since(Date::constant(1970, 1, 1)).as_hours();
+    i32::try_from(hours / 24).map_err(|_| StoreError::Shape("date"))
 }
 
 /// The columns of a batch by name, each as the type that is expected of it.

@@ -8,7 +8,7 @@
 
 use crate::{
     StoreError,
-    answer::{Columns, date_of},
+    answer::{Columns, date_of, number_of},
     selection::{Values, at_ranks},
     sql,
     statements::{in_parts, limited, threads},
@@ -185,18 +185,13 @@ impl Calendar {
             let wrong = || StoreError::Shape("at");
             let moment = Timestamp::from_microseconds(at).ok_or_else(wrong)?.to_jiff().to_zoned_datetime(self.zone.clone());
             let start = |day: Date| day.to_zoned_datetime(self.zone.clone()).ok().map(|start| start.timestamp().as_microsecond());
-            self.day = number_of(moment.date()).ok_or_else(wrong)?;
+            self.day = number_of(moment.date())?;
             // On the first and the last day that there can be, this moment alone.
             self.from = start(moment.date()).unwrap_or(at);
             self.to = moment.date().tomorrow().ok().and_then(start).unwrap_or(at);
         }
         Ok(self.day)
     }
-}
-
-/// The days since 1970 of a date.
-fn number_of(date: Date) -> Option<i32> {
-    i32::try_from(date.duration_since(Date::constant(1970, 1, 1)).as_hours() / 24).ok()
 }
 
 /// The number of the week of a day, the first of which began on Monday, 29 December 1969.

@@ -305,13 +305,24 @@ pub(crate) fn bytes(table: &DeltaTable) -> Result<u64, DeltaTableError> {
 
 /// Whether the log tells that no row of a table has a value in a column.
 pub(crate) fn has_none(table: &DeltaTable, column: &str) -> Result<bool, DeltaTableError> {
-    let snapshot = table.snapshot()?;
-    let has_none = |stats: &str, rows: usize| {
-        let stats: serde_json::Value = serde_json::from_str(stats).unwrap_or_default();
-        stats.get("nullCount").and_then(|nulls| nulls.get(column)?.as_u64()) == Some(rows as u64)
-    };
-    let files = snapshot.log_data();
-    Ok(files.iter().all(|file| file.stats().zip(file.num_records()).is_some_and(|(stats, rows)| has_none(&stats, rows))))
+    each_file_says(table, |stats, rows| stats.get("nullCount").and_then(|nulls| nulls.get(column)?.as_u64()) == Some(rows as u64))
+}
+
+/// Whether the log tells that no row of a table has a text between two in a column.
+pub(crate) fn has_none_between(table: &DeltaTable, column: &str, (least, most): (&str, &str)) -> Result<bool, DeltaTableError> {
+    each_file_says(table, |stats, _| {
+        let of = |end: &str| stats.get(end).and_then(|of| of.get(column)?.as_str());
+        // Of a long text, it is the beginning.
+        let is_below = |end: &str| end < least && !least.starts_with(end);
+        of("minValues").is_some_and(|end| most < end) || of("maxValues").is_some_and(is_below)
+    })
+}
+
+/// Whether the log says something of every file of a table, by its statistics and how many rows it has.
+fn each_file_says(table: &DeltaTable, says: impl Fn(&serde_json::Value, usize) -> bool) -> Result<bool, DeltaTableError> {
+    let says = |stats: &str, rows| serde_json::from_str(stats).is_ok_and(|stats| says(&stats, rows));
+    let files = table.snapshot()?.log_data();
+    Ok(files.iter().all(|file| file.stats().zip(file.num_records()).is_some_and(|(stats, rows)| says(&stats, rows))))
 }
 
 /// The last segment of a spool that a table holds; it holds those before it too.
@@ -457,6 +468,31 @@ mod tests {
             assert!(!none(&table, "error_text"), "personal columns have no statistics");
             let table = lake.append("operations", Some(table), rows(&sampled), "s", 2).await.expect("appended");
             assert!(!none(&table, "sample"));
+        });
+    }
+
+    /// A row may have what lies between the smallest and the largest of its file, and between no two that lie beside them.
+    #[test]
+    fn the_log_tells_between_which_ids_there_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (lake, _lock) = Lake::lock(folder.path(), Some(Duration::ZERO)).expect("a lake");
+            let at = Timestamp::from_microseconds(1_790_000_000_000_000).expect("a time");
+            let rows = |ids: &[&str]| {
+                let of = |id: &&str| Event { id: Some((*id).to_owned()), ..Event::at(at, Operation::new("search", Outcome::Ok)) };
+                let events: Vec<_> = ids.iter().map(of).collect();
+                vec![tables::batch(Kind::Operation, &events.iter().collect::<Vec<_>>()).expect("rows")]
+            };
+            let table = lake.append("operations", None, rows(&["b", "d"]), "s", 1).await.expect("appended");
+            let none = |table: &DeltaTable, least: &str, most: &str| has_none_between(table, "id", (least, most)).expect("statistics");
+            assert!(none(&table, "a", "a9") && none(&table, "e", "f"));
+            assert!(!none(&table, "a", "b") && !none(&table, "d", "e") && !none(&table, "a", "e") && !none(&table, "c", "c"));
+            // Of so long an id, the log has the beginning.
+            let long = format!("x{}", "y".repeat(200));
+            let table = lake.append("operations", Some(table), rows(&[&long]), "s", 2).await.expect("appended");
+            assert!(none(&table, "e", "f") && none(&table, "z", "zz"));
+            assert!(!none(&table, &long, &long) && !none(&table, "c", "c"));
         });
     }
 }

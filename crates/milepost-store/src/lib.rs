@@ -23,6 +23,7 @@ mod parquet_file;
 mod people;
 mod query;
 mod rolled;
+mod rollup_files;
 mod rollups;
 mod rows;
 mod selection;

@@ -5,19 +5,13 @@ use crate::{
     answer::{Columns, count, in_order},
     rolled::{DIMENSIONS, within_of},
 };
-use datafusion::{
-    arrow::{
-        array::{
-            Array, ArrayRef, Date32Array, Int64Array, Int64Builder, ListBuilder, StringArray, TimestampMicrosecondArray, new_null_array,
-        },
-        datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
-        record_batch::RecordBatch,
-    },
-    dataframe::DataFrame,
+use datafusion::arrow::{
+    array::{Array, ArrayRef, Date32Array, Int64Array, Int64Builder, ListBuilder, StringArray, TimestampMicrosecondArray, new_null_array},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+    record_batch::RecordBatch,
 };
-use futures::StreamExt;
-use milepost_record::Timestamp;
-use std::{collections::BTreeMap, sync::Arc};
+use futures::{Stream, StreamExt};
+use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 /// The most limits that the rows of one rollup count.
 pub(crate) const LIMITS_MAX: usize = 8;
@@ -51,11 +45,11 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// The rows of a question with this many limits: those of a statement over events, or those of a rollup. None where they are too many.
-    pub(crate) async fn of(rows: DataFrame, limits: usize) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn of(rows: impl Stream<Item = Result<RecordBatch, StoreError>>, limits: usize) -> Result<Option<Self>, StoreError> {
         let mut packed = Self { rows: BTreeMap::new(), limits };
-        let mut stream = rows.execute_stream().await?;
+        let mut rows = pin!(rows);
         let mut size = 0;
-        while let Some(batch) = stream.next().await {
+        while let Some(batch) = rows.next().await {
             size += packed.take(&batch?)?;
             // What came more than once is counted anew.
             if size > 2 * VALUES_MAX {
@@ -100,11 +94,6 @@ impl Packed {
 
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// The last event that they count.
-    pub(crate) fn newest(&self) -> Option<Timestamp> {
-        Timestamp::from_microseconds(self.rows.values().map(|row| row.newest).max()?)
     }
 
     /// How many rows differ from those of another.
@@ -165,6 +154,7 @@ pub(crate) fn schema() -> SchemaRef {
 mod tests {
     use super::*;
     use datafusion::prelude::SessionContext;
+    use futures::TryStreamExt;
 
     /// The rows of a question that lists these values, each given as often as is said.
     fn packed(values: usize, times: usize) -> Option<Packed> {
@@ -175,7 +165,8 @@ mod tests {
              FROM generate_series(1, {values}) v, generate_series(1, {times})"
         );
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(async { Packed::of(SessionContext::new().sql(&rows).await?, 0).await }).expect("packed")
+        let rows = async { Packed::of(SessionContext::new().sql(&rows).await?.execute_stream().await?.map_err(StoreError::from), 0).await };
+        runtime.block_on(rows).expect("packed")
     }
 
     #[test]

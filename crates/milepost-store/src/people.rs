@@ -170,7 +170,7 @@ pub(crate) struct Activity(HashMap<String, Vec<i32>>);
 
 impl Activity {
     pub(crate) fn take(&mut self, columns: &Columns<'_>) -> Result<(), StoreError> {
-        let (user, days, last) = (columns.texts("user")?, columns.lists("days")?, columns.integers("last")?);
+        let (user, days, last) = (columns.texts("group")?, columns.lists("values")?, columns.integers("last")?);
         let users = user.as_string::<i32>();
         for row in (0..columns.rows()).filter(|row| users.is_valid(*row)) {
             let last = if last.is_valid(row) { last.value(row) } else { i64::MAX };

@@ -6,22 +6,46 @@
 
 use crate::{
     StoreError,
-    answer::{self, Columns},
+    answer::{self, Columns, number_of},
+    packed::schema,
     people::{BY_SOMEBODY, active_days},
+    rollup_files::RollupFiles,
     rollups::{Kept, Rollups},
-    sql::{
-        self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, time, within,
-    },
+    sql::{self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, within},
+    statements::sharing,
+    store::config,
 };
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, BooleanArray, Int64Array},
+        compute::{SortColumn, cast, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch},
+        datatypes::Schema,
+        record_batch::RecordBatch,
+    },
+    datasource::TableProvider,
+    error::DataFusionError,
+    execution::runtime_env::RuntimeEnv,
+    prelude::SessionContext,
+};
 use jiff::{civil::Date, tz::TimeZone};
-use milepost_record::{Dimension, ERROR_DAYS_MAX, Limit, MISSES_MAX, Question, Subject, Timestamp};
+use milepost_record::{Dimension, Limit, Question, Subject, Timestamp};
+use std::{
+    collections::BTreeSet,
+    iter::repeat_n,
+    sync::{Arc, OnceLock},
+};
+use tokio::task::spawn_blocking;
 
-/// The rollups in an engine that also has `operations`, and `live`: those of them that no table has yet.
+/// The rollups of a store, and what it takes to count what they do not.
 pub(crate) struct Rolled {
-    pub(crate) engine: SessionContext,
     pub(crate) rollups: Rollups,
+    /// The events by kind, and as `live` those operations that no table has yet.
+    pub(crate) tables: Vec<(&'static str, Arc<dyn TableProvider>)>,
     pub(crate) beside: Beside,
+    /// None where they cannot be read.
+    files: OnceLock<Option<RollupFiles>>,
+    /// Has the tables.
+    engine: OnceLock<Option<SessionContext>>,
 }
 
 /// Which events there are that rollups do not count.
@@ -35,60 +59,163 @@ pub(crate) struct Beside {
 
 /// The rollup that answers a question with some limits.
 pub(crate) struct FromRollup {
-    pub(crate) engine: SessionContext,
+    rolled: Arc<Rolled>,
     kept: Kept,
-    beside: Beside,
     question: Question,
     limits: Vec<Limit>,
-    /// Whether all that the rollup counts was before the end of the span.
-    is_over: bool,
 }
 
 impl Rolled {
+    pub(crate) fn new(rollups: Rollups) -> Self {
+        Self { rollups, tables: Vec::new(), beside: Beside::default(), files: OnceLock::new(), engine: OnceLock::new() }
+    }
+
     /// None where the question is asked for the first time.
-    pub(crate) fn of(&self, question: &Question, limits: &[&Limit]) -> Option<FromRollup> {
+    pub(crate) fn of(self: &Arc<Self>, question: &Question, limits: &[&Limit]) -> Option<FromRollup> {
         let base = base(question)?;
         let texts: Vec<_> = limits.iter().map(|limit| limit_text(limit)).collect();
         let kept = self.rollups.kept.iter().find(|kept| kept.covers(&base, &texts) && kept.is_whole)?.clone();
         let limits = limits.iter().map(|limit| (*limit).clone()).collect();
-        let is_over = self.rollups.end_before(question.span.to);
-        Some(FromRollup { engine: self.engine.clone(), kept, beside: self.beside, question: question.clone(), limits, is_over })
+        Some(FromRollup { rolled: Arc::clone(self), kept, question: question.clone(), limits })
+    }
+
+    /// Opened once, for the first question.
+    fn files(&self) -> Result<&RollupFiles, StoreError> {
+        self.files.get_or_init(|| self.rollups.open().ok()).as_ref().ok_or(StoreError::Shape("rollups"))
+    }
+
+    /// Made once, where there is something to count beside the rollups.
+    fn engine(&self) -> Result<&SessionContext, StoreError> {
+        let made = || {
+            let engine = SessionContext::new_with_config(config());
+            self.tables.iter().try_for_each(|(name, table)| engine.register_table(*name, Arc::clone(table)).map(|_| ())).ok()?;
+            Some(engine)
+        };
+        self.engine.get_or_init(made).as_ref().ok_or(StoreError::Shape("rollups"))
     }
 }
 
 impl FromRollup {
-    /// What the events of the span would answer, columns and order included, by an engine that has the tables of [`Rolled`].
-    pub(crate) async fn rows(&self, engine: &SessionContext) -> Result<DataFrame, StoreError> {
-        let days = self.cut(engine).await?;
-        let limits: Vec<&Limit> = self.limits.iter().collect();
-        let statement = statement(&self.question, &limits, &self.kept, self.beside, &days).ok_or(StoreError::Shape("rollup"))?;
-        Ok(engine.sql(&statement).await?)
-    }
-
-    /// Of the days on which the span begins and ends, those of which a row of the rollup is not within it as a whole.
-    async fn cut(&self, engine: &SessionContext) -> Result<Vec<Date>, StoreError> {
-        let (question, [first, last]) = (&self.question, ends(&self.question));
-        if self.is_over && (begins_anywhere(question) || begins_a_day(question)) {
-            return Ok(Vec::new());
+    /// What the events of the span would answer: rows with lists of values, in the order in which rows of events come. What has to be
+    /// counted beside the rollup takes its memory from what this runtime has.
+    pub(crate) async fn rows(self, runtime: &Arc<RuntimeEnv>) -> Result<Vec<RecordBatch>, StoreError> {
+        // Where the rollup's rows count what is within each of these limits.
+        let place = |limit: &Limit| self.kept.limits.iter().position(|known| *known == limit_text(limit));
+        let places = self.limits.iter().map(place).collect::<Option<Vec<_>>>().ok_or(StoreError::Shape("within"))?;
+        let rolled = self.of_rollup(&places).await?;
+        let cut = cut(&self.question, &rolled)?;
+        let mut rows = Vec::new();
+        let [_, last] = ends(&self.question);
+        let last = i64::from(number_of(last)?) - i64::from(cut.contains(&last));
+        for batch in &rolled {
+            rows.push(match self.question.subject {
+                // The days of a person that count are those until the last that is not cut.
+                Subject::Returns => until(&shaped(&self.question, batch, &places)?, Some(last))?,
+                _ => shaped(&self.question, &without(batch, &cut)?, &places)?,
+            });
         }
-        let (key, from, to) = (sql::text(&self.kept.key), time(question.span.from), time(question.span.to));
-        let statement = if begins_anywhere(question) {
-            format!("SELECT DISTINCT DATE '{last}' AS date FROM rollups WHERE key = {key} AND newest >= {to}")
-        } else {
-            format!(
-                "SELECT DISTINCT date FROM rollups\n\
-                 WHERE key = {key} AND date IN (DATE '{first}', DATE '{last}') AND (oldest < {from} OR newest >= {to})"
-            )
-        };
-        let mut days = Vec::new();
-        for columns in engine.sql(&statement).await?.collect().await?.iter().map(Columns::of) {
-            let dates = columns.dates("date")?;
-            for row in 0..columns.rows() {
-                days.push(answer::day(&dates, row)?);
+        let limits: Vec<&Limit> = self.limits.iter().collect();
+        let beside = counted_beside(&self.question, &limits, self.rolled.beside, &cut).ok_or(StoreError::Shape("rollup"))?;
+        if !beside.is_empty() {
+            let (engine, places) = (sharing(runtime, self.rolled.engine()?), (0..limits.len()).collect::<Vec<_>>());
+            for statement in beside {
+                for batch in engine.sql(&statement).await?.collect().await? {
+                    let batch = shaped(&self.question, &batch, &places)?;
+                    rows.push(if matches!(self.question.subject, Subject::Returns) { until(&batch, None)? } else { batch });
+                }
             }
         }
-        Ok(days)
+        match self.question.subject {
+            Subject::Operations { .. } | Subject::PeakMemory { .. } => ordered(&rows, ["group", "date"]),
+            Subject::Breakdown => ordered(&rows, ["operation", "backend"]),
+            _ => Ok(rows),
+        }
     }
+
+    /// The rollup's own rows, of the days of the span.
+    async fn of_rollup(&self, places: &[usize]) -> Result<Vec<RecordBatch>, StoreError> {
+        let (rolled, key) = (Arc::clone(&self.rolled), self.kept.key.clone());
+        let [first, last] = ends(&self.question);
+        let days = (!begins_anywhere(&self.question)).then_some(first..=last);
+        let needed = needed(&self.question).iter().chain(&["date", "oldest", "newest"]).map(|name| (*name).to_owned());
+        let columns: Vec<String> = needed.chain(places.iter().map(|place| within_of(*place))).collect();
+        let read = move || {
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            rolled.files()?.rows(&key, days.as_ref(), &columns)?.collect()
+        };
+        // Where its reader panics over what is damaged, that is an error like others.
+        spawn_blocking(read).await.map_err(|error| DataFusionError::External(error.into()))?
+    }
+}
+
+/// The columns of a rollup's rows that say something to a question, but for those that count what is within a limit.
+const fn needed(question: &Question) -> &'static [&'static str] {
+    match &question.subject {
+        Subject::Misses { .. } => &["operation", "category", "n"],
+        Subject::Breakdown => &["operation", "backend", "ended", "category", "n", "values", "counts"],
+        Subject::ErrorDays => &["date", "category", "n"],
+        Subject::Returns => &["group", "values"],
+        _ => &["group", "date", "ended", "n", "oldest", "newest", "values", "counts"],
+    }
+}
+
+/// Of the days on which a span begins and ends, those of which a row is not within it as a whole.
+fn cut(question: &Question, rows: &[RecordBatch]) -> Result<BTreeSet<Date>, StoreError> {
+    let [_, last] = ends(question);
+    let (from, to) = (question.span.from.as_microseconds(), question.span.to.as_microseconds());
+    let mut days = BTreeSet::new();
+    for columns in rows.iter().map(Columns::of) {
+        let (date, oldest, newest) = (columns.dates("date")?, columns.times("oldest")?, columns.times("newest")?);
+        for row in 0..columns.rows() {
+            let is_late = newest.value(row) >= to;
+            if begins_anywhere(question) {
+                days.extend(is_late.then_some(last));
+            } else if is_late || oldest.value(row) < from {
+                days.insert(answer::day(&date, row)?);
+            }
+        }
+    }
+    Ok(days)
+}
+
+/// The columns that a question needs, each of its own type and in its own place, wherever the rows come from. Those of the limits, in
+/// their order, are at these places among those of the rows.
+fn shaped(question: &Question, rows: &RecordBatch, places: &[usize]) -> Result<RecordBatch, StoreError> {
+    let known = schema();
+    let needed = needed(question).iter().map(|name| ((*name).to_owned(), (*name).to_owned()));
+    let within = places.iter().enumerate().map(|(index, place)| (within_of(*place), column_of(index)));
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (source, name) in needed.chain(within) {
+        let field = known.field_with_name(&source)?.clone().with_name(name);
+        columns.push(cast(rows.column_by_name(&source).ok_or(StoreError::Shape("rollup"))?, field.data_type())?);
+        fields.push(field);
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// Rows with the last day of their lists that counts; all do where there is none.
+fn until(rows: &RecordBatch, last: Option<i64>) -> Result<RecordBatch, StoreError> {
+    let last: ArrayRef = Arc::new(repeat_n(last, rows.num_rows()).collect::<Int64Array>());
+    let schema = rows.schema();
+    let own = schema.fields().iter().map(|field| field.name().as_str()).zip(rows.columns().iter().cloned());
+    Ok(RecordBatch::try_from_iter_with_nullable(own.chain([("last", last)]).map(|(name, column)| (name, column, true)))?)
+}
+
+/// Rows but for those of some days.
+fn without(rows: &RecordBatch, days: &BTreeSet<Date>) -> Result<RecordBatch, StoreError> {
+    let days = days.iter().map(|day| number_of(*day)).collect::<Result<Vec<_>, _>>()?;
+    let dates = Columns::of(rows).dates("date")?;
+    let keep: BooleanArray = dates.iter().map(|date| Some(date.is_none_or(|date| !days.contains(&date)))).collect();
+    Ok(filter_record_batch(rows, &keep)?)
+}
+
+/// All rows, by two of their columns.
+fn ordered(rows: &[RecordBatch], by: [&str; 2]) -> Result<Vec<RecordBatch>, StoreError> {
+    let Some(schema) = rows.first().map(RecordBatch::schema) else { return Ok(Vec::new()) };
+    let rows = concat_batches(&schema, rows)?;
+    let column = |name| rows.column_by_name(name).map(|values| SortColumn { values: Arc::clone(values), options: None });
+    let by = by.map(column).into_iter().collect::<Option<Vec<_>>>().ok_or(StoreError::Shape("rollup"))?;
+    Ok(vec![take_record_batch(&rows, &lexsort_to_indices(&by, None)?)?])
 }
 
 /// The columns that a row of a day is told apart by.
@@ -193,14 +320,8 @@ fn dimensions() -> String {
 const DAY_NUMBER: &str = "CAST(CAST(date AS INT) AS BIGINT)";
 
 fn zone(question: &Question) -> TimeZone {
-    TimeZone::get(&question.time_zone).unwrap_or(TimeZone::UTC)
-}
-
-/// Whether a span begins with the first moment of a day.
-fn begins_a_day(question: &Question) -> bool {
-    let [first, _] = ends(question);
-    let begin = first.to_zoned_datetime(zone(question)).and_then(|day| day.start_of_day());
-    begin.is_ok_and(|begin| begin.timestamp() == question.span.from.to_jiff())
+    // This one without a walk through the files of all zones.
+    if question.time_zone == "UTC" { TimeZone::UTC } else { TimeZone::get(&question.time_zone).unwrap_or(TimeZone::UTC) }
 }
 
 /// The days that a span begins and ends on, in the zone of the question.
@@ -212,7 +333,7 @@ fn ends(question: &Question) -> [Date; 2] {
 
 /// What counts beside the rows of a rollup: of the days that are not cut the events that no table has yet, and those of fixed samples;
 /// of those that are, all.
-fn counted_beside(question: &Question, limits: &[&Limit], beside: Beside, cut: &[Date]) -> Option<Vec<String>> {
+fn counted_beside(question: &Question, limits: &[&Limit], beside: Beside, cut: &BTreeSet<Date>) -> Option<Vec<String>> {
     let (date, only) = (date(question), only(question));
     let not_cut = among(&date, "NOT IN", cut);
     let mut parts = Vec::new();
@@ -227,54 +348,16 @@ fn counted_beside(question: &Question, limits: &[&Limit], beside: Beside, cut: &
         let of_samples = format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question));
         parts.push(part(question, limits, "operations", &of_samples)?);
     }
-    Some(parts.iter().map(|part| listed(part, limits.len())).collect())
+    let mut statements: Vec<_> = parts.iter().map(|part| listed(part, limits.len())).collect();
+    if matches!(question.subject, Subject::Returns) {
+        // Who comes back may do so with events of other kinds.
+        let active = active_days(question);
+        statements.push(format!("SELECT \"user\" AS \"group\", make_array({DAY_NUMBER}) AS \"values\" FROM ({active})"));
+    }
+    Some(statements)
 }
 
-fn among(column: &str, is: &str, days: &[Date]) -> String {
+fn among(column: &str, is: &str, days: &BTreeSet<Date>) -> String {
     let days: Vec<_> = days.iter().map(|day| format!("DATE '{day}'")).collect();
     if days.is_empty() { String::new() } else { format!("\n  AND {column} {is} ({})", days.join(", ")) }
-}
-
-fn statement(question: &Question, limits: &[&Limit], kept: &Kept, beside: Beside, cut: &[Date]) -> Option<String> {
-    let [first, last] = ends(question);
-    let mut parts = counted_beside(question, limits, beside, cut)?;
-    if matches!(question.subject, Subject::Returns) {
-        // The days of a rollup's row that count are those until the last that is not cut.
-        let last = format!("CAST(CAST(DATE '{last}' AS INT) AS BIGINT) - {}", cut.len());
-        let key = sql::text(&kept.key);
-        let rows = parts.iter().map(|part| format!("SELECT \"group\" AS \"user\", \"values\" AS days, {NOTHING} AS last FROM ({part})"));
-        let rows = [format!("SELECT \"group\" AS \"user\", \"values\" AS days, {last} AS last FROM rollups WHERE key = {key}")]
-            .into_iter()
-            .chain(rows);
-        let of_other_kinds = active_days(question);
-        let of_other_kinds = format!("SELECT \"user\", make_array({DAY_NUMBER}) AS days, {NOTHING} AS last FROM ({of_other_kinds})");
-        return Some(rows.chain([of_other_kinds]).collect::<Vec<_>>().join("\nUNION ALL\n"));
-    }
-    // Where the rollup's rows count what is within each of these limits.
-    let place = |limit: &&Limit| kept.limits.iter().position(|known| *known == limit_text(limit));
-    let places = limits.iter().map(place).collect::<Option<Vec<_>>>()?;
-    let counts: String =
-        places.iter().enumerate().map(|(index, place)| format!(", {} AS {}", within_of(*place), within_of(index))).collect();
-    parts.push(format!(
-        "SELECT date, \"group\", operation, backend, ended, category, n{counts}, oldest, newest, \"values\", counts\nFROM rollups\n\
-         WHERE key = {} AND date >= DATE '{first}' AND date <= DATE '{last}'{}",
-        sql::text(&kept.key),
-        among("date", "NOT IN", cut)
-    ));
-    let rows = parts.join("\nUNION ALL\n");
-    let within = (0..limits.len()).map(|index| format!(", {} AS {}", within_of(index), column_of(index))).collect::<String>();
-    let n = "CAST(sum(n) AS BIGINT) AS n";
-    Some(match &question.subject {
-        Subject::Operations { .. } | Subject::PeakMemory { .. } => {
-            format!("SELECT \"group\", date, ended, n{within}, oldest, newest, \"values\", counts\nFROM ({rows})\nORDER BY 1, 2")
-        }
-        Subject::Misses { .. } => {
-            format!("SELECT operation, category, {n}\nFROM ({rows})\nGROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {MISSES_MAX}")
-        }
-        Subject::Breakdown => format!("SELECT operation, backend, ended, category, n, \"values\", counts\nFROM ({rows})\nORDER BY 1, 2"),
-        Subject::ErrorDays => {
-            format!("SELECT date, category, {n}\nFROM ({rows})\nGROUP BY 1, 2\nORDER BY 3 DESC, 1, 2\nLIMIT {ERROR_DAYS_MAX}")
-        }
-        _ => return None,
-    })
 }

@@ -12,38 +12,27 @@
 
 use crate::{
     StoreError,
-    lake::{Lake, compressed, failed, in_table, read_own, remove, rows, sync},
+    lake::{Lake, failed, in_table, read_own, remove, rows, sync},
     packed::{LIMITS_MAX, Packed, schema},
     rolled::{base, limit_text, rollup},
+    rollup_files::{NewFile, RollupFiles, digest},
     sql,
     statements::within_limits,
     store, tables,
 };
-use datafusion::{
-    arrow::record_batch::RecordBatch,
-    datasource::{
-        MemTable, TableProvider,
-        file_format::parquet::ParquetFormat,
-        listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
-    },
-    execution::context::SQLOptions,
-    parquet::{arrow::ArrowWriter, errors::ParquetError},
-    prelude::SessionContext,
-};
+use datafusion::{arrow::record_batch::RecordBatch, datasource::MemTable, execution::context::SQLOptions, prelude::SessionContext};
 use deltalake_core::DeltaTable;
+use futures::{TryStreamExt, stream};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Kind, Limit, Question, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, DirBuilder, File},
-    io::{self, Write},
-    os::unix::fs::DirBuilderExt,
+    fs, io,
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use url::Url;
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
@@ -93,12 +82,9 @@ impl Kept {
 
 /// A file of rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct RollupFile {
-    name: String,
-    crc32c: String,
-    /// The last event that its rows count; of files of an earlier Milepost, it is not known.
-    #[serde(default)]
-    newest: Option<Timestamp>,
+pub(crate) struct RollupFile {
+    pub(crate) name: String,
+    pub(crate) crc32c: String,
 }
 
 /// What became of the rollups.
@@ -165,11 +151,6 @@ impl Rollups {
         self.of_version.is_some() && self.of_version == table.version() && self.kept.iter().any(|kept| kept.is_whole)
     }
 
-    /// Whether all that they count was before a moment.
-    pub(crate) fn end_before(&self, to: Timestamp) -> bool {
-        self.files.iter().all(|file| file.newest.is_some_and(|newest| newest < to))
-    }
-
     /// Forgets all that is kept, so that the events answer until it is made anew. Nothing is written yet.
     fn drop_all(&mut self) {
         (self.of_version, self.kept, self.files) = (None, Vec::new(), Vec::new());
@@ -214,7 +195,7 @@ impl Rollups {
     async fn make(&mut self, engine: &SessionContext, new: Vec<Kept>) -> Result<(), StoreError> {
         let mut file = NewFile::in_folder(&self.folder)?;
         for mut kept in new {
-            kept.is_whole = file.take(&kept, packed(engine, &kept, &kept.statement).await?)?;
+            kept.is_whole = file.take(&kept.key, counted(engine, &kept).await?)?;
             self.kept.push(kept);
         }
         self.files.extend(file.finish()?);
@@ -244,7 +225,7 @@ impl Rollups {
         engine.register_table(Kind::Operation.table(), Arc::new(table))?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
-            kept.is_whole = file.take(kept, packed(&engine, kept, &kept.statement).await?)?;
+            kept.is_whole = file.take(&kept.key, counted(&engine, kept).await?)?;
         }
         self.files.extend(file.finish()?);
         Ok(())
@@ -284,11 +265,10 @@ impl Rollups {
     }
 
     async fn merge(&mut self) -> Result<(), StoreError> {
-        let engine = engine()?;
-        engine.register_table("rollups", self.table()?)?;
+        let before = self.open()?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
-            kept.is_whole = file.take(kept, packed(&engine, kept, &rows_of(kept)).await?)?;
+            kept.is_whole = file.take(&kept.key, rolled(&before, kept).await?)?;
         }
         self.files = file.finish()?.into_iter().collect();
         Ok(())
@@ -312,21 +292,9 @@ impl Rollups {
         sync(&self.folder)
     }
 
-    /// The rows, as a table that an engine reads.
-    pub(crate) fn table(&self) -> Result<Arc<dyn TableProvider>, StoreError> {
-        if self.files.is_empty() {
-            return Ok(Arc::new(MemTable::try_new(schema(), vec![Vec::new()])?));
-        }
-        let url = |file: &RollupFile| {
-            let path = std::path::absolute(self.folder.join(&file.name)).map_err(failed("find", &self.folder))?;
-            let no_url = || StoreError::Layout { path: path.clone(), what: "this path cannot be written as a URL".to_owned() };
-            // Not parsed from text: a folder may have a name that looks like a pattern.
-            Ok(ListingTableUrl::try_new(Url::from_file_path(&path).map_err(|()| no_url())?, None)?)
-        };
-        let urls = self.files.iter().map(url).collect::<Result<Vec<_>, StoreError>>()?;
-        let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
-        let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options).with_schema(schema());
-        Ok(Arc::new(ListingTable::try_new(config)?))
+    /// The files of rows that count, opened to be read.
+    pub(crate) fn open(&self) -> Result<RollupFiles, StoreError> {
+        RollupFiles::open(self.files.iter().map(|file| self.folder.join(&file.name)))
     }
 
     /// How many questions are kept, and where rows do not count what the events of the table do: the question, and how many rows differ.
@@ -339,9 +307,9 @@ impl Rollups {
             return Ok(None);
         }
         let engine = with_operations(&table).await?;
-        engine.register_table("rollups", rollups.table()?)?;
+        let files = rollups.open()?;
         for kept in rollups.kept.iter().filter(|kept| kept.is_whole) {
-            let (counted, rolled) = (packed(&engine, kept, &kept.statement).await?, packed(&engine, kept, &rows_of(kept)).await?);
+            let (counted, rolled) = (counted(&engine, kept).await?, rolled(&files, kept).await?);
             // What is too much to be compared is not shown to be equal.
             let n = rolled.zip(counted).map_or(1, |(rolled, counted)| rolled.differing(&counted));
             if n > 0 {
@@ -380,63 +348,18 @@ async fn with_operations(table: &DeltaTable) -> Result<SessionContext, StoreErro
     Ok(engine)
 }
 
-/// What a statement of a rollup counts; none where that is too much. It only reads: it lies in a file that others may write.
-async fn packed(engine: &SessionContext, kept: &Kept, statement: &str) -> Result<Option<Packed>, StoreError> {
+/// What the events say to a question that is kept; none where that is too much. It only reads: it lies in a file that others may write.
+async fn counted(engine: &SessionContext, kept: &Kept) -> Result<Option<Packed>, StoreError> {
     let only_reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    Packed::of(engine.sql_with_options(statement, only_reads).await?, kept.limits.len()).await
+    let rows = engine.sql_with_options(&kept.statement, only_reads).await?.execute_stream().await?;
+    Packed::of(rows.map_err(StoreError::from), kept.limits.len()).await
 }
 
-fn rows_of(kept: &Kept) -> String {
-    format!("SELECT * FROM rollups WHERE key = {}", sql::text(&kept.key))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    format!("{:08x}", crc32c::crc32c(bytes))
-}
-
-/// A file of rows that is being written.
-struct NewFile {
-    folder: PathBuf,
-    writer: ArrowWriter<tempfile::NamedTempFile>,
-    rows: usize,
-    newest: Option<Timestamp>,
-}
-
-impl NewFile {
-    fn in_folder(folder: &std::path::Path) -> Result<Self, StoreError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder", folder))?;
-        let file = tempfile::Builder::new().prefix("rows-").suffix(".parquet").tempfile_in(folder).map_err(failed("write in", folder))?;
-        let writer = ArrowWriter::try_new(file, schema(), Some(compressed())).map_err(in_parquet)?;
-        Ok(Self { folder: folder.to_owned(), writer, rows: 0, newest: None })
-    }
-
-    /// Writes the rows of a question as a row group of their own; where there are none, as they are too many, `false` tells so.
-    fn take(&mut self, kept: &Kept, rows: Option<Packed>) -> Result<bool, StoreError> {
-        let Some(rows) = rows else { return Ok(false) };
-        self.writer.write(&rows.batch(&kept.key)?).and_then(|()| self.writer.flush()).map_err(in_parquet)?;
-        self.rows += rows.len();
-        self.newest = self.newest.max(rows.newest());
-        Ok(true)
-    }
-
-    /// Puts the file on the disk; none where it has no rows.
-    fn finish(self) -> Result<Option<RollupFile>, StoreError> {
-        if self.rows == 0 {
-            return Ok(None);
-        }
-        let Self { folder, writer, newest, .. } = self;
-        let mut file = writer.into_inner().map_err(in_parquet)?;
-        file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed("write in", &folder))?;
-        let (_, path): (File, PathBuf) = file.keep().map_err(|error| failed("write in", &folder)(error.error))?;
-        sync(&folder)?;
-        let bytes = fs::read(&path).map_err(failed("read", &path))?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
-        Ok(Some(RollupFile { name, crc32c: digest(&bytes), newest }))
-    }
-}
-
-fn in_parquet(error: ParquetError) -> StoreError {
-    StoreError::Engine(error.into())
+/// What its rows say to it.
+async fn rolled(files: &RollupFiles, kept: &Kept) -> Result<Option<Packed>, StoreError> {
+    let schema = schema();
+    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?), kept.limits.len()).await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::{StoreError, answer::Taking, rolled::FromRollup, sql};
 use datafusion::{
+    arrow::record_batch::RecordBatch,
     error::DataFusionError,
     execution::{
         SessionStateBuilder,
@@ -9,13 +10,14 @@ use datafusion::{
         memory_pool::GreedyMemoryPool,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    prelude::{DataFrame, SessionContext},
+    prelude::SessionContext,
 };
-use futures::StreamExt;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use milepost_record::{Answer, Evidence, Limit, Question};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    pin::pin,
     sync::{Arc, LazyLock},
     thread::available_parallelism,
 };
@@ -65,6 +67,11 @@ impl Statements {
         Self(same.into_values().map(statement).collect())
     }
 
+    /// Whether any is answered from the events.
+    pub(crate) fn read_events(&self) -> bool {
+        self.0.iter().any(|statement| statement.finds && statement.rolled.is_none())
+    }
+
     /// Runs them at the same time. The answers come back in the order of the questions.
     pub(crate) async fn answer(self, engine: &SessionContext, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
         let (engine, turns) = (within_limits(engine)?, Arc::new(Semaphore::new(STATEMENTS_MAX)));
@@ -109,7 +116,7 @@ pub(crate) fn threads() -> usize {
 }
 
 /// An engine that takes its memory from what this runtime has.
-fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext {
+pub(crate) fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext {
     let state = SessionStateBuilder::new_from_existing(engine.state()).with_runtime_env(Arc::clone(runtime)).build();
     SessionContext::new_with_state(state)
 }
@@ -126,21 +133,28 @@ async fn answered(engine: &SessionContext, statement: Statement, questions: &[Qu
     let mut evidence = None;
     if let Some(rolled) = rolled {
         // A rollup is derived, and may be damaged: then the events answer, and `milepost doctor` tells.
-        evidence = taken(rolled.rows(&sharing(&engine.runtime_env(), &rolled.engine)).await, taking(true)).await.ok();
+        let rows = rolled.rows(&engine.runtime_env()).await.map(|rows| stream::iter(rows.into_iter().map(Ok)));
+        evidence = match rows {
+            Ok(rows) => taken(rows, taking(true)).await.ok(),
+            Err(_) => None,
+        };
     }
     let evidence = match evidence {
         Some(evidence) => evidence,
         None if !finds => all(taking(false))?,
-        None => taken(engine.sql(&sql).await.map_err(StoreError::from), taking(false)).await?,
+        None => taken(engine.sql(&sql).await?.execute_stream().await.map_err(limited)?.map_err(limited), taking(false)).await?,
     };
     Ok(evidence.into_iter().map(|(position, evidence)| (position, Answer { evidence, sql: sql.clone() })).collect())
 }
 
 /// What rows say to some questions, while they come in.
-async fn taken(rows: Result<DataFrame, StoreError>, mut taking: Vec<(usize, Taking)>) -> Result<Vec<(usize, Evidence)>, StoreError> {
-    let mut rows = rows?.execute_stream().await.map_err(limited)?;
+async fn taken(
+    rows: impl Stream<Item = Result<RecordBatch, StoreError>>,
+    mut taking: Vec<(usize, Taking)>,
+) -> Result<Vec<(usize, Evidence)>, StoreError> {
+    let mut rows = pin!(rows);
     while let Some(batch) = rows.next().await {
-        let batch = batch.map_err(limited)?;
+        let batch = batch?;
         for (_, taking) in &mut taking {
             taking.take(&batch)?;
         }

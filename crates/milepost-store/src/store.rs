@@ -33,7 +33,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::future::try_join;
+use futures::{StreamExt, future::try_join};
 use jiff::civil::Date;
 use milepost_record::{
     Answer, Event, Exact, Invalid, Inventory, Kind, Limit, Newer, Question, Segment, Span, Spool, SpoolError, Tally, Timestamp,
@@ -137,7 +137,7 @@ pub struct Store {
     inventory: Inventory,
     past: Vec<Event>,
     /// None where there are so few events that they answer as fast.
-    rolled: Option<Rolled>,
+    rolled: Option<Arc<Rolled>>,
     /// The kinds of which there are few events.
     few: BTreeSet<Kind>,
     /// The engine that has those in memory.
@@ -164,11 +164,13 @@ impl Selection {
 
 /// Which criteria there were.
 const DECIDED: &str = "SELECT * FROM criteria ORDER BY at, id";
-/// The newest of each criterion's verdicts on one definition.
-const JUDGED: &str = "SELECT DISTINCT ON (criterion, evidence_key, verdict) * FROM verdicts \
-                      ORDER BY criterion, evidence_key, verdict, at DESC, id DESC";
+/// What was judged.
+const JUDGED: &str = "SELECT * FROM verdicts";
 /// The notes on periods that do not count.
 const EXCLUDED: &str = "SELECT * FROM notes WHERE topic = 'exclude' ORDER BY at, id";
+
+/// What every store is asked when it is opened.
+const PAST: [(Kind, &str); 3] = [(Kind::Criterion, DECIDED), (Kind::Verdict, JUDGED), (Kind::Note, EXCLUDED)];
 
 impl Store {
     /// Opens the store of a data folder; one without events has none. `now` is the moment of receipt against which events of the
@@ -184,74 +186,74 @@ impl Store {
         let segments = spool.as_ref().map_or(Ok(Vec::new()), Spool::segments)?;
         let lake = Lake::find(data)?;
         let spooled = spool.as_ref().filter(|_| !segments.is_empty()).map(|spool| spool.id().to_owned());
-        let stored = lake
-            .as_ref()
-            .map_or_else(JoinSet::new, |lake| Kind::ALL.iter().map(|kind| Stored::open(lake.clone(), *kind, spooled.clone())).collect());
-        let stored: BTreeMap<_, _> = joined(stored).await?.into_iter().flatten().collect();
+        let engine = SessionContext::new_with_config(config());
+        let tables = |lake: &Lake| {
+            let opened = |kind: &Kind| Stored::open(engine.clone(), lake.clone(), *kind, spooled.clone());
+            Kind::ALL.iter().map(opened).collect::<JoinSet<_>>()
+        };
+        let segments_table = async {
+            match &lake {
+                Some(lake) => lake.open(SEGMENTS).await,
+                None => Ok(None),
+            }
+        };
+        let (stored, segments_table) = try_join(joined(lake.as_ref().map_or_else(JoinSet::new, tables)), segments_table).await?;
+        let stored: BTreeMap<_, _> = stored.into_iter().flatten().collect();
         let claims = match (&lake, &spool) {
             (Some(lake), Some(spool)) if segments.iter().any(|s| s.sequence().is_some()) => Claims::of(lake, spool.id()).await?,
             _ => Claims::default(),
         };
         let mut tombstones = lake.as_ref().map_or(Ok(Tombstones::default()), |lake| Tombstones::of(data, lake))?;
         let mut live = Live::read(segments, &stored, &claims, &mut tombstones, now)?;
-        let left_out = async {
-            for (kind, of_kind) in &stored {
-                live.leave_out(*kind, &of_kind.table).await?;
-            }
-            Ok(())
-        };
-        let segments = async {
-            match &lake {
-                Some(lake) => lake.open(SEGMENTS).await,
-                None => Ok(None),
-            }
-        };
-        let ((), segments) = try_join(left_out, segments).await?;
+        for (kind, of_kind) in &stored {
+            live.leave_out(*kind, &of_kind.table).await?;
+        }
         // After the table: rollups of another version of it are none.
         let rollups = match (&lake, stored.get(&Kind::Operation)) {
             (Some(lake), Some(of_kind)) => Some(Rollups::read(lake)?).filter(|rollups| rollups.hold_for(&of_kind.table)),
             _ => None,
         };
-        let mut store = Self::of(stored, live, segments, rollups).await?;
+        let mut store = Self::of(engine, stored, live, segments_table, rollups).await?;
         store.past = store.read_past().await?;
         Ok(store)
     }
 
     async fn of(
+        engine: SessionContext,
         stored: BTreeMap<Kind, Stored>,
         mut live: Live,
         segments: Option<DeltaTable>,
         rollups: Option<Rollups>,
     ) -> Result<Self, StoreError> {
-        let engine = SessionContext::new_with_config(config());
         let mut inventory = live.inventory;
-        let (beside, mut few) = (Beside::default(), BTreeSet::new());
-        // A rollup is small, and its rows are found by their row groups: statistics of each file would cost more than reading it.
-        let of_rollups = config().with_collect_statistics(false);
-        let mut rolled = rollups.map(|rollups| Rolled { engine: SessionContext::new_with_config(of_rollups), rollups, beside });
+        let mut few = BTreeSet::new();
+        let mut rolled = rollups.map(Rolled::new);
         for kind in Kind::ALL {
             let batches = live.batches.remove(kind).unwrap_or_default();
             let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
             let batches = batches.iter().map(viewed).collect::<Result<Vec<_>, _>>()?;
             if let Some(rolled) = rolled.as_mut().filter(|_| *kind == Kind::Operation) {
-                rolled.beside.has_live = !batches.is_empty();
-                rolled.engine.register_table("live", Arc::new(MemTable::try_new(schema.clone(), vec![batches.clone()])?))?;
-                rolled.engine.register_table("rollups", rolled.rollups.table()?)?;
+                let is_sampled =
+                    |batch: &RecordBatch| batch.column_by_name("sample").is_some_and(|sample| sample.null_count() < sample.len());
+                rolled.beside = Beside { has_live: !batches.is_empty(), has_samples: batches.iter().any(is_sampled) };
+                rolled.tables.push(("live", Arc::new(MemTable::try_new(schema.clone(), vec![batches.clone()])?)));
             }
             let spooled = (!batches.is_empty() || !stored.contains_key(kind))
                 .then(|| MemTable::try_new(schema.clone(), vec![batches]))
                 .transpose()?
                 .map(|table| engine.read_table(Arc::new(table)))
                 .transpose()?;
-            let mut is_short = true;
             let kept = match stored.get(kind) {
-                Some(Stored { table, .. }) => {
-                    is_short = lake::bytes(table).map_err(in_table(kind.table()))? <= FEW_BYTES;
-                    *inventory.events.entry(*kind).or_default() += lake::rows(table).map_err(in_table(kind.table()))?;
-                    Some(engine.read_table(table.table_provider().await?)?)
+                Some(of_kind) => {
+                    *inventory.events.entry(*kind).or_default() += of_kind.rows;
+                    Some(match &of_kind.read {
+                        Some(batches) => engine.read_batches(batches.clone())?,
+                        None => engine.read_table(of_kind.table.table_provider().await?)?,
+                    })
                 }
                 None => None,
             };
+            let is_short = stored.get(kind).is_none_or(|of_kind| of_kind.bytes <= FEW_BYTES);
             let shaped = |table: DataFrame| -> Result<DataFrame, StoreError> {
                 let columns = columns(&table, &schema)?;
                 Ok(table.select(columns)?)
@@ -268,18 +270,18 @@ impl Store {
             let view = both.into_view();
             // Notes announce fixed samples, and who comes back may have had a session or an interaction only.
             let is_read = matches!(kind, Kind::Operation | Kind::Note | Kind::Session | Kind::Interaction);
-            if let Some(rolled) = rolled.as_ref().filter(|_| is_read) {
-                rolled.engine.register_table(kind.table(), view.clone())?;
+            if let Some(rolled) = rolled.as_mut().filter(|_| is_read) {
+                rolled.tables.push((kind.table(), view.clone()));
             }
             engine.register_table(kind.table(), view)?;
         }
-        let operations = stored.get(&Kind::Operation).map(|of_kind| &of_kind.table);
-        let has_none = |table| lake::has_none(table, "sample").map_err(in_table(Kind::Operation.table()));
-        // Most often the log tells so without opening a file.
-        let may_have_samples = !operations.map(has_none).transpose()?.unwrap_or(false);
-        if let Some(rolled) = rolled.as_mut().filter(|rolled| may_have_samples || rolled.beside.has_live) {
-            let samples = engine.sql(sql::SAMPLED).await?.collect().await?;
-            rolled.beside.has_samples = samples.iter().any(|batch| batch.num_rows() > 0);
+        if let (Some(rolled), Some(Stored { table, .. })) = (&mut rolled, stored.get(&Kind::Operation)) {
+            // Most often the log tells that there are none without opening a file.
+            let may_have = !rolled.beside.has_samples && !lake::has_none(table, "sample").map_err(in_table(Kind::Operation.table()))?;
+            if may_have {
+                let samples = engine.sql(sql::SAMPLED).await?.collect().await?;
+                rolled.beside.has_samples = samples.iter().any(|batch| batch.num_rows() > 0);
+            }
         }
         let none = no_claims()?;
         let segments = match segments {
@@ -289,7 +291,7 @@ impl Store {
         let columns = columns(&segments, &none.schema())?;
         engine.register_table(SEGMENTS, segments.select(columns)?.into_view())?;
         inventory.events.retain(|_, n| *n > 0);
-        Ok(Self { engine, inventory, past: Vec::new(), rolled, few, of_few: OnceCell::new() })
+        Ok(Self { engine, inventory, past: Vec::new(), rolled: rolled.map(Arc::new), few, of_few: OnceCell::new() })
     }
 
     /// What the events hold as a whole.
@@ -348,9 +350,12 @@ impl Store {
     }
 
     async fn read_past(&self) -> Result<Vec<Event>, StoreError> {
-        let past = [(Kind::Criterion, DECIDED), (Kind::Verdict, JUDGED), (Kind::Note, EXCLUDED)];
-        let there = past.into_iter().filter(|(kind, _)| self.inventory.events.contains_key(kind));
-        let mut found = joined(there.map(|(kind, sql)| read(self.engine.clone(), kind, sql)).collect()).await?;
+        let there = PAST.into_iter().filter(|(kind, _)| self.inventory.events.contains_key(kind));
+        let reading = |(kind, sql)| {
+            let engine = self.engine.clone();
+            async move { if kind == Kind::Verdict { newest_verdicts(engine, sql).await } else { read(engine, kind, sql).await } }
+        };
+        let mut found = joined(there.map(reading).collect()).await?;
         found.sort_by_key(|(kind, _)| *kind);
         Ok(found.into_iter().flat_map(|(_, events)| events).collect())
     }
@@ -380,7 +385,8 @@ impl Store {
         let rolled = |question: &Question, limits: &[&Limit]| rolled.and_then(|rolled| rolled.of(question, limits));
         let finds = |question: &Question| sql::kinds(question).iter().any(|kind| self.inventory.events.contains_key(kind));
         let statements = Statements::of(questions, |question, limits| self.sql(question, limits), finds, rolled);
-        let engine = if questions.len() > 1 { self.of_few.get_or_try_init(|| self.reading_few()).await? } else { &self.engine };
+        let are_many = questions.len() > 1 && statements.read_events();
+        let engine = if are_many { self.of_few.get_or_try_init(|| self.reading_few()).await? } else { &self.engine };
         statements.answer(engine, questions).await
     }
 
@@ -555,6 +561,36 @@ async fn read(engine: SessionContext, kind: Kind, sql: &str) -> Result<(Kind, Ve
     Ok((kind, found))
 }
 
+/// Of the `verdict` events that a statement finds, the newest of each criterion, definition and verdict. The engine takes longer to plan
+/// this than to read them.
+async fn newest_verdicts(engine: SessionContext, sql: &str) -> Result<(Kind, Vec<Event>), StoreError> {
+    let mut newest: BTreeMap<[Option<String>; 3], Event> = BTreeMap::new();
+    let mut batches = engine.sql(sql).await?.execute_stream().await?;
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        let columns = Columns::of(&batch);
+        let (criterion, definition, verdict) = (columns.text("criterion")?, columns.text("evidence_key")?, columns.text("verdict")?);
+        let (at, id) = (columns.times("at")?, columns.text("id")?);
+        let mut of_batch = BTreeMap::new();
+        for row in 0..columns.rows() {
+            let (key, moment) = ([criterion(row), definition(row), verdict(row)], (at.value(row), id(row)));
+            let known = of_batch.entry(key).or_insert_with(|| (moment.clone(), row));
+            if moment > known.0 {
+                *known = (moment, row);
+            }
+        }
+        for (key, (_, row)) in of_batch {
+            for event in events(Kind::Verdict, &batch.slice(row, 1))? {
+                let is_newest = |known: &Event| (event.at, &event.id) > (known.at, &known.id);
+                if newest.get(&key).is_none_or(is_newest) {
+                    newest.insert(key.clone(), event);
+                }
+            }
+        }
+    }
+    Ok((Kind::Verdict, newest.into_values().collect()))
+}
+
 /// The events of one kind, by time, a batch at a time.
 struct InOrder {
     kind: Kind,
@@ -612,17 +648,27 @@ struct Stored {
     table: DeltaTable,
     /// The last segment of the spool that it holds.
     held: Option<u64>,
+    /// How many events it has.
+    rows: u64,
+    /// How long its files are together.
+    bytes: u64,
+    /// Its events, where they are few and every store is asked for them.
+    read: Option<Vec<RecordBatch>>,
 }
 
 impl Stored {
     /// The table of a kind, if there is one, and how much of a spool of this id it holds.
-    async fn open(lake: Lake, kind: Kind, spool: Option<String>) -> Result<Option<(Kind, Self)>, StoreError> {
-        let Some(table) = lake.open(kind.table()).await? else { return Ok(None) };
+    async fn open(engine: SessionContext, lake: Lake, kind: Kind, spool: Option<String>) -> Result<Option<(Kind, Self)>, StoreError> {
+        let name = kind.table();
+        let Some(table) = lake.open(name).await? else { return Ok(None) };
         let held = match spool {
-            Some(spool) => holds(kind.table(), &table, &spool).await?,
+            Some(spool) => holds(name, &table, &spool).await?,
             None => None,
         };
-        Ok(Some((kind, Self { table, held })))
+        let (rows, bytes) = (lake::rows(&table).map_err(in_table(name))?, lake::bytes(&table).map_err(in_table(name))?);
+        let is_read = PAST.iter().any(|(of_past, _)| *of_past == kind) && (1..=FEW).contains(&rows) && bytes <= FEW_BYTES;
+        let read = if is_read { Some(engine.read_table(table.table_provider().await?)?.collect().await?) } else { None };
+        Ok(Some((kind, Self { table, held, rows, bytes, read })))
     }
 }
 
@@ -721,7 +767,7 @@ impl Live {
 mod tests {
     use super::*;
     use crate::compact::{Upkeep, compact};
-    use milepost_record::{Durability, ErrorDetail, Operation, Outcome};
+    use milepost_record::{Durability, ErrorDetail, Operation, Outcome, Verdict, VerdictWord};
 
     /// The kinds that are read as a whole, of a table with so many operations, each with a text of so many letters.
     fn few(operations: u64, letters: u64) -> BTreeSet<Kind> {
@@ -749,5 +795,33 @@ mod tests {
         assert_eq!(few(200, 10), BTreeSet::from([Kind::Operation]));
         assert_eq!(few(201, 10), BTreeSet::new());
         assert_eq!(few(100, 1_000), BTreeSet::new());
+    }
+
+    /// Some in a table and some in the spool, not in the order of time.
+    #[test]
+    fn of_verdicts_the_newest_of_each_kind_are_the_past() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |n: i64| Timestamp::from_microseconds(1_790_000_000_000_000 + n).expect("a time");
+        let spool = Spool::open(folder.path()).expect("a spool");
+        let judged = |n: i64, criterion: &str, verdict: VerdictWord| {
+            let verdict = Verdict::new(criterion, "sha256:1", verdict);
+            let mut event = Event::at(at(n), verdict);
+            event.id = Some(format!("id-{n}"));
+            spool.append(&event, Durability::Written).expect("appended");
+        };
+        judged(3, "a", VerdictWord::Met);
+        judged(1, "a", VerdictWord::Met);
+        judged(2, "a", VerdictWord::Missed);
+        judged(4, "b", VerdictWord::Met);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let past = || runtime.block_on(async { Store::open(folder.path(), at(9)).await.expect("a store").past().to_vec() });
+        let ids = |past: &[Event]| past.iter().filter_map(|event| event.id.clone()).collect::<BTreeSet<_>>();
+        let of = |ids: [&str; 3]| ids.map(str::to_owned).into();
+        assert_eq!(ids(&past()), of(["id-2", "id-3", "id-4"]));
+        runtime.block_on(compact(folder.path(), at(9), &Upkeep::default())).expect("compacted");
+        assert_eq!(ids(&past()), of(["id-2", "id-3", "id-4"]));
+        judged(6, "a", VerdictWord::Missed);
+        judged(0, "b", VerdictWord::Met);
+        assert_eq!(ids(&past()), of(["id-3", "id-4", "id-6"]));
     }
 }

@@ -1,0 +1,149 @@
+//! The files that the rows of rollups lie in: a row group for each question, its rows in the order of their days.
+
+use crate::{
+    StoreError,
+    answer::number_of,
+    lake::{compressed, failed, sync},
+    packed::{Packed, schema},
+    rollups::RollupFile,
+};
+use datafusion::{
+    arrow::{
+        array::{AsArray, BooleanArray},
+        datatypes::Date32Type,
+        record_batch::RecordBatch,
+    },
+    parquet::{
+        arrow::{
+            ArrowWriter, ProjectionMask,
+            arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter},
+        },
+        errors::ParquetError,
+        file::{metadata::PageIndexPolicy, statistics::Statistics},
+    },
+};
+use jiff::civil::Date;
+use std::{
+    fs::{self, DirBuilder, File},
+    io::Write,
+    ops::RangeInclusive,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+/// How many rows lie in one page: days that nobody asks about are passed over by the page.
+const PAGE_ROWS: usize = 128;
+/// In a file of more rows it is looked up where the pages begin.
+const UNPAGED_ROWS: i64 = 4096;
+
+/// A file of rows that is being written.
+pub(crate) struct NewFile {
+    folder: PathBuf,
+    writer: ArrowWriter<tempfile::NamedTempFile>,
+    rows: usize,
+}
+
+impl NewFile {
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self, StoreError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder", folder))?;
+        let file = tempfile::Builder::new().prefix("rows-").suffix(".parquet").tempfile_in(folder).map_err(failed("write in", folder))?;
+        let pages = compressed().into_builder().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS).build();
+        let writer = ArrowWriter::try_new(file, schema(), Some(pages)).map_err(in_parquet)?;
+        Ok(Self { folder: folder.to_owned(), writer, rows: 0 })
+    }
+
+    /// Writes the rows of a question as a row group of their own; where there are none, as they are too many, `false` tells so.
+    pub(crate) fn take(&mut self, key: &str, rows: Option<Packed>) -> Result<bool, StoreError> {
+        let Some(rows) = rows else { return Ok(false) };
+        self.writer.write(&rows.batch(key)?).and_then(|()| self.writer.flush()).map_err(in_parquet)?;
+        self.rows += rows.len();
+        Ok(true)
+    }
+
+    /// Puts the file on the disk; none where it has no rows.
+    pub(crate) fn finish(self) -> Result<Option<RollupFile>, StoreError> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let Self { folder, writer, .. } = self;
+        let mut file = writer.into_inner().map_err(in_parquet)?;
+        file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed("write in", &folder))?;
+        let (_, path): (File, PathBuf) = file.keep().map_err(|error| failed("write in", &folder)(error.error))?;
+        sync(&folder)?;
+        let bytes = fs::read(&path).map_err(failed("read", &path))?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
+        Ok(Some(RollupFile { name, crc32c: digest(&bytes) }))
+    }
+}
+
+/// Files of rows that are read.
+#[derive(Debug)]
+pub(crate) struct RollupFiles(Vec<(PathBuf, ArrowReaderMetadata)>);
+
+impl RollupFiles {
+    pub(crate) fn open(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, StoreError> {
+        let opened = |path: PathBuf| {
+            let file = File::open(&path).map_err(failed("open", &path))?;
+            let load = |pages| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new().with_offset_index_policy(pages));
+            let mut of_file = load(PageIndexPolicy::Skip).map_err(in_parquet)?;
+            if of_file.metadata().file_metadata().num_rows() > UNPAGED_ROWS {
+                of_file = load(PageIndexPolicy::Optional).map_err(in_parquet)?;
+            }
+            Ok((path, of_file))
+        };
+        Ok(Self(paths.into_iter().map(opened).collect::<Result<_, StoreError>>()?))
+    }
+
+    /// Some columns of the rows that a question has under its key, in no particular order: of these days, or of all.
+    pub(crate) fn rows(
+        &self,
+        key: &str,
+        days: Option<&RangeInclusive<Date>>,
+        columns: &[&str],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, StoreError>>, StoreError> {
+        let days = days.map(|days| Ok::<_, StoreError>(number_of(*days.start())?..=number_of(*days.end())?)).transpose()?;
+        let mut readers = Vec::new();
+        for (path, of_file) in &self.0 {
+            let groups = groups(of_file, key)?;
+            if groups.is_empty() {
+                continue;
+            }
+            // Each reader has a place in the file of its own.
+            let file = File::open(path).map_err(failed("open", path))?;
+            let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, of_file.clone()).with_row_groups(groups);
+            let of = |names: &[&str]| ProjectionMask::columns(reader.parquet_schema(), names.iter().copied());
+            let (wanted, date) = (of(columns), of(&["date"]));
+            if let Some(days) = days.clone() {
+                let is_within = move |rows: RecordBatch| {
+                    let dates = rows.column(0).as_primitive::<Date32Type>();
+                    Ok(dates.iter().map(|date| date.map(|date| days.contains(&date))).collect::<BooleanArray>())
+                };
+                reader = reader.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(date, is_within))]));
+            }
+            readers.push(reader.with_projection(wanted).build().map_err(in_parquet)?);
+        }
+        Ok(readers.into_iter().flatten().map(|rows| Ok(rows?)))
+    }
+}
+
+/// The row groups of a file that have the rows of a question. The key is the first column, and the same in all rows of a group.
+fn groups(of_file: &ArrowReaderMetadata, key: &str) -> Result<Vec<usize>, StoreError> {
+    let mut found = Vec::new();
+    for (index, group) in of_file.metadata().row_groups().iter().enumerate() {
+        let Some(Statistics::ByteArray(keys)) = group.columns().first().and_then(|keys| keys.statistics()) else {
+            return Err(StoreError::Shape("key"));
+        };
+        if keys.min_opt().is_some_and(|of_group| of_group.data() == key.as_bytes()) {
+            found.push(index);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    format!("{:08x}", crc32c::crc32c(bytes))
+}
+
+fn in_parquet(error: ParquetError) -> StoreError {
+    StoreError::Engine(error.into())
+}
