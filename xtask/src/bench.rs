@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: what the doors and the judge cost, side by side with what a user would use instead, in one run; how often a
-//! verdict is wrong; which lines the tests run; and what faults, floods and bad input do, for long. What it measures of the doors goes into this repository's own `.milepost`, where `milepost status`
-//! judges it.
+//! verdict is wrong; which lines the tests run; and what faults, floods and bad input do, for long. The figures of costs go into
+//! `docs/benchmarks.md`, and those of the doors into this repository's own `.milepost` too, where `milepost status` judges them.
 
 use crate::{
-    Done, cargo, coverage, floods, fuzz, have, output, own,
+    Done, cargo, coverage,
+    figures::Figures,
+    floods, fuzz, have, output, own,
     page::{self, Place},
     rollups, root, run, target,
     test::python,
@@ -123,9 +125,10 @@ fn wrapper() -> Done {
     let program = released()?;
     let data = target().join("bench-data");
     let _ = fs::remove_dir_all(&data);
-    let mut commands = vec!["true".to_owned(), format!("{} run -- true", program.display())];
-    if have("/usr/bin/time", "time") {
-        commands.push("/usr/bin/time -o /dev/null true".to_owned());
+    let shown = ["true", "milepost run -- true", "milepost --version", "/usr/bin/time -o /dev/null true"];
+    let mut commands: Vec<String> = shown.map(|command| command.replacen("milepost", &program.display().to_string(), 1)).into();
+    if !have("/usr/bin/time", "time") {
+        commands.pop();
     }
     let exported = target().join("bench-run.csv");
     output(
@@ -138,12 +141,19 @@ fn wrapper() -> Done {
     )?;
     let table = fs::read_to_string(&exported).map_err(|error| format!("cannot read {}: {error}", exported.display()))?;
     // command,mean,stddev,median,user,system,min,max; seconds
-    let medians: Vec<f64> = table.lines().skip(1).filter_map(|line| line.rsplit(',').nth(4)?.parse().ok()).map(|s: f64| s * 1e3).collect();
-    let [bare, wrapped, ..] = medians[..] else { return Err(format!("hyperfine printed no medians:\n{table}")) };
-    println!("\nWrapping `true`, 500 runs each\n\n| command | median | more than `true` |\n|---|---:|---:|");
-    for (command, median) in ["true", "milepost run -- true", "/usr/bin/time -o /dev/null true"].iter().zip(&medians) {
-        println!("| `{command}` | {median:.2} ms | {:.2} ms |", median - bare);
+    let of = |line: &str| {
+        let mut last = line.rsplit(',').map(|cell| cell.parse::<f64>().map(|seconds| seconds * 1e3));
+        let (max, min) = (last.next()?.ok()?, last.next()?.ok()?);
+        Some((last.nth(2)?.ok()?, min, max))
+    };
+    let times: Vec<_> = table.lines().skip(1).filter_map(of).collect();
+    let [(bare, ..), (wrapped, ..), ..] = times[..] else { return Err(format!("hyperfine printed no medians:\n{table}")) };
+    let mut figures = Figures::of("run");
+    figures.say("Wrapping `true`, 500 runs each\n\n| command | median | more than `true` | fastest to slowest |\n|---|---:|---:|---:|");
+    for (command, (median, min, max)) in shown.iter().zip(&times) {
+        figures.say(format!("| `{command}` | {median:.2} ms | {:.2} ms | {min:.2} to {max:.2} ms |", median - bare));
     }
+    figures.publish()?;
     measured(&program, "run.overhead", wrapped - bare, "ms", "hyperfine")?;
     let size = fs::metadata(&program).map_err(|error| format!("cannot read {}: {error}", program.display()))?.len();
     measured(&program, "program.size", size as f64 / 1e6, "MB", "cargo build --release")
@@ -153,7 +163,9 @@ fn wrapper() -> Done {
 fn recorder() -> Done {
     let program = released()?;
     let table = output(own_workspace("record").args(["--features", "sqlite"]))?;
-    println!("\nRecording one event, 9 rounds in turn\n\n{table}");
+    let mut figures = Figures::of("record");
+    figures.say(format!("Recording one event, 9 rounds in turn\n\n{}", table.trim()));
+    figures.publish()?;
     let row = table.lines().find(|line| line.contains("Recorder::record,")).and_then(|line| line.split('|').nth(2));
     let median = row.and_then(|cell| cell.trim().strip_suffix("µs")?.trim().parse().ok());
     measured(&program, "record.duration", median.ok_or("the benchmark printed no median of the recorder")?, "us", "cargo xtask bench")
@@ -169,16 +181,15 @@ pub(crate) fn own_workspace(program: &str) -> Command {
 
 /// A hundred thousand verdicts and a thousand groups, beside what SciPy and statsmodels say of the same counts.
 fn judge() -> Done {
-    println!("\nJudging on one core, the median of 5 rounds\n");
-    run(&mut own_workspace("judge"))?;
-    println!();
+    let mut figures = Figures::of("judge");
+    figures.say("Judging on one core, the median of 5 rounds\n");
+    figures.say_output(&mut own_workspace("judge"))?;
+    figures.say("");
     match python("bench-python", "bench/requirements.txt") {
-        Ok(python) => run(Command::new(python).arg(root().join("bench/proportions.py")).env("OMP_NUM_THREADS", "1")),
-        Err(why) => {
-            println!("SciPy and statsmodels are not measured beside it: {why}");
-            Ok(())
-        }
+        Ok(python) => figures.say_output(Command::new(python).arg(root().join("bench/proportions.py")).env("OMP_NUM_THREADS", "1"))?,
+        Err(why) => figures.say(format!("SciPy and statsmodels are not measured beside it: {why}")),
     }
+    figures.publish()
 }
 
 /// How often a verdict is wrong, and how many events it takes: the tables of `docs/honesty.md`.
@@ -206,10 +217,11 @@ fn store() -> Done {
     run(cargo().args(["build", "--release", "--workspace", "--example", "play"]))?;
     let program = target().join("release/examples/play");
     let days = std::env::var("MILEPOST_BENCH_DAYS").unwrap_or_else(|_| "10".to_owned());
+    let mut figures = Figures::of("store");
     for (name, days, an_hour) in [("small", "60", "5"), ("busy", days.as_str(), "10000")] {
         let place = Place::new(target().join("bench-store").join(name), &milepost)?;
-        println!("\n{an_hour} events an hour, compacted every hour, for {days} days\n");
-        run(Command::new(&program).arg(&milepost).arg(&place.folder).args([days, an_hour]))?;
+        figures.say(format!("\n{an_hour} events an hour, compacted every hour, for {days} days\n"));
+        figures.say_output(Command::new(&program).arg(&milepost).arg(&place.folder).args([days, an_hour]))?;
     }
-    Ok(())
+    figures.publish()
 }

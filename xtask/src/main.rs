@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod deny;
 mod dist;
+mod figures;
 mod floods;
 mod fuzz;
 mod nix;

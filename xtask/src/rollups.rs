@@ -4,7 +4,9 @@
 use crate::{
     Done,
     bench::released,
-    cargo, have, output,
+    cargo,
+    figures::Figures,
+    have, output,
     page::{Place, holds},
     root, run, target,
     test::python,
@@ -34,19 +36,20 @@ pub(crate) fn bench() -> Done {
     let built = target().join("bench");
     let build = ["build", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml", "--bin", "crowd", "--target-dir"];
     run(cargo().args(build).arg(&built))?;
-    println!(
-        "\n`milepost status` of the preset and `milepost report full --exact`, ninety days of ten thousand people: the median of {RUNS} runs, \
-         the fastest to the slowest\n"
-    );
-    println!(
+    let mut figures = Figures::of("rollups");
+    figures.say(format!(
+        "`milepost status` of the preset and `milepost report full --exact`, ninety days of ten thousand people: the median of {RUNS} runs, \
+         the fastest to the slowest, and the most memory\n"
+    ));
+    figures.say(
         "| operations | status from rollups | from the events | DuckDB | exact report | DuckDB | first `track` |\n\
-         |---:|---:|---:|---:|---:|---:|---:|"
+         |---:|---:|---:|---:|---:|---:|---:|",
     );
     for events in env::var("MILEPOST_BENCH_EVENTS").unwrap_or_else(|_| EVENTS.to_owned()).split_whitespace() {
         let cells = of(events, &milepost, &built.join("release/crowd"), &python)?;
-        println!("| {events} | {} |", cells.join(" | "));
+        figures.say(format!("| {events} | {} |", cells.join(" | ")));
     }
-    Ok(())
+    figures.publish()
 }
 
 fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[String; 6], String> {
