@@ -69,9 +69,11 @@ fn setting(name: &str) -> Result<String, String> {
     let (processor, memory) = (of("/proc/cpuinfo", "model name"), of("/proc/meminfo", "MemTotal"));
     let gib = memory.trim_end_matches(" kB").parse::<f64>().map_or(memory.clone(), |kib| format!("{:.0} GiB", kib / f64::from(1 << 20)));
     let processors = said("nproc", &[])?;
-    let (system, rust) = (said("uname", &["-sr"])?, said("rustc", &["--version"])?);
+    let (system, release, rust) = (said("uname", &["-s"])?, said("uname", &["-r"])?, said("rustc", &["--version"])?);
+    let release: Vec<&str> = release.split('.').take(2).collect();
     Ok(format!(
-        "`cargo xtask bench {name}` on {day}, commit {commit}{}; {processors} × {processor}, {gib}, {system}, {rust}.",
-        if is_clean { "" } else { " and changes to it" }
+        "`cargo xtask bench {name}` on {day}, commit {commit}{}; {processors} × {processor}, {gib}, {system} {}, {rust}.",
+        if is_clean { "" } else { " and changes to it" },
+        release.join(".")
     ))
 }
