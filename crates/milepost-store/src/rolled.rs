@@ -63,6 +63,7 @@ pub(crate) struct FromRollup {
     kept: Kept,
     question: Question,
     limits: Vec<Limit>,
+    is_exact: bool,
 }
 
 impl Rolled {
@@ -70,13 +71,13 @@ impl Rolled {
         Self { rollups, tables: Vec::new(), beside: Beside::default(), files: OnceLock::new(), engine: OnceLock::new() }
     }
 
-    /// None where the question is asked for the first time.
-    pub(crate) fn of(self: &Arc<Self>, question: &Question, limits: &[&Limit]) -> Option<FromRollup> {
-        let base = base(question)?;
+    /// None where the question is asked for the first time. `is_exact` says whether values are not rounded.
+    pub(crate) fn of(self: &Arc<Self>, question: &Question, limits: &[&Limit], is_exact: bool) -> Option<FromRollup> {
+        let base = base(question, is_exact)?;
         let texts: Vec<_> = limits.iter().map(|limit| limit_text(limit)).collect();
         let kept = self.rollups.kept.iter().find(|kept| kept.covers(&base, &texts) && kept.is_whole)?.clone();
         let limits = limits.iter().map(|limit| (*limit).clone()).collect();
-        Some(FromRollup { rolled: Arc::clone(self), kept, question: question.clone(), limits })
+        Some(FromRollup { rolled: Arc::clone(self), kept, question: question.clone(), limits, is_exact })
     }
 
     /// Opened once, for the first question.
@@ -114,10 +115,9 @@ impl FromRollup {
                 _ => shaped(&self.question, &without(batch, &cut)?, &places)?,
             });
         }
-        let limits: Vec<&Limit> = self.limits.iter().collect();
-        let beside = counted_beside(&self.question, &limits, self.rolled.beside, &cut).ok_or(StoreError::Shape("rollup"))?;
+        let beside = self.counted_beside(&cut).ok_or(StoreError::Shape("rollup"))?;
         if !beside.is_empty() {
-            let (engine, places) = (sharing(runtime, self.rolled.engine()?), (0..limits.len()).collect::<Vec<_>>());
+            let (engine, places) = (sharing(runtime, self.rolled.engine()?), (0..self.limits.len()).collect::<Vec<_>>());
             for statement in beside {
                 for batch in engine.sql(&statement).await?.collect().await? {
                     let batch = shaped(&self.question, &batch, &places)?;
@@ -145,6 +145,33 @@ impl FromRollup {
         };
         // Where its reader panics over what is damaged, that is an error like others.
         spawn_blocking(read).await.map_err(|error| DataFusionError::External(error.into()))?
+    }
+
+    /// What counts beside the rollup's rows: of the days that are not cut the events that no table has yet, and those of fixed samples;
+    /// of those that are, all.
+    fn counted_beside(&self, cut: &BTreeSet<Date>) -> Option<Vec<String>> {
+        let (question, beside, limits) = (&self.question, self.rolled.beside, self.limits.iter().collect::<Vec<_>>());
+        let (date, only) = (date(question), only(question));
+        let not_cut = among(&date, "NOT IN", cut);
+        let counted =
+            |table: &str, condition: &str| part(question, &limits, table, condition, self.is_exact).map(|part| listed(&part, limits.len()));
+        let mut statements = Vec::new();
+        if beside.has_live {
+            let since = whenever(question).replacen("WHERE true", &format!("{}{not_cut}", spanned(question)), 1);
+            statements.push(counted("live", &since)?);
+        }
+        if !cut.is_empty() {
+            statements.push(counted("operations", &format!("{}{only}{}", condition(question), among(&date, "IN", cut)))?);
+        }
+        if beside.has_samples && sql::admits_samples(question) {
+            statements.push(counted("operations", &format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question)))?);
+        }
+        if matches!(question.subject, Subject::Returns) {
+            // Who comes back may do so with events of other kinds.
+            let active = active_days(question);
+            statements.push(format!("SELECT \"user\" AS \"group\", make_array({DAY_NUMBER}) AS \"values\" FROM ({active})"));
+        }
+        Some(statements)
     }
 }
 
@@ -223,13 +250,13 @@ pub(crate) const DIMENSIONS: [&str; 5] = ["group", "operation", "backend", "ende
 
 /// The statement of a rollup: what a question counts of each day whose events are in `operations`, with a count for each limit. None
 /// where the question is not about counts of operations.
-pub(crate) fn rollup(question: &Question, limits: &[&Limit]) -> Option<String> {
-    part(question, limits, "operations", &whenever(question))
+pub(crate) fn rollup(question: &Question, limits: &[&Limit], is_exact: bool) -> Option<String> {
+    part(question, limits, "operations", &whenever(question), is_exact)
 }
 
 /// By this is known that two questions are the same but for their limits and span.
-pub(crate) fn base(question: &Question) -> Option<String> {
-    rollup(question, &[])
+pub(crate) fn base(question: &Question, is_exact: bool) -> Option<String> {
+    rollup(question, &[], is_exact)
 }
 
 /// The condition on what is within a limit, as rollups know it.
@@ -259,7 +286,7 @@ const NONE: &str = "CAST(NULL AS VARCHAR)";
 const NOTHING: &str = "CAST(NULL AS BIGINT)";
 
 /// What a question counts of each day, of the events of a table that fulfil a condition.
-fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str) -> Option<String> {
+fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is_exact: bool) -> Option<String> {
     let failed = "CASE WHEN outcome IN ('failed', 'timeout') THEN error_category END";
     let operation = sql::column(&Dimension::Operation, question);
     let group = group(question);
@@ -286,7 +313,7 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str) ->
         Subject::ErrorDays => ("date", NONE, NONE, "category", NOTHING.to_owned(), String::new()),
         // Of each person one row, with the days as values.
         Subject::Returns => ("CAST(NULL AS DATE)", "\"group\"", NONE, NONE, DAY_NUMBER.to_owned(), String::new()),
-        _ => ("date", "\"group\"", "ended", "category", rounded("raw"), String::new()),
+        _ => ("date", "\"group\"", "ended", "category", if is_exact { "raw".to_owned() } else { rounded("raw") }, String::new()),
     };
     let within = |(index, limit): (usize, &&Limit)| {
         format!(", count(*) FILTER (WHERE ended = 'ok' AND {}) AS {}", limit_text(limit), within_of(index))
@@ -329,32 +356,6 @@ fn ends(question: &Question) -> [Date; 2] {
     let zone = zone(question);
     let day = |at: Timestamp| at.to_jiff().to_zoned_datetime(zone.clone()).date();
     [day(question.span.from), day(question.span.to)]
-}
-
-/// What counts beside the rows of a rollup: of the days that are not cut the events that no table has yet, and those of fixed samples;
-/// of those that are, all.
-fn counted_beside(question: &Question, limits: &[&Limit], beside: Beside, cut: &BTreeSet<Date>) -> Option<Vec<String>> {
-    let (date, only) = (date(question), only(question));
-    let not_cut = among(&date, "NOT IN", cut);
-    let mut parts = Vec::new();
-    if beside.has_live {
-        let since = whenever(question).replacen("WHERE true", &format!("{}{not_cut}", spanned(question)), 1);
-        parts.push(part(question, limits, "live", &since)?);
-    }
-    if !cut.is_empty() {
-        parts.push(part(question, limits, "operations", &format!("{}{only}{}", condition(question), among(&date, "IN", cut)))?);
-    }
-    if beside.has_samples && sql::admits_samples(question) {
-        let of_samples = format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question));
-        parts.push(part(question, limits, "operations", &of_samples)?);
-    }
-    let mut statements: Vec<_> = parts.iter().map(|part| listed(part, limits.len())).collect();
-    if matches!(question.subject, Subject::Returns) {
-        // Who comes back may do so with events of other kinds.
-        let active = active_days(question);
-        statements.push(format!("SELECT \"user\" AS \"group\", make_array({DAY_NUMBER}) AS \"values\" FROM ({active})"));
-    }
-    Some(statements)
 }
 
 fn among(column: &str, is: &str, days: &BTreeSet<Date>) -> String {

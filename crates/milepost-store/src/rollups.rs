@@ -96,8 +96,7 @@ pub struct RolledUp {
     pub made: usize,
 }
 
-/// Keeps rollups for these questions, as far as they count operations and there are so many of those that it matters. What is new is
-/// made from the events of the table.
+/// Keeps rollups for these questions, as far as they count operations. What is new is made from the events of the table.
 ///
 /// # Errors
 /// Where somebody else is writing the tables ([`StoreError::Busy`]), or something cannot be read or written: then the events answer.
@@ -105,7 +104,7 @@ pub async fn roll_up(data: &std::path::Path, questions: &[Question], now: Timest
     let name = Kind::Operation.table();
     let Some(lake) = Lake::find(data)? else { return Ok(RolledUp::default()) };
     let Some(table) = lake.open(name).await? else { return Ok(RolledUp::default()) };
-    if rows(&table).map_err(in_table(name))? <= sql::EXACT_MAX {
+    if rows(&table).map_err(in_table(name))? == 0 {
         return Ok(RolledUp::default());
     }
     let (lake, _locked) = Lake::lock(data, None)?;
@@ -117,7 +116,8 @@ pub async fn roll_up(data: &std::path::Path, questions: &[Question], now: Timest
     }
     let before = rollups.clone();
     let today = now.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
-    let new = rollups.choose(questions, today);
+    let is_exact = rows(&table).map_err(in_table(name))? <= sql::EXACT_MAX;
+    let new = rollups.choose(questions, today, is_exact);
     let made = new.len();
     if made > 0 {
         rollups.make(&with_operations(&table).await?, new).await?;
@@ -167,10 +167,10 @@ impl Rollups {
     }
 
     /// Of these questions those that are not kept yet; those that nobody asks any more are dropped.
-    fn choose(&mut self, questions: &[Question], today: Date) -> Vec<Kept> {
+    fn choose(&mut self, questions: &[Question], today: Date, is_exact: bool) -> Vec<Kept> {
         let mut wanted: BTreeMap<String, (&Question, BTreeSet<&Limit>)> = BTreeMap::new();
         for question in questions {
-            if let Some(base) = base(question) {
+            if let Some(base) = base(question, is_exact) {
                 wanted.entry(base).or_insert_with(|| (question, BTreeSet::new())).1.extend(question.limit());
             }
         }
@@ -180,7 +180,7 @@ impl Rollups {
             let texts: Vec<_> = limits.iter().map(|limit| limit_text(limit)).collect();
             if let Some(kept) = self.kept.iter_mut().find(|kept| kept.covers(&base, &texts)) {
                 kept.asked = today;
-            } else if let Some(statement) = rollup(question, &limits) {
+            } else if let Some(statement) = rollup(question, &limits, is_exact) {
                 let key = format!("{}-{}", Timestamp::now().as_microseconds(), new.len());
                 new.push(Kept { key, base, limits: texts, statement, asked: today, is_whole: true });
             }

@@ -136,7 +136,7 @@ pub struct Store {
     engine: SessionContext,
     inventory: Inventory,
     past: Vec<Event>,
-    /// None where there are so few events that they answer as fast.
+    /// None where nothing was asked yet, or they are in doubt.
     rolled: Option<Arc<Rolled>>,
     /// The kinds of which there are few events.
     few: BTreeSet<Kind>,
@@ -380,9 +380,9 @@ impl Store {
     /// Where the engine fails.
     pub async fn answers(&self, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
         let rows = self.inventory.events.get(&Kind::Operation).copied().unwrap_or(0);
-        // Below, durations are not rounded, as those of rollups are.
-        let rolled = self.rolled.as_ref().filter(|_| rows > sql::EXACT_MAX);
-        let rolled = |question: &Question, limits: &[&Limit]| rolled.and_then(|rolled| rolled.of(question, limits));
+        // Events that are read as a whole tell about samples sooner than a look for those in the table, at each question.
+        let rolled = self.rolled.as_ref().filter(|rolled| !(rolled.beside.has_samples && self.few.contains(&Kind::Operation)));
+        let rolled = |question: &Question, limits: &[&Limit]| rolled?.of(question, limits, rows <= sql::EXACT_MAX);
         let finds = |question: &Question| sql::kinds(question).iter().any(|kind| self.inventory.events.contains_key(kind));
         let statements = Statements::of(questions, |question, limits| self.sql(question, limits), finds, rolled);
         let are_many = questions.len() > 1 && statements.read_events();
