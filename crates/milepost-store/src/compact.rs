@@ -274,10 +274,10 @@ async fn take_in(
         }
         let rows = events.chunks(ROWS).map(|events| tables::batch(*kind, events)).collect::<Result<Vec<_>, _>>()?;
         let before = table.as_ref().and_then(DeltaTable::version);
-        let after = lake.append(name, table, rows.clone(), spool.id(), last).await?.version();
+        let after = lake.append(name, table, rows.clone(), spool.id(), last).await?;
         crash_point(name);
         if *kind == Kind::Operation {
-            Rollups::add(lake, before, after, &rows).await?;
+            Rollups::add(lake, before, &after, &rows).await?;
         }
         done.events += events.len() as u64;
     }

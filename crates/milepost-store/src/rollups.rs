@@ -12,7 +12,7 @@
 
 use crate::{
     StoreError,
-    lake::{Lake, failed, in_table, read_own, remove, rows, sync},
+    lake::{Lake, failed, in_table, read_own, remove, rows as rows_of, sync},
     packed::{LIMITS_MAX, Packed, schema},
     rolled::{base, limit_text, rollup},
     rollup_files::{NewFile, RollupFiles, digest},
@@ -42,7 +42,7 @@ const KEPT_MAX: usize = 64;
 /// For how many days a question is kept that nobody asks any more.
 const UNASKED_DAYS_MAX: i64 = 14;
 /// How many files there may be before they are written as one.
-const FILES_MAX: usize = if cfg!(test) { 6 } else { 24 };
+const FILES_MAX: usize = 6;
 
 /// The rollups of a store.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub(crate) struct Kept {
     asked: Date,
     /// Whether it has its rows: not where they were too many.
     pub(crate) is_whole: bool,
+    /// Whether its values are not rounded: then nobody asks it any more once there are many events.
+    #[serde(default)]
+    is_exact: bool,
 }
 
 impl Kept {
@@ -104,7 +107,7 @@ pub async fn roll_up(data: &std::path::Path, questions: &[Question], now: Timest
     let name = Kind::Operation.table();
     let Some(lake) = Lake::find(data)? else { return Ok(RolledUp::default()) };
     let Some(table) = lake.open(name).await? else { return Ok(RolledUp::default()) };
-    if rows(&table).map_err(in_table(name))? == 0 {
+    if rows_of(&table).map_err(in_table(name))? == 0 {
         return Ok(RolledUp::default());
     }
     let (lake, _locked) = Lake::lock(data, None)?;
@@ -116,7 +119,7 @@ pub async fn roll_up(data: &std::path::Path, questions: &[Question], now: Timest
     }
     let before = rollups.clone();
     let today = now.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
-    let is_exact = rows(&table).map_err(in_table(name))? <= sql::EXACT_MAX;
+    let is_exact = rows_of(&table).map_err(in_table(name))? <= sql::EXACT_MAX;
     let new = rollups.choose(questions, today, is_exact);
     let made = new.len();
     if made > 0 {
@@ -182,7 +185,8 @@ impl Rollups {
                 kept.asked = today;
             } else if let Some(statement) = rollup(question, &limits, is_exact) {
                 let key = format!("{}-{}", Timestamp::now().as_microseconds(), new.len());
-                new.push(Kept { key, base, limits: texts, statement, asked: today, is_whole: true });
+                let is_exact = is_exact && self::base(question, false).as_ref() != Some(&base);
+                new.push(Kept { key, base, limits: texts, statement, asked: today, is_whole: true, is_exact });
             }
         }
         let first = today.saturating_sub(UNASKED_DAYS_MAX.days());
@@ -204,15 +208,17 @@ impl Rollups {
 
     /// Adds the rows of events that the table took in with the commit that made `after` of `before`. Where that cannot be, nothing is
     /// kept any more.
-    pub(crate) async fn add(lake: &Lake, before: Option<u64>, after: Option<u64>, rows: &[RecordBatch]) -> Result<(), StoreError> {
+    pub(crate) async fn add(lake: &Lake, before: Option<u64>, after: &DeltaTable, rows: &[RecordBatch]) -> Result<(), StoreError> {
         let mut rollups = Self::read(lake)?;
         if rollups.kept.is_empty() {
             return Ok(());
         }
+        let are_many = rows_of(after).map_err(in_table(Kind::Operation.table()))? > sql::EXACT_MAX;
+        rollups.kept.retain(|kept| !(kept.is_exact && are_many));
         if rollups.of_version != before || rollups.take_in(rows).await.is_err() {
             rollups.drop_all();
         } else {
-            rollups.of_version = after;
+            rollups.of_version = after.version();
         }
         rollups.publish(lake)
     }
