@@ -652,7 +652,7 @@ struct Stored {
     rows: u64,
     /// How long its files are together.
     bytes: u64,
-    /// Its events, where they are few and every store is asked for them.
+    /// What was decided and judged, where it is little: every store is asked for all of it.
     read: Option<Vec<RecordBatch>>,
 }
 
@@ -666,7 +666,9 @@ impl Stored {
             None => None,
         };
         let (rows, bytes) = (lake::rows(&table).map_err(in_table(name))?, lake::bytes(&table).map_err(in_table(name))?);
-        let is_read = PAST.iter().any(|(of_past, _)| *of_past == kind) && (1..=FEW).contains(&rows) && bytes <= FEW_BYTES;
+        // Of other kinds, a question leaves the days unread that it does not need.
+        let is_of_past = matches!(kind, Kind::Criterion | Kind::Verdict);
+        let is_read = is_of_past && (1..=FEW).contains(&rows) && bytes <= FEW_BYTES;
         let read = if is_read { Some(engine.read_table(table.table_provider().await?)?.collect().await?) } else { None };
         Ok(Some((kind, Self { table, held, rows, bytes, read })))
     }
