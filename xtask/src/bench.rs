@@ -205,7 +205,7 @@ fn simulate() -> Done {
 }
 
 /// What the store and `milepost status` cost as events come in, by the hour: of a small product for 60 days, then of a busy one.
-/// `MILEPOST_BENCH_DAYS` says how long the busy one is played; thirty days take some six minutes.
+/// `MILEPOST_BENCH_DAYS` says for how many days the busy one is played.
 fn store() -> Done {
     for (program, package) in [("faketime", "faketime"), ("/usr/bin/time", "time")] {
         if !have(program, package) {
