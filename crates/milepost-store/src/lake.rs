@@ -17,7 +17,7 @@
 use crate::{StoreError, digests::files, log, tables::DAY, tables::PERSONAL};
 use datafusion::{
     arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch},
-    parquet::{basic::Compression, file::properties::WriterProperties},
+    parquet::{arrow::arrow_reader::ParquetRecordBatchReaderBuilder, basic::Compression, file::properties::WriterProperties},
     prelude::{SessionConfig, SessionContext},
 };
 use deltalake_core::{
@@ -133,6 +133,23 @@ impl Lake {
             Err(DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_)) => Ok(None),
             Err(source) => Err(StoreError::Table { table: table.to_owned(), source: Box::new(source) }),
         }
+    }
+
+    /// All rows of a table, as its files have them, in no particular order. None where it takes the engine to read them: a file is damaged,
+    /// lacks a column that the table has, or rows of it do not count.
+    pub(crate) fn rows(&self, name: &str, table: &DeltaTable) -> Option<Vec<RecordBatch>> {
+        let snapshot = table.snapshot().ok()?;
+        let mut batches = Vec::new();
+        for file in snapshot.log_data().iter() {
+            let path = self.folder.join(name).join(file.object_store_path().as_ref());
+            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).ok()?).ok()?;
+            let has = |column: &str| reader.schema().column_with_name(column).is_some();
+            if file.deletion_vector_descriptor().is_some() || !snapshot.schema().fields().all(|column| has(column.name())) {
+                return None;
+            }
+            batches.extend(reader.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?);
+        }
+        Some(batches)
     }
 
     fn handle(&self, table: &str) -> Result<DeltaTableBuilder, StoreError> {

@@ -1,5 +1,6 @@
 //! SQL of people: one statement that reads, within limits, and what comes back as plain data.
 
+use crate::StoreError;
 use datafusion::{
     arrow::{
         array::{Array, AsArray},
@@ -161,13 +162,16 @@ pub enum QueryError {
     /// The engine failed.
     #[error("the query engine failed: {0}")]
     Engine(String),
+    /// The tables cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl QueryError {
     /// Whether another query would do: neither a limit nor the engine is at fault.
     #[must_use]
     pub const fn is_mistake(&self) -> bool {
-        !matches!(self, Self::Time(_) | Self::Memory(_) | Self::Engine(_))
+        !matches!(self, Self::Time(_) | Self::Memory(_) | Self::Engine(_) | Self::Store(_))
     }
 
     fn of(error: &DataFusionError, limits: &QueryLimits) -> Self {

@@ -7,28 +7,26 @@
 use crate::{
     StoreError,
     answer::{self, Columns, number_of},
+    engine::Engine,
+    lake::{self, in_table},
     packed::schema,
     people::{BY_SOMEBODY, active_days},
     rollup_files::RollupFiles,
     rollups::{Kept, Rollups},
     sql::{self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, within},
-    statements::sharing,
-    store::config,
+    statements::Within,
 };
 use datafusion::{
     arrow::{
-        array::{ArrayRef, BooleanArray, Int64Array},
+        array::{Array, ArrayRef, BooleanArray, Int64Array},
         compute::{SortColumn, cast, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch},
         datatypes::Schema,
         record_batch::RecordBatch,
     },
-    datasource::TableProvider,
     error::DataFusionError,
-    execution::runtime_env::RuntimeEnv,
-    prelude::SessionContext,
 };
 use jiff::{civil::Date, tz::TimeZone};
-use milepost_record::{Dimension, Limit, Question, Subject, Timestamp};
+use milepost_record::{Dimension, Kind, Limit, Question, Subject, Timestamp};
 use std::{
     collections::BTreeSet,
     iter::repeat_n,
@@ -36,25 +34,23 @@ use std::{
 };
 use tokio::task::spawn_blocking;
 
-/// The rollups of a store, and what it takes to count what they do not.
+/// The rollups of a store, and what they do not count.
 pub(crate) struct Rolled {
-    pub(crate) rollups: Rollups,
-    /// The events by kind, and as `live` those operations that no table has yet.
-    pub(crate) tables: Vec<(&'static str, Arc<dyn TableProvider>)>,
+    rollups: Rollups,
     pub(crate) beside: Beside,
     /// None where they cannot be read.
     files: OnceLock<Option<RollupFiles>>,
-    /// Has the tables.
-    engine: OnceLock<Option<SessionContext>>,
 }
 
 /// Which events there are that rollups do not count.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Beside {
-    /// Whether `live` has any.
-    pub(crate) has_live: bool,
+    /// Whether any is in no table yet.
+    has_live: bool,
     /// Whether any is of a fixed sample.
     pub(crate) has_samples: bool,
+    /// Whether somebody had a session or an interaction.
+    has_others: bool,
 }
 
 /// The rollup that answers a question with some limits.
@@ -66,9 +62,29 @@ pub(crate) struct FromRollup {
     is_exact: bool,
 }
 
+impl Beside {
+    pub(crate) async fn of(engine: &Engine) -> Result<Self, StoreError> {
+        let live = engine.live(Kind::Operation);
+        let is_sampled = |batch: &RecordBatch| batch.column_by_name("sample").is_some_and(|sample| sample.null_count() < sample.len());
+        let mut beside = Self {
+            has_live: live.iter().any(|batch| batch.num_rows() > 0),
+            has_samples: live.iter().any(is_sampled),
+            has_others: [Kind::Session, Kind::Interaction].iter().any(|kind| engine.events(*kind) > 0),
+        };
+        if let Some(table) = engine.table(Kind::Operation).filter(|_| !beside.has_samples) {
+            // Most often the log tells that there are none without opening a file.
+            if !lake::has_none(table, "sample").map_err(in_table(Kind::Operation.table()))? {
+                let samples = engine.all().await?.sql(sql::SAMPLED).await?.collect().await?;
+                beside.has_samples = samples.iter().any(|batch| batch.num_rows() > 0);
+            }
+        }
+        Ok(beside)
+    }
+}
+
 impl Rolled {
-    pub(crate) fn new(rollups: Rollups) -> Self {
-        Self { rollups, tables: Vec::new(), beside: Beside::default(), files: OnceLock::new(), engine: OnceLock::new() }
+    pub(crate) const fn new(rollups: Rollups, beside: Beside) -> Self {
+        Self { rollups, beside, files: OnceLock::new() }
     }
 
     /// None where the question is asked for the first time. `is_exact` says whether values are not rounded.
@@ -84,22 +100,12 @@ impl Rolled {
     fn files(&self) -> Result<&RollupFiles, StoreError> {
         self.files.get_or_init(|| self.rollups.open().ok()).as_ref().ok_or(StoreError::Shape("rollups"))
     }
-
-    /// Made once, where there is something to count beside the rollups.
-    fn engine(&self) -> Result<&SessionContext, StoreError> {
-        let made = || {
-            let engine = SessionContext::new_with_config(config());
-            self.tables.iter().try_for_each(|(name, table)| engine.register_table(*name, Arc::clone(table)).map(|_| ())).ok()?;
-            Some(engine)
-        };
-        self.engine.get_or_init(made).as_ref().ok_or(StoreError::Shape("rollups"))
-    }
 }
 
 impl FromRollup {
-    /// What the events of the span would answer: rows with lists of values, in the order in which rows of events come. What has to be
-    /// counted beside the rollup takes its memory from what this runtime has.
-    pub(crate) async fn rows(self, runtime: &Arc<RuntimeEnv>) -> Result<Vec<RecordBatch>, StoreError> {
+    /// What the events of the span would answer: rows with lists of values, in the order in which rows of events come. Within these limits
+    /// is counted what has to be beside the rollup.
+    pub(crate) async fn rows(self, within: &Within) -> Result<Vec<RecordBatch>, StoreError> {
         // Where the rollup's rows count what is within each of these limits.
         let place = |limit: &Limit| self.kept.limits.iter().position(|known| *known == limit_text(limit));
         let places = self.limits.iter().map(place).collect::<Option<Vec<_>>>().ok_or(StoreError::Shape("within"))?;
@@ -117,7 +123,7 @@ impl FromRollup {
         }
         let beside = self.counted_beside(&cut).ok_or(StoreError::Shape("rollup"))?;
         if !beside.is_empty() {
-            let (engine, places) = (sharing(runtime, self.rolled.engine()?), (0..self.limits.len()).collect::<Vec<_>>());
+            let (engine, places) = (within.beside().await?, (0..self.limits.len()).collect::<Vec<_>>());
             for statement in beside {
                 for batch in engine.sql(&statement).await?.collect().await? {
                     let batch = shaped(&self.question, &batch, &places)?;
@@ -166,8 +172,8 @@ impl FromRollup {
         if beside.has_samples && sql::admits_samples(question) {
             statements.push(counted("operations", &format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question)))?);
         }
-        if matches!(question.subject, Subject::Returns) {
-            // Who comes back may do so with events of other kinds.
+        if beside.has_others && matches!(question.subject, Subject::Returns) {
+            // Who comes back may do so with events of these kinds.
             let active = active_days(question);
             statements.push(format!("SELECT \"user\" AS \"group\", make_array({DAY_NUMBER}) AS \"values\" FROM ({active})"));
         }

@@ -11,14 +11,14 @@
 //! is replaced at once; where it ends in between, the versions differ, and nobody reads the rollups any more.
 
 use crate::{
-    StoreError,
+    StoreError, engine,
     lake::{Lake, failed, in_table, read_own, remove, rows as rows_of, sync},
     packed::{LIMITS_MAX, Packed, schema},
     rolled::{base, limit_text, rollup},
     rollup_files::{NewFile, RollupFiles, digest},
     sql,
     statements::within_limits,
-    store, tables,
+    tables,
 };
 use datafusion::{arrow::record_batch::RecordBatch, datasource::MemTable, execution::context::SQLOptions, prelude::SessionContext};
 use deltalake_core::DeltaTable;
@@ -225,9 +225,9 @@ impl Rollups {
 
     async fn take_in(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
         let engine = engine()?;
-        let viewed = rows.iter().map(store::viewed).collect::<Result<Vec<_>, _>>()?;
+        let viewed = rows.iter().map(engine::viewed).collect::<Result<Vec<_>, _>>()?;
         let schema = tables::batch(Kind::Operation, &[])?;
-        let table = MemTable::try_new(store::viewed(&schema)?.schema(), vec![viewed])?;
+        let table = MemTable::try_new(engine::viewed(&schema)?.schema(), vec![viewed])?;
         engine.register_table(Kind::Operation.table(), Arc::new(table))?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
@@ -342,14 +342,14 @@ impl Rollups {
 }
 
 fn engine() -> Result<SessionContext, StoreError> {
-    within_limits(&SessionContext::new_with_config(store::config()))
+    within_limits(&SessionContext::new_with_config(engine::config()))
 }
 
 /// An engine that has the operations of a table, in the columns of today.
 async fn with_operations(table: &DeltaTable) -> Result<SessionContext, StoreError> {
     let engine = engine()?;
     let operations = engine.read_table(table.table_provider().await?)?;
-    let columns = store::columns(&operations, &tables::batch(Kind::Operation, &[])?.schema())?;
+    let columns = engine::columns(&operations, &tables::batch(Kind::Operation, &[])?.schema())?;
     engine.register_table(Kind::Operation.table(), operations.select(columns)?.into_view())?;
     Ok(engine)
 }

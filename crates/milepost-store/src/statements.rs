@@ -1,6 +1,6 @@
 //! Questions become statements, which the engine answers within limits.
 
-use crate::{StoreError, answer::Taking, rolled::FromRollup, sql};
+use crate::{StoreError, answer::Taking, engine::Engine, rolled::FromRollup, sql};
 use datafusion::{
     arrow::record_batch::RecordBatch,
     error::DataFusionError,
@@ -21,7 +21,10 @@ use std::{
     sync::{Arc, LazyLock},
     thread::available_parallelism,
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    task::JoinSet,
+};
 
 /// What the engine may take to sort, group and join for the questions of one scorecard or report, in bytes, on the smallest machine.
 const QUESTIONS_BYTES_MIN: u64 = 1 << 30;
@@ -73,16 +76,16 @@ impl Statements {
     }
 
     /// Runs them at the same time. The answers come back in the order of the questions.
-    pub(crate) async fn answer(self, engine: &SessionContext, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
-        let (engine, turns) = (within_limits(engine)?, Arc::new(Semaphore::new(STATEMENTS_MAX)));
+    pub(crate) async fn answer(self, within: Within, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
+        let (within, turns) = (Arc::new(within), Arc::new(Semaphore::new(STATEMENTS_MAX)));
         let mut running = JoinSet::new();
         let questions: Arc<[Question]> = questions.into();
         for statement in self.0 {
-            let (engine, turns, questions) = (engine.clone(), Arc::clone(&turns), Arc::clone(&questions));
+            let (within, turns, questions) = (Arc::clone(&within), Arc::clone(&turns), Arc::clone(&questions));
             running.spawn(async move {
                 // Closed by nobody.
                 let _turn = turns.acquire_owned().await;
-                answered(&engine, statement, &questions).await
+                answered(&within, statement, &questions).await
             });
         }
         let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
@@ -90,6 +93,30 @@ impl Statements {
             answers.extend(done.map_err(|error| DataFusionError::External(error.into()))??);
         }
         Ok(answers.into_values().collect())
+    }
+}
+
+/// The engine for some statements, which share one limit on memory.
+pub(crate) struct Within {
+    engine: Arc<Engine>,
+    /// Whether they read so often that few events are better read once.
+    are_many: bool,
+    limited: OnceCell<SessionContext>,
+}
+
+impl Within {
+    pub(crate) fn limits(engine: Arc<Engine>, are_many: bool) -> Self {
+        Self { engine, are_many, limited: OnceCell::new() }
+    }
+
+    pub(crate) async fn engine(&self) -> Result<&SessionContext, StoreError> {
+        let of = || async { within_limits(if self.are_many { self.engine.of_few().await? } else { self.engine.all().await? }) };
+        self.limited.get_or_try_init(of).await
+    }
+
+    /// The engine for what is counted beside rollups.
+    pub(crate) async fn beside(&self) -> Result<SessionContext, StoreError> {
+        Ok(sharing(&self.engine().await?.runtime_env(), self.engine.beside().await?))
     }
 }
 
@@ -116,13 +143,13 @@ pub(crate) fn threads() -> usize {
 }
 
 /// An engine that takes its memory from what this runtime has.
-pub(crate) fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext {
+fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext {
     let state = SessionStateBuilder::new_from_existing(engine.state()).with_runtime_env(Arc::clone(runtime)).build();
     SessionContext::new_with_state(state)
 }
 
 /// Answers all questions of one statement.
-async fn answered(engine: &SessionContext, statement: Statement, questions: &[Question]) -> Result<Vec<(usize, Answer)>, StoreError> {
+async fn answered(within: &Within, statement: Statement, questions: &[Question]) -> Result<Vec<(usize, Answer)>, StoreError> {
     let Statement { sql, rolled, finds, questions: asked } = statement;
     let taking = |is_rolled: bool| {
         let of = |(position, limit): &(usize, Option<usize>)| {
@@ -133,7 +160,7 @@ async fn answered(engine: &SessionContext, statement: Statement, questions: &[Qu
     let mut evidence = None;
     if let Some(rolled) = rolled {
         // A rollup is derived, and may be damaged: then the events answer, and `milepost doctor` tells.
-        let rows = rolled.rows(&engine.runtime_env()).await.map(|rows| stream::iter(rows.into_iter().map(Ok)));
+        let rows = rolled.rows(within).await.map(|rows| stream::iter(rows.into_iter().map(Ok)));
         evidence = match rows {
             Ok(rows) => taken(rows, taking(true)).await.ok(),
             Err(_) => None,
@@ -142,7 +169,9 @@ async fn answered(engine: &SessionContext, statement: Statement, questions: &[Qu
     let evidence = match evidence {
         Some(evidence) => evidence,
         None if !finds => all(taking(false))?,
-        None => taken(engine.sql(&sql).await?.execute_stream().await.map_err(limited)?.map_err(limited), taking(false)).await?,
+        None => {
+            taken(within.engine().await?.sql(&sql).await?.execute_stream().await.map_err(limited)?.map_err(limited), taking(false)).await?
+        }
     };
     Ok(evidence.into_iter().map(|(position, evidence)| (position, Answer { evidence, sql: sql.clone() })).collect())
 }

@@ -92,6 +92,7 @@ impl From<QueryError> for Failure {
         // The engine quotes values, which strangers may have written.
         let text = printable(&error.to_string().replace('\n', " "));
         match error {
+            QueryError::Store(error) => error.into(),
             QueryError::Time(_) => Self::Internal(format!("{text}; --max-time allows more")),
             QueryError::Memory(_) => Self::Internal(format!("{text}; --max-memory allows more")),
             mistake if mistake.is_mistake() => Self::Usage(text),

@@ -1,0 +1,210 @@
+//! The query engine over all events of a store: of each kind the table, and beside it what the spool took in since.
+//!
+//! It is made when the first statement needs it. A scorecard whose questions rollups answer needs none, and making one takes longer than
+//! that.
+
+use crate::{
+    StoreError,
+    compact::no_claims,
+    lake::{self, Lake, SEGMENTS, in_table},
+    tables,
+};
+use datafusion::{
+    arrow::{
+        array::ArrayRef,
+        compute::cast,
+        datatypes::{DataType, FieldRef, Schema},
+        error::ArrowError,
+        record_batch::RecordBatch,
+    },
+    common::Column,
+    datasource::MemTable,
+    prelude::{DataFrame, Expr, SessionConfig, SessionContext},
+    scalar::ScalarValue,
+};
+use deltalake_core::DeltaTable;
+use milepost_record::Kind;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::sync::OnceCell;
+
+/// How many events of a kind are read as a whole for several questions. The unit tests have no time for so many.
+const FEW: u64 = if cfg!(test) { 200 } else { 20_000 };
+/// How long their files may be together, in bytes: some events carry long texts.
+const FEW_BYTES: u64 = if cfg!(test) { 32 * 1024 } else { 16 * 1024 * 1024 };
+/// The kinds that rollups are counted beside: notes announce fixed samples, and who comes back may have had a session or an interaction
+/// only.
+const BESIDE: [Kind; 4] = [Kind::Operation, Kind::Note, Kind::Session, Kind::Interaction];
+
+/// The table of a kind.
+pub(crate) struct Stored {
+    pub(crate) table: DeltaTable,
+    /// How many events it has.
+    pub(crate) rows: u64,
+    /// How long its files are together.
+    bytes: u64,
+}
+
+impl Stored {
+    pub(crate) fn of(kind: Kind, table: DeltaTable) -> Result<Self, StoreError> {
+        let (rows, bytes) = (lake::rows(&table).map_err(in_table(kind.table()))?, lake::bytes(&table).map_err(in_table(kind.table()))?);
+        Ok(Self { table, rows, bytes })
+    }
+
+    pub(crate) const fn is_short(&self) -> bool {
+        self.rows <= FEW && self.bytes <= FEW_BYTES
+    }
+}
+
+/// What the engine reads, and the engine once there is one.
+pub(crate) struct Engine {
+    lake: Option<Lake>,
+    stored: BTreeMap<Kind, Stored>,
+    /// What no table has yet.
+    live: BTreeMap<Kind, Vec<RecordBatch>>,
+    /// The kinds of which there are few events.
+    few: BTreeSet<Kind>,
+    all: OnceCell<SessionContext>,
+    of_few: OnceCell<SessionContext>,
+    beside: OnceCell<SessionContext>,
+}
+
+impl Engine {
+    pub(crate) fn over(lake: Option<Lake>, stored: BTreeMap<Kind, Stored>, live: BTreeMap<Kind, Vec<RecordBatch>>) -> Self {
+        let mut engine =
+            Self { lake, stored, live, few: BTreeSet::new(), all: OnceCell::new(), of_few: OnceCell::new(), beside: OnceCell::new() };
+        let is_few = |kind: &Kind| engine.stored.get(kind).is_none_or(Stored::is_short) && (1..=FEW).contains(&engine.events(*kind));
+        engine.few = Kind::ALL.iter().copied().filter(is_few).collect();
+        engine
+    }
+
+    /// How many events of a kind there are.
+    pub(crate) fn events(&self, kind: Kind) -> u64 {
+        let live = self.live.get(&kind).map_or(0, |batches| batches.iter().map(RecordBatch::num_rows).sum());
+        self.stored.get(&kind).map_or(0, |stored| stored.rows) + live as u64
+    }
+
+    pub(crate) const fn few(&self) -> &BTreeSet<Kind> {
+        &self.few
+    }
+
+    pub(crate) fn table(&self, kind: Kind) -> Option<&DeltaTable> {
+        self.stored.get(&kind).map(|stored| &stored.table)
+    }
+
+    /// What no table has yet of a kind.
+    pub(crate) fn live(&self, kind: Kind) -> &[RecordBatch] {
+        self.live.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The engine that knows the events of every kind, and the segments that the tables hold.
+    pub(crate) async fn all(&self) -> Result<&SessionContext, StoreError> {
+        self.all.get_or_try_init(|| self.made()).await
+    }
+
+    async fn made(&self) -> Result<SessionContext, StoreError> {
+        let engine = SessionContext::new_with_config(config());
+        for kind in Kind::ALL {
+            let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
+            let shaped = |table: DataFrame| -> Result<DataFrame, StoreError> {
+                let columns = columns(&table, &schema)?;
+                Ok(table.select(columns)?)
+            };
+            let kept = match self.table(*kind) {
+                Some(table) => Some(shaped(engine.read_table(table.table_provider().await?)?)?),
+                None => None,
+            };
+            let live = || shaped(engine.read_table(Arc::new(self.in_memory(*kind)?))?);
+            let both = match kept {
+                Some(kept) if self.live(*kind).is_empty() => kept,
+                Some(kept) => kept.union(live()?)?,
+                None => live()?,
+            };
+            engine.register_table(kind.table(), both.into_view())?;
+        }
+        let none = no_claims()?;
+        let segments = match &self.lake {
+            Some(lake) => lake.open(SEGMENTS).await?,
+            None => None,
+        };
+        let segments = match segments {
+            Some(table) => engine.read_table(table.table_provider().await?)?,
+            None => engine.read_batch(none.clone())?,
+        };
+        let columns = columns(&segments, &none.schema())?;
+        engine.register_table(SEGMENTS, segments.select(columns)?.into_view())?;
+        Ok(engine)
+    }
+
+    /// What no table has yet of a kind, as a table.
+    fn in_memory(&self, kind: Kind) -> Result<MemTable, StoreError> {
+        let schema = viewed(&tables::batch(kind, &[])?)?.schema();
+        let batches = self.live(kind).iter().map(viewed).collect::<Result<Vec<_>, _>>()?;
+        Ok(MemTable::try_new(schema, vec![batches])?)
+    }
+
+    /// An engine that has the events in memory where they are few: then opening files costs more than reading them, and each question
+    /// would open them anew.
+    pub(crate) async fn of_few(&self) -> Result<&SessionContext, StoreError> {
+        let read = || async {
+            let (all, engine) = (self.all().await?, SessionContext::new_with_config(config()));
+            // No question is about what was decided and judged.
+            for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Criterion | Kind::Verdict)) {
+                let name = kind.table();
+                let mut table = all.table_provider(name).await?;
+                if self.few.contains(kind) {
+                    let batches = all.table(name).await?.collect().await?;
+                    table = Arc::new(MemTable::try_new(table.schema(), vec![batches])?);
+                }
+                engine.register_table(name, table)?;
+            }
+            Ok(engine)
+        };
+        self.of_few.get_or_try_init(read).await
+    }
+
+    /// The engine for what is counted beside rollups: it also knows, as `live`, the operations that no table has yet.
+    pub(crate) async fn beside(&self) -> Result<&SessionContext, StoreError> {
+        let made = || async {
+            let (all, engine) = (self.all().await?, SessionContext::new_with_config(config()));
+            for kind in BESIDE {
+                engine.register_table(kind.table(), all.table_provider(kind.table()).await?)?;
+            }
+            engine.register_table("live", Arc::new(self.in_memory(Kind::Operation)?))?;
+            Ok(engine)
+        };
+        self.beside.get_or_try_init(made).await
+    }
+}
+
+/// One partition: what a question reads is small or comes from few files, and more would cost planning.
+pub(crate) fn config() -> SessionConfig {
+    SessionConfig::new().with_target_partitions(1).with_information_schema(false)
+}
+
+/// The same rows with their texts as views, as tables are read: so kinds can stand in one UNION wherever the events of each lie at
+/// the moment.
+pub(crate) fn viewed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    let is_text = |field: &FieldRef| field.data_type() == &DataType::Utf8;
+    let field = |field: &FieldRef| {
+        if is_text(field) { Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)) } else { field.clone() }
+    };
+    let column = |(of, column): (&FieldRef, &ArrayRef)| if is_text(of) { cast(column, &DataType::Utf8View) } else { Ok(column.clone()) };
+    let columns = schema.fields().iter().zip(batch.columns()).map(column).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())), columns)
+}
+
+/// The columns of a schema in its order: a table that grew has them in another, and one that it lacks is null.
+pub(crate) fn columns(table: &DataFrame, schema: &Schema) -> Result<Vec<Expr>, StoreError> {
+    let of = |field: &FieldRef| {
+        let name = field.name().as_str();
+        if table.schema().has_column_with_unqualified_name(name) {
+            return Ok(Expr::Column(Column::from_name(name)));
+        }
+        Ok(Expr::Literal(ScalarValue::try_from(field.data_type())?, None).alias(name))
+    };
+    schema.fields().iter().map(of).collect()
+}
