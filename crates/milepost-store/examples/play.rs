@@ -20,7 +20,7 @@ const PERSONAS: [&str; 4] = ["grandma_rose", "maya_adhd", "david_parent", "dr_sa
 const TRACKED_DAYS: u64 = 7;
 /// After how many days it is said what all costs.
 const SHOWN: [u64; 9] = [1, 7, 30, 60, 90, 180, 270, 330, 365];
-const RUNS: usize = 9;
+const RUNS: usize = 15;
 
 /// A data folder, and the program that answers from it.
 struct Place {
@@ -40,10 +40,12 @@ fn main() {
     // What nothing needs any more goes at once: days pass in seconds here.
     let upkeep = Upkeep { removed_kept: Some(Duration::ZERO), ..Upkeep::default() };
     println!(
-        "| day | events | an hour taken in, median and longest | store opens | `status`, median of {RUNS} | its peak memory | on disk | \
-         peak memory of taking in |\n|---:|---:|---:|---:|---:|---:|---:|---:|"
+        "| day | events | an hour taken in, median and longest | store opens | `status`, median of {RUNS} | in turn with it, of the first day | \
+         its peak memory | on disk | peak memory of taking in |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     );
     let mut taking_in = Vec::new();
+    // As the machine may become slower in the hours that a year takes, each day is compared with the first at the same time.
+    let mut first = None;
     for day in 1..=days {
         let mut now = begin;
         for hour in (day - 1) * 24..day * 24 {
@@ -66,14 +68,18 @@ fn main() {
             let since = Instant::now();
             let store = runtime.block_on(Store::open(&place.data, now)).expect("a store");
             let open = since.elapsed();
-            let (status, status_kib) = place.status(now);
+            if first.is_none() {
+                first = Some((place.copied("first-day"), now));
+            }
+            let (first, first_now) = first.as_ref().expect("a first day");
+            let [of_first, status] = in_turn([(first, *first_now), (&place, now)]);
+            let status_kib = place.memory_of_status(now);
             println!(
-                "| {day} | {} | {:.0} ms, {:.0} ms | {:.1} ms | {:.1} ms | {} MB | {:.1} MB | {} MB |",
+                "| {day} | {} | {:.0} ms, {:.0} ms | {:.1} ms | {status:.1} ms | {of_first:.1} ms | {} MB | {:.1} MB | {} MB |",
                 store.inventory().events[&Kind::Operation],
                 median(&mut taking_in),
                 taking_in.last().map_or(0.0, milliseconds),
                 milliseconds(&open),
-                status,
                 status_kib / 1000,
                 size(&place.data.join("store")) as f64 / 1e6,
                 peak_memory()
@@ -99,20 +105,36 @@ impl Place {
         assert!(ran.code().is_some_and(|code| code < 2), "milepost {words:?} failed: {ran}");
     }
 
-    /// How long `milepost status` takes in milliseconds, and how much memory in KiB.
-    fn status(&self, now: Timestamp) -> (f64, u64) {
-        let mut times = Vec::new();
-        for _ in 0..RUNS {
-            let since = Instant::now();
-            self.run(now, &["status"]);
-            times.push(since.elapsed());
-        }
+    /// How much memory `milepost status` takes, in KiB.
+    fn memory_of_status(&self, now: Timestamp) -> u64 {
         let noted = self.folder.join("time.txt");
         let mut time = self.at(now);
         time.args(["/usr/bin/time", "--quiet", "--format", "%M", "--output"]).arg(&noted).arg(&self.milepost).arg("status");
         time.status().expect("time");
-        (median(&mut times), number(fs::read_to_string(&noted).expect("a time").trim()))
+        number(fs::read_to_string(&noted).expect("a time").trim())
     }
+
+    /// The same as it is now, in a folder in this one.
+    fn copied(&self, name: &str) -> Self {
+        let folder = self.folder.join(name);
+        fs::create_dir(&folder).expect("a folder");
+        let copied = Command::new("cp").arg("-a").arg(&self.data).arg(self.folder.join("milepost.toml")).arg(&folder).status();
+        assert!(copied.is_ok_and(|ended| ended.success()), "cannot copy the first day");
+        Self { milepost: self.milepost.clone(), data: folder.join(".milepost"), folder }
+    }
+}
+
+/// How long `milepost status` takes in two places in turn, each at its own moment, in milliseconds.
+fn in_turn(places: [(&Place, Timestamp); 2]) -> [f64; 2] {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..RUNS {
+        for ((place, now), times) in places.iter().zip(&mut times) {
+            let since = Instant::now();
+            place.run(*now, &["status"]);
+            times.push(since.elapsed());
+        }
+    }
+    times.map(|mut times| median(&mut times))
 }
 
 /// In milliseconds; they are in order after that.
