@@ -5,13 +5,11 @@ use crate::{
     breakdown::Cells,
     events::{events, trees},
     people,
+    values::{Pairs, Values, in_order},
 };
 use datafusion::{
     arrow::{
-        array::{
-            Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, TimestampMicrosecondArray,
-            UInt64Array,
-        },
+        array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, TimestampMicrosecondArray, UInt64Array},
         compute::cast,
         datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type},
         record_batch::RecordBatch,
@@ -396,66 +394,6 @@ fn scores(batches: &[Columns<'_>]) -> Result<Vec<(f64, u64)>, StoreError> {
     Ok(found)
 }
 
-/// Puts values in order, each once.
-pub(crate) fn in_order(values: &mut Vec<(u64, u64)>) {
-    if values.is_sorted_by(|(before, _), (after, _)| before < after) {
-        return;
-    }
-    // A stable sort merges what is in order by pieces.
-    values.sort_by_key(|(value, _)| *value);
-    values.dedup_by(|(value, n), (kept, of_kept)| {
-        let is_same = value == kept;
-        if is_same {
-            *of_kept += *n;
-        }
-        is_same
-    });
-}
-
-/// What was measured in the operations that a row counts: of events they all have the same value, or none; a rollup lists its values.
-pub(crate) enum Values {
-    Same { value: UInt64Array, n: Int64Array },
-    Listed { values: ListArray, counts: ListArray, without: Int64Array },
-}
-
-impl Values {
-    /// How many operations the row counts.
-    pub(crate) fn n(&self, row: usize) -> u64 {
-        match self {
-            Self::Same { n, .. } => count(n, row),
-            Self::Listed { without, .. } => count(without, row) + self.listed(row).map(|(_, n)| n).sum::<u64>(),
-        }
-    }
-
-    /// Adds the values of a row to others, and returns how many operations have one.
-    pub(crate) fn add_to(&self, others: &mut Vec<(u64, u64)>, row: usize) -> u64 {
-        let before = others.len();
-        match self {
-            Self::Same { value, n } if value.is_valid(row) => others.push((value.value(row), count(n, row))),
-            Self::Same { .. } => {}
-            Self::Listed { .. } => others.extend(self.listed(row)),
-        }
-        others.iter().skip(before).map(|(_, n)| n).sum()
-    }
-
-    fn listed(&self, row: usize) -> impl Iterator<Item = (u64, u64)> {
-        let (values, counts): (&[i64], &[i64]) = match self {
-            Self::Listed { values, counts, .. } => (list_of(values, row), list_of(counts, row)),
-            Self::Same { .. } => (&[], &[]),
-        };
-        let whole = |number: &i64| u64::try_from(*number).unwrap_or(0);
-        values.iter().map(whole).zip(counts.iter().map(whole))
-    }
-}
-
-/// The numbers that a row lists; none where it has no list.
-pub(crate) fn list_of(lists: &ListArray, row: usize) -> &[i64] {
-    let ends = lists.value_offsets().get(row).zip(lists.value_offsets().get(row + 1));
-    let range = ends.and_then(|(from, to)| Some(usize::try_from(*from).ok()?..usize::try_from(*to).ok()?));
-    let numbers: &[i64] = lists.values().as_primitive::<Int64Type>().values();
-    range.filter(|_| lists.is_valid(row)).and_then(|range| numbers.get(range)).unwrap_or_default()
-}
-
 pub(crate) fn count(array: &Int64Array, row: usize) -> u64 {
     u64::try_from(array.value(row)).unwrap_or(0)
 }
@@ -522,18 +460,15 @@ impl<'a> Columns<'a> {
         Ok(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
     }
 
-    /// The values of operations: the column of this name where the rows are of events, or the lists of a rollup.
+    /// The values of operations: the column of this name where the rows are of events, or those that a rollup lists.
     pub(crate) fn values(&self, name: &'static str) -> Result<Values, StoreError> {
         let n = self.integers("n")?;
-        if self.0.column_by_name("values").is_none() {
-            return Ok(Values::Same { value: self.unsigned(name)?, n });
-        }
-        Ok(Values::Listed { values: self.lists("values")?, counts: self.lists("counts")?, without: n })
-    }
-
-    /// Lists of whole numbers.
-    pub(crate) fn lists(&self, name: &'static str) -> Result<ListArray, StoreError> {
-        Ok(self.column(name, &DataType::new_list(DataType::Int64, true))?.as_list::<i32>().clone())
+        Ok(match self.0.column_by_name("values") {
+            Some(packed) => {
+                Values::Packed { pairs: Pairs::unpacked(packed.as_binary_opt().ok_or(StoreError::Shape("values"))?)?, without: n }
+            }
+            None => Values::Same { value: self.unsigned(name)?, n },
+        })
     }
 
     pub(crate) fn numbers(&self, name: &'static str) -> Result<Float64Array, StoreError> {

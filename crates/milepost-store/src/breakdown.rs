@@ -1,10 +1,7 @@
 //! Operations, backends and categories of error: of a million names that somebody made up, the most frequent are told apart, and the
 //! others are counted together, while rows come in. So an answer has a size, whatever the events hold.
 
-use crate::{
-    StoreError,
-    answer::{Columns, in_order},
-};
+use crate::{StoreError, answer::Columns, values::in_order};
 use milepost_record::{BACKENDS_MAX, Breakdown, CATEGORIES_MAX, GROUPS_MAX, OTHERS};
 use std::{cmp::Reverse, collections::BTreeMap};
 

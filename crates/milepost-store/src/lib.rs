@@ -35,6 +35,7 @@ mod statements;
 mod store;
 mod tables;
 mod tombstones;
+mod values;
 mod views;
 
 pub use check::{Finding, check, refuse_newer_files, repair, verify};

@@ -2,11 +2,12 @@
 
 use crate::{
     StoreError,
-    answer::{Columns, count, in_order},
+    answer::{Columns, count},
     rolled::{DIMENSIONS, within_of},
+    values::{in_order, packed},
 };
 use datafusion::arrow::{
-    array::{Array, ArrayRef, Date32Array, Int64Array, Int64Builder, ListBuilder, StringArray, TimestampMicrosecondArray, new_null_array},
+    array::{Array, ArrayRef, BinaryArray, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array},
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     record_batch::RecordBatch,
 };
@@ -103,7 +104,7 @@ impl Packed {
         missing + self.rows.iter().filter(differs).count()
     }
 
-    /// The rows as they are written, under the key of their question.
+    /// The rows as files have them, under the key of their question.
     pub(crate) fn batch(&self, key: &str) -> Result<RecordBatch, StoreError> {
         let (schema, n) = (schema(), self.rows.len());
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -111,14 +112,7 @@ impl Packed {
         let times = |of: fn(&Row) -> i64| {
             Arc::new(TimestampMicrosecondArray::from_iter_values(self.rows.values().map(of)).with_timezone("UTC")) as ArrayRef
         };
-        let list = |of: fn(&(u64, u64)) -> u64| {
-            let mut list = ListBuilder::new(Int64Builder::new());
-            for row in self.rows.values() {
-                row.values.iter().for_each(|value| list.values().append_value(whole(of(value))));
-                list.append(!row.values.is_empty());
-            }
-            Arc::new(list.finish()) as ArrayRef
-        };
+        let values = self.rows.values().map(|row| (!row.values.is_empty()).then(|| packed(&row.values)));
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(std::iter::repeat_n(key, n))),
             Arc::new(self.rows.keys().map(|(date, _)| *date).collect::<Date32Array>()),
@@ -133,7 +127,7 @@ impl Packed {
                 false => new_null_array(&DataType::Int64, n),
             });
         }
-        columns.extend([times(|row| row.oldest), times(|row| row.newest), list(|(value, _)| *value), list(|(_, n)| *n)]);
+        columns.extend([times(|row| row.oldest), times(|row| row.newest), Arc::new(values.collect::<BinaryArray>())]);
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 }
@@ -143,10 +137,9 @@ pub(crate) fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let number = |name: &str| Field::new(name, DataType::Int64, true);
     let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
-    let list = |name: &str| Field::new_list(name, Field::new_list_field(DataType::Int64, true), true);
     let counts = ["n".to_owned()].into_iter().chain((0..LIMITS_MAX).map(within_of)).map(|name| number(&name));
     let told_apart = [text("key"), Field::new("date", DataType::Date32, true)].into_iter().chain(DIMENSIONS.iter().map(|name| text(name)));
-    let all = told_apart.chain(counts).chain([time("oldest"), time("newest"), list("values"), list("counts")]);
+    let all = told_apart.chain(counts).chain([time("oldest"), time("newest"), Field::new("values", DataType::Binary, true)]);
     Arc::new(Schema::new(all.collect::<Vec<_>>()))
 }
 

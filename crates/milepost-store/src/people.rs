@@ -5,7 +5,7 @@
 
 use crate::{
     StoreError,
-    answer::{Columns, count, date_of, day, list_of, time},
+    answer::{Columns, count, date_of, day, time},
     sql::{condition, date, in_span, of_filter, time as moment, until},
 };
 use datafusion::arrow::array::{Array, AsArray};
@@ -170,12 +170,15 @@ pub(crate) struct Activity(HashMap<String, Vec<i32>>);
 
 impl Activity {
     pub(crate) fn take(&mut self, columns: &Columns<'_>) -> Result<(), StoreError> {
-        let (user, days, last) = (columns.texts("group")?, columns.lists("values")?, columns.integers("last")?);
+        let (user, days, last) = (columns.texts("group")?, columns.values("value")?, columns.integers("last")?);
         let users = user.as_string::<i32>();
+        let mut of_row = Vec::new();
         for row in (0..columns.rows()).filter(|row| users.is_valid(*row)) {
             let last = if last.is_valid(row) { last.value(row) } else { i64::MAX };
-            let of_row = list_of(&days, row).iter().filter(|day| **day <= last);
-            let of_row = of_row.map(|day| i32::try_from(*day).map_err(|_| StoreError::Shape("days")));
+            of_row.clear();
+            days.add_to(&mut of_row, row);
+            let of_row = of_row.iter().map(|(day, _)| i32::try_from(*day).map_err(|_| StoreError::Shape("days")));
+            let of_row = of_row.filter(|day| day.as_ref().map_or(true, |day| i64::from(*day) <= last));
             match self.0.get_mut(users.value(row)) {
                 Some(known) => known.extend(of_row.collect::<Result<Vec<_>, _>>()?),
                 None => _ = self.0.insert(users.value(row).to_owned(), of_row.collect::<Result<_, _>>()?),

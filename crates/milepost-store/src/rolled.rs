@@ -9,7 +9,7 @@ use crate::{
     answer::{self, Columns, number_of},
     engine::Engine,
     lake::{self, in_table},
-    packed::schema,
+    packed::{Packed, schema},
     people::{BY_SOMEBODY, active_days},
     rollup_files::RollupFiles,
     rollups::{Kept, Rollups},
@@ -25,6 +25,7 @@ use datafusion::{
     },
     error::DataFusionError,
 };
+use futures::{StreamExt, TryStreamExt};
 use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::{Dimension, Kind, Limit, Question, Subject, Timestamp};
 use std::{
@@ -125,9 +126,12 @@ impl FromRollup {
         if !beside.is_empty() {
             let (engine, places) = (within.beside().await?, (0..self.limits.len()).collect::<Vec<_>>());
             for statement in beside {
-                for batch in engine.sql(&statement).await?.collect().await? {
-                    let batch = shaped(&self.question, &batch, &places)?;
-                    rows.push(if matches!(self.question.subject, Subject::Returns) { until(&batch, None)? } else { batch });
+                let found = engine.sql(&statement).await?.execute_stream().await?.map_err(StoreError::from);
+                if matches!(self.question.subject, Subject::Returns) {
+                    rows.extend(found.map(|batch| until(&batch?, None)).try_collect::<Vec<_>>().await?);
+                } else {
+                    let found = Packed::of(found, self.limits.len()).await?.ok_or(StoreError::Shape("rollup"))?;
+                    rows.push(shaped(&self.question, &found.batch(&self.kept.key)?, &places)?);
                 }
             }
         }
@@ -159,8 +163,7 @@ impl FromRollup {
         let (question, beside, limits) = (&self.question, self.rolled.beside, self.limits.iter().collect::<Vec<_>>());
         let (date, only) = (date(question), only(question));
         let not_cut = among(&date, "NOT IN", cut);
-        let counted =
-            |table: &str, condition: &str| part(question, &limits, table, condition, self.is_exact).map(|part| listed(&part, limits.len()));
+        let counted = |table: &str, condition: &str| part(question, &limits, table, condition, self.is_exact);
         let mut statements = Vec::new();
         if beside.has_live {
             let since = whenever(question).replacen("WHERE true", &format!("{}{not_cut}", spanned(question)), 1);
@@ -175,7 +178,7 @@ impl FromRollup {
         if beside.has_others && matches!(question.subject, Subject::Returns) {
             // Who comes back may do so with events of these kinds.
             let active = active_days(question);
-            statements.push(format!("SELECT \"user\" AS \"group\", make_array({DAY_NUMBER}) AS \"values\" FROM ({active})"));
+            statements.push(format!("SELECT \"user\" AS \"group\", {DAY_NUMBER} AS value, CAST(1 AS BIGINT) AS n FROM ({active})"));
         }
         Some(statements)
     }
@@ -185,10 +188,10 @@ impl FromRollup {
 const fn needed(question: &Question) -> &'static [&'static str] {
     match &question.subject {
         Subject::Misses { .. } => &["operation", "category", "n"],
-        Subject::Breakdown => &["operation", "backend", "ended", "category", "n", "values", "counts"],
+        Subject::Breakdown => &["operation", "backend", "ended", "category", "n", "values"],
         Subject::ErrorDays => &["date", "category", "n"],
-        Subject::Returns => &["group", "values"],
-        _ => &["group", "date", "ended", "n", "oldest", "newest", "values", "counts"],
+        Subject::Returns => &["group", "n", "values"],
+        _ => &["group", "date", "ended", "n", "oldest", "newest", "values"],
     }
 }
 
@@ -226,7 +229,7 @@ fn shaped(question: &Question, rows: &RecordBatch, places: &[usize]) -> Result<R
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// Rows with the last day of their lists that counts; all do where there is none.
+/// Rows with the last day among their values that counts; all do where there is none.
 fn until(rows: &RecordBatch, last: Option<i64>) -> Result<RecordBatch, StoreError> {
     let last: ArrayRef = Arc::new(repeat_n(last, rows.num_rows()).collect::<Int64Array>());
     let schema = rows.schema();
@@ -331,18 +334,6 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is
          FROM (SELECT {date} AS date, at, {group} AS \"group\", operation, backend, {ended} AS ended, {category} AS category,\n  \
          {value} AS value, raw FROM ({of_events})\n{kept})\nGROUP BY date{dimensions}, value"
     ))
-}
-
-/// Rows as a rollup has them: lists of values and how often each was, and `n` that have none.
-fn listed(rows: &str, limits: usize) -> String {
-    let (dimensions, within) = (dimensions(), (0..limits).map(|index| format!(", {}", within_of(index))).collect::<String>());
-    let list = |of: &str| format!("CASE WHEN value IS NOT NULL THEN make_array({of}) END");
-    format!(
-        "SELECT date{dimensions}, CASE WHEN value IS NULL THEN n ELSE 0 END AS n{within}, oldest, newest,\n  \
-         {} AS \"values\", {} AS counts\nFROM ({rows})",
-        list("value"),
-        list("n")
-    )
 }
 
 fn dimensions() -> String {

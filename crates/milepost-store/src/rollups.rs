@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
-//! DATA/store/rollups/*.parquet     rows: a key for each question, the day, what it tells apart, counts, first and last event, and as two
-//!                                  lists the values (durations, peaks, or days of a person) and how often each was
+//! DATA/store/rollups/*.parquet     rows: a key for each question, the day, what it tells apart, counts, first and last event, and packed
+//!                                  the values (durations, peaks, or days of a person) and how often each was
 //! ```
 //!
 //! A rollup is derived, and can be made anew at any time: so whatever is in doubt is dropped, and the events answer. Rollups hold for
@@ -36,7 +36,7 @@ use std::{
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The most questions that are kept.
 const KEPT_MAX: usize = 64;
 /// For how many days a question is kept that nobody asks any more.
