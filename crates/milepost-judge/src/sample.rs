@@ -15,7 +15,10 @@ use crate::{
 };
 use jiff::civil::Date;
 use milepost_record::{Breakdown, Operation, OperationDay, Outcome};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// No verdict from fewer events than this, whatever the test says.
 pub const EVENTS_MIN: u64 = 10;
@@ -189,6 +192,9 @@ fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
 
 /// Puts durations in order and counts each once. The sort is a stable one, which merges what is in order by pieces.
 fn in_order(durations: &mut Vec<(u64, u64)>) {
+    if durations.is_sorted_by(|(before, _), (after, _)| before < after) {
+        return;
+    }
     durations.sort_by_key(|(duration, _)| *duration);
     durations.dedup_by(|(duration, count), (kept, kept_count)| {
         let is_same = duration == kept;
@@ -205,9 +211,21 @@ fn merged(parts: &[&[(u64, u64)]]) -> Vec<(u64, u64)> {
         return parts.concat();
     }
     let (first, second) = parts.split_at(parts.len() / 2);
-    let mut all = merged(first);
-    all.extend(merged(second));
-    in_order(&mut all);
+    let (first, second) = (merged(first), merged(second));
+    let mut all = Vec::with_capacity(first.len() + second.len());
+    let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
+    while let (Some((a, n)), Some((b, m))) = (first.peek().copied(), second.peek().copied()) {
+        match a.cmp(&b) {
+            Ordering::Less => all.extend(first.next()),
+            Ordering::Greater => all.extend(second.next()),
+            Ordering::Equal => {
+                all.push((a, n + m));
+                first.next();
+                second.next();
+            }
+        }
+    }
+    all.extend(first.chain(second));
     all
 }
 
@@ -365,5 +383,21 @@ impl Total {
             reached += count;
             (reached >= rank).then_some(*duration as f64)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+
+    proptest! {
+        #[test]
+        fn merged_durations_are_those_of_all(parts in vec(vec((0_u64..40, 1_u64..5), 0..30), 0..9)) {
+            let mut all = parts.concat();
+            in_order(&mut all);
+            let parts: Vec<_> = parts.into_iter().map(|mut part| { in_order(&mut part); part }).collect();
+            prop_assert_eq!(merged(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()), all);
+        }
     }
 }
