@@ -68,10 +68,7 @@ fn main() {
             let since = Instant::now();
             let store = runtime.block_on(Store::open(&place.data, now)).expect("a store");
             let open = since.elapsed();
-            if first.is_none() {
-                first = Some((place.copied("first-day"), now));
-            }
-            let (first, first_now) = first.as_ref().expect("a first day");
+            let (first, first_now) = first.get_or_insert_with(|| (place.copied("first-day"), now));
             let [of_first, status] = in_turn([(first, *first_now), (&place, now)]);
             let status_kib = place.memory_of_status(now);
             println!(

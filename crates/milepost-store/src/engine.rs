@@ -42,7 +42,7 @@ const BESIDE: [Kind; 4] = [Kind::Operation, Kind::Note, Kind::Session, Kind::Int
 pub(crate) struct Stored {
     pub(crate) table: DeltaTable,
     /// How many events it has.
-    pub(crate) rows: u64,
+    rows: u64,
     /// How long its files are together.
     bytes: u64,
 }

@@ -1,4 +1,4 @@
-//! The store as its readers see it: the lake, and beside it what the spool took in since, as one table for each kind.
+//! The store as its readers see it: opened once, asked by question, by SQL or event by event.
 
 use crate::{
     answer::{self, Columns},
