@@ -18,11 +18,11 @@ pub const READINGS_DUE: f64 = 0.95;
 
 /// Judges memory on runs of readings, by their beginning. Readings of a run hang together too closely to count as draws, so
 /// a limit is met where a whole run of an hour and all other readings are within it, and missed by a single one that is not.
-pub(crate) fn judge_memory(context: Context<'_>, limit: Option<Quantity>, runs: &[Run]) -> Judgement {
+pub(crate) fn judge_memory(context: Context<'_>, limit: Option<Quantity>, runs: &[&Run]) -> Judgement {
     let goal = context.goal;
     let mut judgement = memory(context, limit, runs, |run| statistic(&goal.metric, run));
     let complete = || runs.iter().flat_map(|run| &run.samples).filter(|s| s.complete);
-    let newest_run = runs.iter().max_by_key(|run| run.samples.last().map(|s| s.at));
+    let newest_run = runs.iter().copied().max_by_key(|run| run.samples.last().map(|s| s.at));
     let value = match &goal.metric {
         Metric::Memory(MemoryStatistic::Peak) => complete().map(|s| s.bytes as f64).reduce(f64::max),
         metric => newest_run.and_then(|run| statistic(metric, run)),
@@ -31,7 +31,7 @@ pub(crate) fn judge_memory(context: Context<'_>, limit: Option<Quantity>, runs: 
     judgement.verdict = Verdict::NotProven;
     let observed = match &goal.metric {
         Metric::Memory(MemoryStatistic::Peak) => {
-            let verdicts: Vec<_> = runs.iter().map(observed).collect();
+            let verdicts: Vec<_> = runs.iter().copied().map(observed).collect();
             if verdicts.contains(&Ok(())) { Ok(()) } else { verdicts.into_iter().next_back().unwrap_or(Err(Reason::RunTooShort)) }
         }
         _ => newest_run.map_or(Err(Reason::RunTooShort), observed),
@@ -55,7 +55,7 @@ pub(crate) fn judge_memory(context: Context<'_>, limit: Option<Quantity>, runs: 
 }
 
 /// A judgement on runs of readings, with what is counted and left out of them, and a value in base units of the runs of each day.
-pub(crate) fn memory(context: Context<'_>, limit: Option<Quantity>, runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> Judgement {
+pub(crate) fn memory(context: Context<'_>, limit: Option<Quantity>, runs: &[&Run], value: impl Fn(&Run) -> Option<f64>) -> Judgement {
     let mut judgement = context.blank(limit);
     let complete = || runs.iter().flat_map(|run| &run.samples).filter(|s| s.complete);
     judgement.n = complete().count() as u64;
@@ -101,7 +101,7 @@ pub(crate) fn statistic(metric: &Metric, run: &Run) -> Option<f64> {
     }
 }
 
-fn memory_trend(context: Context<'_>, runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> Vec<TrendPoint> {
+fn memory_trend(context: Context<'_>, runs: &[&Run], value: impl Fn(&Run) -> Option<f64>) -> Vec<TrendPoint> {
     let mut days: BTreeMap<_, Vec<&Run>> = BTreeMap::new();
     for run in runs {
         if let Some(first) = run.samples.first() {
@@ -117,7 +117,7 @@ fn memory_trend(context: Context<'_>, runs: &[Run], value: impl Fn(&Run) -> Opti
 }
 
 /// Judges a measurement on its newest reading; where several parts of the product were measured, on the worst of their newest.
-pub(crate) fn judge_measurement(context: Context<'_>, limit: Option<Quantity>, readings: &[Reading]) -> Judgement {
+pub(crate) fn judge_measurement(context: Context<'_>, limit: Option<Quantity>, readings: &[&Reading]) -> Judgement {
     let goal = context.goal;
     let mut judgement = context.blank(limit);
     judgement.n = readings.len() as u64;

@@ -22,9 +22,9 @@ const DISPERSION_MAX: f64 = 2.0;
 
 /// Judges the newest month that is over, or the current one where it has enough already, on readings in the order of time; the
 /// newest reading of a month counts.
-pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, readings: &[Reading]) -> Judgement {
-    let months: BTreeMap<Date, Month> =
-        months(&context.criteria.calendar, readings).into_iter().filter(|month| month.end > context.from).map(|m| (m.first, m)).collect();
+pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, readings: &[&Reading]) -> Judgement {
+    let months = months(&context.criteria.calendar, readings.iter().copied()).into_iter();
+    let months: BTreeMap<Date, Month> = months.filter(|month| month.end > context.from).map(|month| (month.first, month)).collect();
     let mut judgement = context.blank(limit);
     judgement.n = months.len() as u64;
     judgement.newest_event = months.values().map(|month| month.read).max();
@@ -69,9 +69,9 @@ pub struct Month {
 }
 
 /// The months that readings in the order of time are about, in order.
-pub(crate) fn months(calendar: &TimeZone, readings: &[Reading]) -> Vec<Month> {
-    let newest: BTreeMap<Date, Month> =
-        readings.iter().filter_map(|reading| Month::of(calendar, reading)).map(|month| (month.first, month)).collect();
+pub(crate) fn months<'a>(calendar: &TimeZone, readings: impl IntoIterator<Item = &'a Reading>) -> Vec<Month> {
+    let months = readings.into_iter().filter_map(|reading| Month::of(calendar, reading));
+    let newest: BTreeMap<Date, Month> = months.map(|month| (month.first, month)).collect();
     newest.into_values().collect()
 }
 

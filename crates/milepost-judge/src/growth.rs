@@ -140,7 +140,7 @@ fn of_goal(context: Context<'_>, judgement: &Judgement, evidence: &Evidence) -> 
     };
     match evidence {
         Evidence::Operations(groups) => {
-            let days = sample::by_day(&pooled(goal, groups, |days| days.sort_by_key(|day| day.date)));
+            let days = sample::by_day(&pooled(goal, groups, |days| days.sort_by_key(|day| day.date)), &goal.metric);
             let counted = |(date, total): &(Date, Total)| Day {
                 date: *date,
                 counts: total.counts(&goal.metric, goal.failures),

@@ -213,10 +213,10 @@ pub(crate) fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> P
     PartResult { judgement, definition: context.goal.metric.definition(), groups }
 }
 
-type Rule<T> = fn(Context<'_>, Option<Quantity>, &[T]) -> Judgement;
+type Rule<T> = fn(Context<'_>, Option<Quantity>, &[&T]) -> Judgement;
 
 /// Judges each group, and the goal as the conjunction of those that count; `sort` puts the evidence of several groups in order.
-fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>, sort: fn(&mut Vec<T>)) -> (Judgement, Vec<GroupResult>) {
+fn by_group<T>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>, sort: fn(&mut [&T])) -> (Judgement, Vec<GroupResult>) {
     let goal = context.goal;
     let Some(dimension) = &goal.for_each else {
         return (rule(context, goal.limit, &pooled(goal, evidence, sort)), Vec::new());
@@ -233,7 +233,9 @@ fn by_group<T: Clone>(context: Context<'_>, evidence: &Groups<T>, rule: Rule<T>,
     let mut groups: Vec<_> = evidence
         .groups
         .iter()
-        .map(|(name, of_group)| result(name.as_deref(), rule(context, goal.limit_of(name.as_deref()), of_group)))
+        .map(|(name, of_group)| {
+            result(name.as_deref(), rule(context, goal.limit_of(name.as_deref()), &of_group.iter().collect::<Vec<_>>()))
+        })
         .collect();
     for name in &named {
         if !evidence.groups.contains_key(&Some((*name).to_owned())) {
@@ -280,10 +282,10 @@ fn is_judged(named: &[&str], name: Option<&str>) -> bool {
 }
 
 /// The evidence of all groups that are judged, as one; of all there is where the goal has no groups.
-pub(crate) fn pooled<T: Clone>(goal: &Goal, evidence: &Groups<T>, sort: fn(&mut Vec<T>)) -> Vec<T> {
+pub(crate) fn pooled<'a, T>(goal: &Goal, evidence: &'a Groups<T>, sort: fn(&mut [&T])) -> Vec<&'a T> {
     let named = if goal.for_each.is_some() { goal.named_groups() } else { Vec::new() };
     let of_groups = evidence.groups.iter().filter(|(name, _)| is_judged(&named, name.as_deref()));
-    let mut pooled: Vec<T> = of_groups.flat_map(|(_, of_group)| of_group.iter().cloned()).collect();
+    let mut pooled: Vec<_> = of_groups.flat_map(|(_, of_group)| of_group).collect();
     sort(&mut pooled);
     pooled
 }

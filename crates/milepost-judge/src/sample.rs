@@ -15,10 +15,7 @@ use crate::{
 };
 use jiff::civil::Date;
 use milepost_record::{Breakdown, Operation, OperationDay, Outcome};
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No verdict from fewer events than this, whatever the test says.
 pub const EVENTS_MIN: u64 = 10;
@@ -66,9 +63,9 @@ impl Standing {
 }
 
 /// Judges a latency or a success rate on the operations of some days, in order; several entries may be of one day.
-pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, days: &[OperationDay]) -> Judgement {
+pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, days: &[&OperationDay]) -> Judgement {
     let goal = context.goal;
-    let by_day = by_day(days);
+    let by_day = by_day(days, &goal.metric);
     let alpha = context.criterion.alpha;
     let rate = goal_rate(&goal.metric, limit);
     let mut judgement = context.blank(limit);
@@ -80,7 +77,8 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     }
     let newest = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
     let by_day = &by_day[by_day.partition_point(|(date, _)| judgement.fell_back.is_some_and(|fell| *date <= fell))..];
-    let total = Total::sum(by_day.iter().map(|(_, total)| total));
+    let totals = || by_day.iter().map(|(_, total)| total);
+    let (total, durations) = (Total::sum(totals()), ByDay::of(totals()));
     let counts = total.counts(&goal.metric, goal.failures);
     judgement.n = counts.n();
     judgement.newest_event = newest;
@@ -89,7 +87,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
         return context.finish(judgement, limit);
     }
     (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
-    let standing = Standing::of_operations(context, counts, |rank| total.value_at(rank));
+    let standing = Standing::of_operations(context, counts, |rank| durations.value_at(rank));
     (judgement.estimate, judgement.interval) = (standing.estimate, standing.interval);
     if matches!(goal.metric, Metric::Latency(_)) {
         let failures = match goal.failures {
@@ -97,12 +95,12 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
             Failures::Exclude => Failures::Slow,
         };
         let other = total.counts(&goal.metric, failures);
-        let estimate = total.estimate(&goal.metric, failures).map(|v| context.shown(v));
+        let estimate = total.estimate_of(&goal.metric, failures, |rank| durations.value_at(rank)).map(|v| context.shown(v));
         judgement.other_convention = Some(Convention { failures, estimate, n: other.n(), successes: other.successes });
     }
     if let Metric::Latency(q) | Metric::PeakMemory(q) = &goal.metric {
         // Of those that have a value: other tools know of no failures.
-        let value = quantile::interpolated(total.measured(), *q, |rank| total.value_at(rank));
+        let value = quantile::interpolated(total.measured(), *q, |rank| durations.value_at(rank));
         let beside = |value| Context::beside(Beside::Interpolated, goal.unit(), Some(value), None);
         judgement.beside.extend(value.map(beside));
     }
@@ -175,9 +173,14 @@ pub(crate) const fn guard(n: u64, days: usize) -> Option<(Reason, u64)> {
     }
 }
 
-/// The operations of each day, of which there may be several entries.
-pub(crate) fn by_day(days: &[OperationDay]) -> Vec<(Date, Total)> {
-    days.chunk_by(|a, b| a.date == b.date).filter_map(|of_day| Some((of_day.first()?.date, Total::of(of_day)))).collect()
+/// The operations of each day, of which there may be several entries. Durations are there only where the metric is about them.
+pub(crate) fn by_day(days: &[&OperationDay], metric: &Metric) -> Vec<(Date, Total)> {
+    let is_quantile = matches!(metric, Metric::Latency(_) | Metric::PeakMemory(_));
+    let total = |days: &[&OperationDay]| {
+        let days = days.iter().copied();
+        if is_quantile { Total::of(days) } else { Total::counted(days) }
+    };
+    days.chunk_by(|a, b| a.date == b.date).filter_map(|of_day| Some((of_day.first()?.date, total(of_day)))).collect()
 }
 
 fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
@@ -205,28 +208,46 @@ fn in_order(durations: &mut Vec<(u64, u64)>) {
     });
 }
 
-/// All durations of several that are in order: half with half, since those of many days are the same.
-fn merged(parts: &[&[(u64, u64)]]) -> Vec<(u64, u64)> {
-    if let [] | [_] = parts {
-        return parts.concat();
+/// The durations of several days, each with how many of its day are not longer: a rank is looked up in all of them, since merging them takes
+/// longer than all else that is judged.
+struct ByDay(Vec<Vec<(u64, u64)>>);
+
+impl ByDay {
+    fn of<'a>(days: impl Iterator<Item = &'a Total>) -> Self {
+        let summed = |total: &Total| {
+            let mut reached = 0;
+            let sum = |(duration, n): &(u64, u64)| {
+                reached += n;
+                (*duration, reached)
+            };
+            total.durations.iter().map(sum).collect()
+        };
+        Self(days.map(summed).collect())
     }
-    let (first, second) = parts.split_at(parts.len() / 2);
-    let (first, second) = (merged(first), merged(second));
-    let mut all = Vec::with_capacity(first.len() + second.len());
-    let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
-    while let (Some((a, n)), Some((b, m))) = (first.peek().copied(), second.peek().copied()) {
-        match a.cmp(&b) {
-            Ordering::Less => all.extend(first.next()),
-            Ordering::Greater => all.extend(second.next()),
-            Ordering::Equal => {
-                all.push((a, n + m));
-                first.next();
-                second.next();
-            }
+
+    /// As [`Total::value_at`].
+    fn value_at(&self, rank: u64) -> Option<f64> {
+        let ends = |day: &Vec<(u64, u64)>| Some((day.first()?.0, *day.last()?));
+        let (mut low, mut high, mut all) = (u64::MAX, 0, 0);
+        for (first, (last, n)) in self.0.iter().filter_map(ends) {
+            (low, high, all) = (low.min(first), high.max(last), all + n);
         }
+        if low > high || rank > all {
+            return None;
+        }
+        // The least that is not shorter than as many as the rank says.
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.reached(middle) >= rank { high = middle } else { low = middle + 1 }
+        }
+        Some(low as f64)
     }
-    all.extend(first.chain(second));
-    all
+
+    /// How many are not longer.
+    fn reached(&self, duration: u64) -> u64 {
+        let of_day = |day: &Vec<(u64, u64)>| Some(day.get(day.partition_point(|(d, _)| *d <= duration).checked_sub(1)?)?.1);
+        self.0.iter().filter_map(of_day).sum()
+    }
 }
 
 /// Operations added up: those of several days, or those of a fixed sample.
@@ -244,7 +265,14 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    pub(crate) fn of<'a>(days: impl IntoIterator<Item = &'a OperationDay>) -> Self {
+    pub(crate) fn of<'a>(days: impl IntoIterator<Item = &'a OperationDay> + Clone) -> Self {
+        let mut durations = Vec::new();
+        days.clone().into_iter().for_each(|day| durations.extend_from_slice(&day.durations));
+        Self { durations, ..Self::counted(days) }.in_order()
+    }
+
+    /// Without the durations.
+    fn counted<'a>(days: impl IntoIterator<Item = &'a OperationDay>) -> Self {
         let mut total = Self::default();
         for day in days {
             total.ok += day.ok;
@@ -254,13 +282,13 @@ impl Total {
             total.dry_runs += day.dry_runs;
             total.unmeasured += day.unmeasured;
             total.within += day.within;
-            total.durations.extend(&day.durations);
         }
-        total.in_order()
+        total
     }
 
+    /// Without the durations.
     fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
-        let (mut total, mut durations) = (Self::default(), Vec::new());
+        let mut total = Self::default();
         for part in parts {
             total.ok += part.ok;
             total.failed += part.failed;
@@ -269,9 +297,8 @@ impl Total {
             total.dry_runs += part.dry_runs;
             total.unmeasured += part.unmeasured;
             total.within += part.within;
-            durations.push(part.durations.as_slice());
         }
-        Self { durations: merged(&durations), ..total }
+        total
     }
 
     /// Those of some operations and backends. No limit is asked about.
@@ -368,9 +395,13 @@ impl Total {
 
     /// In base units; `None` where there is nothing, or where the quantile is a failure.
     pub(crate) fn estimate(&self, metric: &Metric, failures: Failures) -> Option<f64> {
+        self.estimate_of(metric, failures, |rank| self.value_at(rank))
+    }
+
+    fn estimate_of(&self, metric: &Metric, failures: Failures, value_at: impl Fn(u64) -> Option<f64>) -> Option<f64> {
         let counts = self.counts(metric, failures);
         match metric {
-            Metric::Latency(q) | Metric::PeakMemory(q) => self.value_at(quantile::rank(counts.n(), *q)?),
+            Metric::Latency(q) | Metric::PeakMemory(q) => value_at(quantile::rank(counts.n(), *q)?),
             _ if counts.n() == 0 => None,
             _ => Some(counts.successes as f64 / counts.n() as f64),
         }
@@ -393,11 +424,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merged_durations_are_those_of_all(parts in vec(vec((0_u64..40, 1_u64..5), 0..30), 0..9)) {
-            let mut all = parts.concat();
-            in_order(&mut all);
-            let parts: Vec<_> = parts.into_iter().map(|mut part| { in_order(&mut part); part }).collect();
-            prop_assert_eq!(merged(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()), all);
+        fn a_rank_among_days_is_that_among_all_of_them(days in vec(vec((any::<u64>(), 1_u64..5), 0..30), 0..9), few in vec(vec((0_u64..40, 1_u64..5), 0..30), 0..9)) {
+            for days in [days, few] {
+                let all = Total { durations: days.concat(), ..Total::default() }.in_order();
+                let days: Vec<_> = days.into_iter().map(|durations| Total { durations, ..Total::default() }.in_order()).collect();
+                let by_day = ByDay::of(days.iter());
+                for rank in 0..all.durations.iter().map(|(_, n)| n).sum::<u64>() + 2 {
+                    prop_assert_eq!(by_day.value_at(rank), all.value_at(rank), "rank {}", rank);
+                }
+            }
         }
     }
 }

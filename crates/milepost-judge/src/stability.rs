@@ -32,12 +32,13 @@ const GROWTH_SHARE: f64 = 0.05;
 const LEVEL: f64 = 0.01;
 
 /// Judges the spread or the growth of memory on the newest run that is long and whole enough.
-pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, runs: &[Run]) -> Judgement {
+pub(crate) fn judge(context: Context<'_>, limit: Option<Quantity>, runs: &[&Run]) -> Judgement {
     let is_of_growth = context.goal.metric == Metric::Memory(MemoryStatistic::Slope);
     let value = |series: &Series| if is_of_growth { series.growth() } else { series.spread() };
     let mut judgement = memory(context, limit, runs, |run| value(&Series::of(run)));
     let by_end = |run: &&Run| run.samples.last().map(|sample| sample.at);
-    let newest = runs.iter().filter(|run| whole(run).is_ok()).max_by_key(by_end).or_else(|| runs.iter().max_by_key(by_end));
+    let runs = || runs.iter().copied();
+    let newest = runs().filter(|run| whole(run).is_ok()).max_by_key(by_end).or_else(|| runs().max_by_key(by_end));
     let Some(run) = newest else { return context.finish(judgement, limit) };
     let series = Series::of(run);
     judgement.estimate = value(&series).map(|v| context.shown(v));

@@ -74,7 +74,12 @@ impl Pairs {
 }
 
 fn number(bytes: &[u8]) -> Result<(u64, &[u8]), StoreError> {
-    u64::decode_var(bytes).and_then(|(number, length)| Some((number, bytes.get(length..)?))).ok_or(StoreError::Shape("values"))
+    // Most are how often a value was: once.
+    if let [byte @ ..0x80, rest @ ..] = bytes {
+        return Ok((u64::from(*byte), rest));
+    }
+    let number = u64::decode_var(bytes).and_then(|(number, length)| Some((number, bytes.get(length..)?)));
+    number.ok_or_else(|| StoreError::Shape("values"))
 }
 
 /// What was measured in the operations that a row counts: of events they all have the same value, or none; a rollup lists its values.
