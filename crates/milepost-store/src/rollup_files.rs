@@ -7,6 +7,7 @@ use crate::{
     packed::{Packed, schema},
     rollups::RollupFile,
 };
+use bytes::Bytes;
 use datafusion::{
     arrow::{
         array::{AsArray, BooleanArray},
@@ -16,10 +17,13 @@ use datafusion::{
     parquet::{
         arrow::{
             ArrowWriter, ProjectionMask,
-            arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter},
+            arrow_reader::{
+                ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+                RowFilter,
+            },
         },
         errors::ParquetError,
-        file::{metadata::PageIndexPolicy, statistics::Statistics},
+        file::{metadata::PageIndexPolicy, reader::ChunkReader, statistics::Statistics},
     },
 };
 use jiff::civil::Date;
@@ -35,6 +39,8 @@ use std::{
 const PAGE_ROWS: usize = 128;
 /// In a file of more rows it is looked up where the pages begin.
 const UNPAGED_ROWS: i64 = 4096;
+/// A file of at most so many bytes is read at once, as asking the disk for each page takes longer; the unit tests see both ways.
+const AT_ONCE_BYTES: u64 = if cfg!(test) { 16 * 1024 } else { 4 * 1024 * 1024 };
 
 /// A file of rows that is being written.
 pub(crate) struct NewFile {
@@ -78,18 +84,32 @@ impl NewFile {
 
 /// Files of rows that are read.
 #[derive(Debug)]
-pub(crate) struct RollupFiles(Vec<(PathBuf, ArrowReaderMetadata)>);
+pub(crate) struct RollupFiles(Vec<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    source: Source,
+    metadata: ArrowReaderMetadata,
+}
+
+/// Where the pages of a file come from.
+#[derive(Debug)]
+enum Source {
+    Memory(Bytes),
+    Disk(PathBuf),
+}
 
 impl RollupFiles {
     pub(crate) fn open(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, StoreError> {
         let opened = |path: PathBuf| {
             let file = File::open(&path).map_err(failed("open", &path))?;
-            let load = |pages| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new().with_offset_index_policy(pages));
-            let mut of_file = load(PageIndexPolicy::Skip).map_err(in_parquet)?;
-            if of_file.metadata().file_metadata().num_rows() > UNPAGED_ROWS {
-                of_file = load(PageIndexPolicy::Optional).map_err(in_parquet)?;
-            }
-            Ok((path, of_file))
+            let length = file.metadata().map_err(failed("open", &path))?.len();
+            Ok(if length <= AT_ONCE_BYTES {
+                let bytes = Bytes::from(fs::read(&path).map_err(failed("read", &path))?);
+                Opened { metadata: metadata(&bytes)?, source: Source::Memory(bytes) }
+            } else {
+                Opened { metadata: metadata(&file)?, source: Source::Disk(path) }
+            })
         };
         Ok(Self(paths.into_iter().map(opened).collect::<Result<_, StoreError>>()?))
     }
@@ -103,27 +123,46 @@ impl RollupFiles {
     ) -> Result<impl Iterator<Item = Result<RecordBatch, StoreError>>, StoreError> {
         let days = days.map(|days| Ok::<_, StoreError>(number_of(*days.start())?..=number_of(*days.end())?)).transpose()?;
         let mut readers = Vec::new();
-        for (path, of_file) in &self.0 {
-            let groups = groups(of_file, key)?;
+        for Opened { source, metadata } in &self.0 {
+            let groups = groups(metadata, key)?;
             if groups.is_empty() {
                 continue;
             }
-            // Each reader has a place in the file of its own.
-            let file = File::open(path).map_err(failed("open", path))?;
-            let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, of_file.clone()).with_row_groups(groups);
-            let of = |names: &[&str]| ProjectionMask::columns(reader.parquet_schema(), names.iter().copied());
-            let (wanted, date) = (of(columns), of(&["date"]));
-            if let Some(days) = days.clone() {
-                let is_within = move |rows: RecordBatch| {
-                    let dates = rows.column(0).as_primitive::<Date32Type>();
-                    Ok(dates.iter().map(|date| date.map(|date| days.contains(&date))).collect::<BooleanArray>())
-                };
-                reader = reader.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(date, is_within))]));
-            }
-            readers.push(reader.with_projection(wanted).build().map_err(in_parquet)?);
+            readers.push(match source {
+                Source::Memory(bytes) => reader(bytes.clone(), metadata, groups, days.clone(), columns)?,
+                // Each reader has a place in the file of its own.
+                Source::Disk(path) => reader(File::open(path).map_err(failed("open", path))?, metadata, groups, days.clone(), columns)?,
+            });
         }
         Ok(readers.into_iter().flatten().map(|rows| Ok(rows?)))
     }
+}
+
+fn metadata(of: &impl ChunkReader) -> Result<ArrowReaderMetadata, StoreError> {
+    let load = |pages| ArrowReaderMetadata::load(of, ArrowReaderOptions::new().with_offset_index_policy(pages)).map_err(in_parquet);
+    let metadata = load(PageIndexPolicy::Skip)?;
+    let is_paged = metadata.metadata().file_metadata().num_rows() > UNPAGED_ROWS;
+    if is_paged { load(PageIndexPolicy::Optional) } else { Ok(metadata) }
+}
+
+fn reader(
+    of: impl ChunkReader + 'static,
+    metadata: &ArrowReaderMetadata,
+    groups: Vec<usize>,
+    days: Option<RangeInclusive<i32>>,
+    columns: &[&str],
+) -> Result<ParquetRecordBatchReader, StoreError> {
+    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(of, metadata.clone()).with_row_groups(groups);
+    let of = |names: &[&str]| ProjectionMask::columns(reader.parquet_schema(), names.iter().copied());
+    let (wanted, date) = (of(columns), of(&["date"]));
+    if let Some(days) = days {
+        let is_within = move |rows: RecordBatch| {
+            let dates = rows.column(0).as_primitive::<Date32Type>();
+            Ok(dates.iter().map(|date| date.map(|date| days.contains(&date))).collect::<BooleanArray>())
+        };
+        reader = reader.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(date, is_within))]));
+    }
+    reader.with_projection(wanted).build().map_err(in_parquet)
 }
 
 /// The row groups of a file that have the rows of a question. The key is the first column, and the same in all rows of a group.
