@@ -14,7 +14,7 @@ use crate::{
     scorecard::{Beside, Budget, Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
 use jiff::civil::Date;
-use milepost_record::{Breakdown, Operation, OperationDay, Outcome};
+use milepost_record::{Breakdown, Operation, OperationDay, Outcome, each_once};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No verdict from fewer events than this, whatever the test says.
@@ -193,21 +193,6 @@ fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
     by_day.iter().filter_map(point).collect()
 }
 
-/// Puts durations in order and counts each once. The sort is a stable one, which merges what is in order by pieces.
-fn in_order(durations: &mut Vec<(u64, u64)>) {
-    if durations.is_sorted_by(|(before, _), (after, _)| before < after) {
-        return;
-    }
-    durations.sort_by_key(|(duration, _)| *duration);
-    durations.dedup_by(|(duration, count), (kept, kept_count)| {
-        let is_same = duration == kept;
-        if is_same {
-            *kept_count += *count;
-        }
-        is_same
-    });
-}
-
 /// The durations of several days, each with how many of its day are not longer: a rank is looked up in all of them, since merging them takes
 /// longer than all else that is judged.
 struct ByDay(Vec<Vec<(u64, u64)>>);
@@ -317,7 +302,7 @@ impl Total {
     }
 
     fn in_order(mut self) -> Self {
-        in_order(&mut self.durations);
+        each_once(&mut self.durations);
         self
     }
 

@@ -370,6 +370,22 @@ pub struct OperationDay {
     pub durations: Vec<(u64, u64)>,
 }
 
+/// Puts values in order, each once with how many there are of it: as [`OperationDay::durations`] are.
+pub fn each_once(values: &mut Vec<(u64, u64)>) {
+    if values.is_sorted_by(|(before, _), (after, _)| before < after) {
+        return;
+    }
+    // A stable sort merges what is in order by pieces.
+    values.sort_by_key(|(value, _)| *value);
+    values.dedup_by(|(value, n), (kept, of_kept)| {
+        let is_same = value == kept;
+        if is_same {
+            *of_kept = of_kept.saturating_add(*n);
+        }
+        is_same
+    });
+}
+
 /// Operations of one name that failed for one category of reason, or were beyond the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Miss {

@@ -5,7 +5,7 @@ use crate::{
     breakdown::Cells,
     events::{events, trees},
     people,
-    values::{Pairs, Values, in_order},
+    values::{Pairs, Values},
 };
 use datafusion::{
     arrow::{
@@ -19,7 +19,7 @@ use datafusion::{
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
     ERROR_DAYS_MAX, ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, MISSES_MAX, Measure, MemorySample, MemoryTree, Miss,
-    OperationDay, Question, Reading, Run, Subject, Timestamp, Understood,
+    OperationDay, Question, Reading, Run, Subject, Timestamp, Understood, each_once,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -28,14 +28,15 @@ fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreErr
     let batches: Vec<Columns<'_>> = batches.iter().map(Columns).collect();
     Ok(match &question.subject {
         // These are taken in row by row.
-        Subject::Operations { .. } | Subject::PeakMemory { .. } | Subject::Breakdown => return Err(StoreError::Shape("rows")),
+        Subject::Operations { .. } | Subject::PeakMemory { .. } | Subject::Breakdown | Subject::Sessions => {
+            return Err(StoreError::Shape("rows"));
+        }
         Subject::Misses { .. } => Evidence::Misses(misses(&batches)?),
         Subject::Memory => Evidence::Memory(limited(memory(&batches)?, |runs| runs.iter().map(|r| r.samples.len() as u64).sum())),
         Subject::MemoryTrees => Evidence::MemoryTrees(memory_trees(&batches)?),
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
         Subject::ErrorDays => Evidence::ErrorDays(error_days(&batches)?),
         Subject::Failures => Evidence::Failures(failures(&batches)?),
-        Subject::Sessions => Evidence::Sessions(people::sessions(&batches)?),
         Subject::FirstSessions => Evidence::FirstSessions(people::first_sessions(&batches)?),
         Subject::Interactions => Evidence::Interactions(understood(&batches)?),
         Subject::Returns => Evidence::Returns(people::returns(&batches)?),
@@ -74,6 +75,7 @@ pub(crate) enum Taking {
     Operations { value: &'static str, within: Option<String>, days: Days },
     Breakdown(Box<Cells>),
     Activity(people::Activity),
+    Busy(people::Busy),
     Counts { question: Box<Question>, counts: Counts },
     Whole { question: Box<Question>, batches: Vec<RecordBatch> },
 }
@@ -89,6 +91,7 @@ impl Taking {
             Subject::Operations { .. } => Self::Operations { value: "duration_us", within, days: Days::default() },
             Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", within, days: Days::default() },
             Subject::Breakdown => Self::Breakdown(Box::default()),
+            Subject::Sessions => Self::Busy(people::Busy::default()),
             _ => Self::Whole { question: Box::new(question.clone()), batches: Vec::new() },
         }
     }
@@ -98,6 +101,7 @@ impl Taking {
             Self::Operations { value, within, days } => days.take(&Columns(batch), value, within.as_deref()),
             Self::Breakdown(cells) => cells.take(&Columns(batch)),
             Self::Activity(activity) => activity.take(&Columns(batch)),
+            Self::Busy(busy) => busy.take(&Columns(batch)),
             Self::Counts { question, counts } => counts.take(&Columns(batch), &question.subject),
             Self::Whole { batches, .. } => {
                 batches.push(batch.clone());
@@ -111,6 +115,7 @@ impl Taking {
             Self::Operations { days, .. } => Evidence::Operations(days.all()),
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
             Self::Activity(activity) => Evidence::Returns(activity.returns()?),
+            Self::Busy(busy) => Evidence::Sessions(busy.sessions()),
             Self::Counts { question, counts } => counts.evidence(&question.subject)?,
             Self::Whole { question, batches } => of(&question, &batches)?,
         })
@@ -185,7 +190,7 @@ impl Days {
     }
 
     fn all(mut self) -> Groups<OperationDay> {
-        self.groups.values_mut().flatten().for_each(|day| in_order(&mut day.durations));
+        self.groups.values_mut().flatten().for_each(|day| each_once(&mut day.durations));
         self.folded += keep_largest(&mut self.groups, operations_of);
         Groups { groups: self.groups, folded: self.folded }
     }

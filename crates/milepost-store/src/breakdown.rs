@@ -1,8 +1,8 @@
 //! Operations, backends and categories of error: of a million names that somebody made up, the most frequent are told apart, and the
 //! others are counted together, while rows come in. So an answer has a size, whatever the events hold.
 
-use crate::{StoreError, answer::Columns, values::in_order};
-use milepost_record::{BACKENDS_MAX, Breakdown, CATEGORIES_MAX, GROUPS_MAX, OTHERS};
+use crate::{StoreError, answer::Columns};
+use milepost_record::{BACKENDS_MAX, Breakdown, CATEGORIES_MAX, GROUPS_MAX, OTHERS, each_once};
 use std::{cmp::Reverse, collections::BTreeMap};
 
 /// What was taken in so far, of rows by operation, backend, how it ended, category and duration: what has an end is complete, and
@@ -71,7 +71,7 @@ impl Cells {
 
     fn end_backend(&mut self) {
         if let Some(complete) = self.backends.last_mut() {
-            in_order(&mut complete.durations);
+            each_once(&mut complete.durations);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     StoreError,
     answer::{Columns, count},
     rolled::{DIMENSIONS, within_of},
-    values::{in_order, packed},
+    values::packed,
 };
 use datafusion::arrow::{
     array::{Array, ArrayRef, BinaryArray, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array},
@@ -12,6 +12,7 @@ use datafusion::arrow::{
     record_batch::RecordBatch,
 };
 use futures::{Stream, StreamExt};
+use milepost_record::each_once;
 use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 /// The most limits that the rows of one rollup count.
@@ -89,7 +90,7 @@ impl Packed {
     }
 
     fn put_in_order(&mut self) -> usize {
-        self.rows.values_mut().for_each(|row| in_order(&mut row.values));
+        self.rows.values_mut().for_each(|row| each_once(&mut row.values));
         self.rows.len() + self.rows.values().map(|row| row.values.len()).sum::<usize>()
     }
 

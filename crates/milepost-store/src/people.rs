@@ -14,46 +14,113 @@ use std::collections::{BTreeMap, HashMap};
 
 const ATTEMPTED: &str = "\"user\" IS NOT NULL AND outcome <> 'cancelled' AND dry_run IS NOT TRUE";
 
-/// One row: how many sessions there were, and what was attempted in them.
+/// A row for each start of a session and for each operation that was attempted, in no particular order.
 pub(crate) fn sessions_sql(question: &Question) -> String {
     let condition = condition(question);
-    let silence = SILENCE_MAX.as_secs();
     format!(
-        "WITH steps AS (\n\
-         SELECT \"user\", at AS began, at, true AS is_start, false AS ok FROM sessions\n{condition}\n  AND \"user\" IS NOT NULL\n\
+        "SELECT \"user\", at AS began, at, true AS is_start, false AS ok FROM sessions\n{condition}{BY_SOMEBODY}\n\
          UNION ALL\n\
-         SELECT \"user\", {BEGAN} AS began, at, false AS is_start, outcome = 'ok' AS ok FROM operations\n{condition}\n  AND {ATTEMPTED}),\n\
-         ordered AS (\n\
-         SELECT *, lag(at) OVER (PARTITION BY \"user\" ORDER BY began, at) AS before FROM steps),\n\
-         by_user AS (\n\
-         SELECT \"user\", bool_or(is_start) AS has_start, count(*) FILTER (WHERE NOT is_start) AS attempted,\n       \
-         count(*) FILTER (WHERE ok) AS succeeded,\n       \
-         count(*) FILTER (WHERE is_start OR before IS NULL OR began > before + INTERVAL '{silence} seconds') AS sessions\n\
-         FROM ordered GROUP BY 1)\n\
-         SELECT count(*) AS users, count(*) FILTER (WHERE NOT has_start) AS without_start,\n       \
-         CAST(sum(sessions) AS BIGINT) AS sessions, CAST(sum(attempted) AS BIGINT) AS attempted, CAST(sum(succeeded) AS BIGINT) AS succeeded\n\
-         FROM by_user"
+         SELECT \"user\", {BEGAN} AS began, at, false AS is_start, outcome = 'ok' AS ok FROM operations\n{condition}\n  AND {ATTEMPTED}"
     )
 }
 
 /// When an operation began: what has no duration began when it ended.
 const BEGAN: &str = "arrow_cast(CAST(at AS BIGINT) - CAST(coalesce(duration_us, 0) AS BIGINT), 'Timestamp(Microsecond, Some(\"UTC\"))')";
 
-pub(crate) fn sessions(batches: &[Columns<'_>]) -> Result<Sessions, StoreError> {
-    let mut found = Sessions::default();
-    for columns in batches {
-        let of = |name| columns.integers(name);
-        let (users, without_start) = (of("users")?, of("without_start")?);
-        let (sessions, attempted, succeeded) = (of("sessions")?, of("attempted")?, of("succeeded")?);
-        for row in 0..columns.rows() {
-            found.users += count(&users, row);
-            found.users_without_start += count(&without_start, row);
-            found.sessions += count(&sessions, row);
-            found.attempted += count(&attempted, row);
-            found.succeeded += count(&succeeded, row);
+/// The sessions of people, of rows that come in any order. Of each person it is kept when they were busy, so memory grows with their
+/// sessions, not with what they did in them; and nothing has to be sorted.
+#[derive(Default)]
+pub(crate) struct Busy(HashMap<String, Person>);
+
+/// What somebody did; times are in microseconds since 1970.
+#[derive(Default)]
+struct Person {
+    attempted: u64,
+    succeeded: u64,
+    /// When a session began, as they said.
+    starts: Vec<i64>,
+    /// From when to when there was no silence; two of these may yet prove to be one.
+    busy: Vec<(i64, i64)>,
+    /// How many of these there were when they were last put in order.
+    in_order: usize,
+}
+
+const SILENCE_US: i64 = SILENCE_MAX.as_micros() as i64;
+/// So many times of somebody are not worth being put in order.
+const FEW: usize = 16;
+
+impl Busy {
+    pub(crate) fn take(&mut self, columns: &Columns<'_>) -> Result<(), StoreError> {
+        let (user, began, at) = (columns.texts("user")?, columns.times("began")?, columns.times("at")?);
+        let (is_start, ok) = (columns.booleans("is_start")?, columns.booleans("ok")?);
+        let users = user.as_string::<i32>();
+        for row in (0..columns.rows()).filter(|row| users.is_valid(*row)) {
+            let person = match self.0.get_mut(users.value(row)) {
+                Some(person) => person,
+                None => self.0.entry(users.value(row).to_owned()).or_default(),
+            };
+            if is_start.value(row) {
+                person.starts.push(at.value(row));
+            } else {
+                person.attempted += 1;
+                person.succeeded += u64::from(ok.value(row));
+                person.is_busy(began.value(row), at.value(row));
+            }
         }
+        Ok(())
     }
-    Ok(found)
+
+    pub(crate) fn sessions(self) -> Sessions {
+        let mut found = Sessions::default();
+        for mut person in self.0.into_values() {
+            found.users += 1;
+            found.users_without_start += u64::from(person.starts.is_empty());
+            found.attempted += person.attempted;
+            found.succeeded += person.succeeded;
+            found.sessions += person.sessions();
+        }
+        found
+    }
+}
+
+impl Person {
+    fn is_busy(&mut self, began: i64, at: i64) {
+        if let Some((from, to)) = self.busy.last_mut()
+            && began <= to.saturating_add(SILENCE_US)
+            && *from <= at.saturating_add(SILENCE_US)
+        {
+            (*from, *to) = ((*from).min(began), (*to).max(at));
+            return;
+        }
+        if self.busy.len() >= 2 * self.in_order + FEW {
+            self.put_in_order();
+        }
+        self.busy.push((began, at));
+    }
+
+    /// What no silence parts becomes one.
+    fn put_in_order(&mut self) {
+        self.busy.sort_unstable();
+        self.busy.dedup_by(|(began, at), (_, to)| {
+            let is_same = *began <= to.saturating_add(SILENCE_US);
+            if is_same {
+                *to = (*to).max(*at);
+            }
+            is_same
+        });
+        self.in_order = self.busy.len();
+    }
+
+    /// One for each start, and one for each time that begins without a start shortly before.
+    fn sessions(&mut self) -> u64 {
+        self.put_in_order();
+        self.starts.sort_unstable();
+        let has_start = |began: i64| {
+            let before = self.starts.partition_point(|start| *start <= began).checked_sub(1);
+            before.and_then(|index| self.starts.get(index)).is_some_and(|start| began <= start.saturating_add(SILENCE_US))
+        };
+        (self.starts.len() + self.busy.iter().filter(|(began, _)| !has_start(*began)).count()) as u64
+    }
 }
 
 /// Each operation on the first day of each new person, in the order in which they began; a person without one has one row.
@@ -201,5 +268,56 @@ impl Activity {
         }
         let of = |((first, week), users)| Ok(Return { first: date_of(first)?, week, users });
         users.into_iter().map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+
+    /// One by one in the order of time, a start before what begins with it.
+    fn one_by_one(starts: &[i64], attempts: &[(i64, i64)]) -> u64 {
+        let starts = starts.iter().map(|start| (*start, false, *start));
+        let mut steps: Vec<_> = starts.chain(attempts.iter().map(|(began, at)| (*began, true, *at))).collect();
+        steps.sort_unstable();
+        let (mut sessions, mut until) = (0, None::<i64>);
+        for (began, is_attempt, at) in steps {
+            sessions += u64::from(!is_attempt || until.is_none_or(|until| began > until + SILENCE_US));
+            until = until.max(Some(at));
+        }
+        sessions
+    }
+
+    fn of(starts: &[i64], attempts: &[(i64, i64)]) -> u64 {
+        let mut person = Person { starts: starts.to_vec(), ..Person::default() };
+        attempts.iter().for_each(|(began, at)| person.is_busy(*began, *at));
+        person.sessions()
+    }
+
+    proptest! {
+        #[test]
+        fn sessions_are_the_same_in_any_order(
+            starts in vec(0_i64..200, 0..4),
+            attempts in vec((0_i64..200, prop_oneof![4 => 0_i64..2, 1 => 0_i64..60]), 0..80),
+        ) {
+            // In fourths of the silence that ends a session, so that much begins exactly at its end.
+            let scaled = |quarter: i64| quarter * (SILENCE_US / 4);
+            let starts: Vec<_> = starts.into_iter().map(scaled).collect();
+            let mut attempts: Vec<_> = attempts.into_iter().map(|(began, lasted)| (scaled(began), scaled(began + lasted))).collect();
+            let expected = one_by_one(&starts, &attempts);
+            prop_assert_eq!(of(&starts, &attempts), expected);
+            attempts.sort_unstable_by_key(|(began, at)| (*at, *began));
+            prop_assert_eq!(of(&starts, &attempts), expected, "as they ended");
+        }
+    }
+
+    #[test]
+    fn nothing_is_silent_while_something_runs() {
+        let minutes = |n: i64| n * 60_000_000;
+        let long = (0, minutes(120));
+        assert_eq!(of(&[], &[(minutes(5), minutes(6)), (minutes(60), minutes(61)), long]), 1);
+        assert_eq!(of(&[], &[(minutes(5), minutes(6)), (minutes(60), minutes(61))]), 2);
+        assert_eq!(of(&[minutes(60)], &[long, (minutes(150), minutes(151)), (minutes(182), minutes(183))]), 3);
     }
 }

@@ -8,22 +8,6 @@ use crate::{StoreError, answer::count};
 use datafusion::arrow::array::{Array, BinaryArray, Int64Array, UInt64Array};
 use integer_encoding::VarInt;
 
-/// Puts values in order, each once.
-pub(crate) fn in_order(values: &mut Vec<(u64, u64)>) {
-    if values.is_sorted_by(|(before, _), (after, _)| before < after) {
-        return;
-    }
-    // A stable sort merges what is in order by pieces.
-    values.sort_by_key(|(value, _)| *value);
-    values.dedup_by(|(value, n), (kept, of_kept)| {
-        let is_same = value == kept;
-        if is_same {
-            *of_kept += *n;
-        }
-        is_same
-    });
-}
-
 /// Values in order, each with how often it was.
 pub(crate) fn packed(values: &[(u64, u64)]) -> Vec<u8> {
     let (mut bytes, mut before) = (Vec::with_capacity(4 * values.len()), 0);
