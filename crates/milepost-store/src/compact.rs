@@ -75,6 +75,23 @@ pub struct Compacted {
     pub renewed: bool,
 }
 
+impl Compacted {
+    /// What two compactions did, one after the other.
+    #[must_use]
+    pub const fn and(self, then: Self) -> Self {
+        Self {
+            segments: self.segments + then.segments,
+            events: self.events + then.events,
+            repeated: self.repeated + then.repeated,
+            forgotten: self.forgotten + then.forgotten,
+            unreadable: self.unreadable + then.unreadable,
+            postponed: self.postponed + then.postponed,
+            removed: self.removed + then.removed,
+            renewed: self.renewed || then.renewed,
+        }
+    }
+}
+
 /// A sealed segment.
 struct Sealed {
     sequence: u64,

@@ -14,7 +14,7 @@ use milepost_judge::{
     Criteria, Panels, Scorecard, Tier, growth::growth, judge, machines_questions, misses_questions, panels, panels::Record,
     panels_questions, plan::plans, questions, tell_machines, tell_misses,
 };
-use milepost_record::{Answer, Question, Subject, Timestamp};
+use milepost_record::{Answer, Event, Question, Subject, Timestamp};
 use milepost_store::{Row, Store};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -135,10 +135,9 @@ pub(super) fn page(judged: &Judged, config: &Config) -> Result<String, Failure> 
     render::html::dashboard(shown).map_err(|error| Failure::internal(error.to_string()))
 }
 
-/// Every question that the scorecard and the page ask.
-pub(super) fn asked(judged: &Judged, config: &Config) -> Vec<Question> {
-    let of_panels = panels_questions(&config.criteria, judged.scorecard.generated_at);
-    judged.questions.iter().flatten().cloned().chain(judged.asked_beside.iter().cloned()).chain(of_panels).collect()
+/// Every question that the scorecard and the page ask, but for those that follow from the verdicts.
+pub(super) fn asked(criteria: &Criteria, past: &[Event], now: Timestamp) -> Vec<Question> {
+    questions(criteria, past, now).into_iter().flatten().chain(panels_questions(criteria, now)).collect()
 }
 
 /// What the page shows beside the scorecard: more of each criterion, and what each tracker saw.

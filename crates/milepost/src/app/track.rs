@@ -37,7 +37,7 @@ use crate::{
 };
 use milepost_collect::{Kind, error_category::Rules};
 use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict, report_questions};
-use milepost_record::{Door, Durability, Event, Fact, Locked, Origin, Outcome, Span, Spool, Timestamp, recording_is_off};
+use milepost_record::{Door, Durability, Event, Fact, Locked, Origin, Outcome, Question, Span, Spool, Timestamp, recording_is_off};
 use milepost_store::{Compacted, RolledUp, Store, Upkeep, compact, roll_up};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
@@ -247,8 +247,14 @@ impl Round<'_> {
         let common = desk.as_ref().filter(|_| turn.is_ours());
         let mut recorded = Vec::new();
         self.attempt("what was forgotten is not erased here", |round| round.bury(wishes));
+        let taken_in = self.take_in();
         let past = self.attempt("the criteria are not recorded", |round| round.define(common, &turn, &mut recorded));
-        let mut compacted = self.attempt("the data are not compacted", |round| round.compact(past.as_deref(), turn.is_ours()));
+        let compacted = self.attempt("the data are not compacted", |round| round.compact(past.as_deref(), turn.is_ours()));
+        let mut compacted = compacted.map(|then| taken_in.and(then));
+        let rolls_up = turn.is_ours().then_some("no rollups are made, and the events answer");
+        if let (Some(otherwise), Some(past)) = (rolls_up, &past) {
+            self.attempt(otherwise, |round| round.roll_up(&round.asked(past)));
+        }
         let judged = self.attempt("nothing is judged", |round| judged(round.workplace));
         if let (Some(desk), Some(judged)) = (common, &judged) {
             self.attempt("the verdicts are not recorded", |round| round.verdicts(desk, &turn, judged, &mut recorded));
@@ -256,8 +262,8 @@ impl Round<'_> {
                 self.attempt("the others do not see the verdicts", |round| round.compact_more(&mut compacted));
             }
         }
-        if let Some(judged) = judged.as_ref().filter(|_| turn.is_ours()) {
-            self.attempt("no rollups are made, and the events answer", |round| round.roll_up(judged));
+        if let (Some(otherwise), Some(judged)) = (rolls_up, judged.as_ref().filter(|judged| !judged.asked_beside.is_empty())) {
+            self.attempt(otherwise, |round| round.roll_up(&judged.asked_beside));
         }
         let page = judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, judged)));
         self.conclude(&recorded, compacted, page.as_deref());
@@ -393,6 +399,14 @@ impl Round<'_> {
         }
     }
 
+    /// Takes in what waits before anything reads the store, which else would read all of it line by line. Where that cannot be, the
+    /// compaction after it says why.
+    fn take_in(&self) -> Compacted {
+        let upkeep = Upkeep { taking_in_only: true, ..Upkeep::default() };
+        let taken_in = || wait(async { Ok(compact(self.data, Timestamp::now(), &upkeep).await?) });
+        if self.stop.signal().is_some() { Compacted::default() } else { taken_in().unwrap_or_default() }
+    }
+
     /// Nothing is removed where nobody knows what is still needed.
     fn compact(&self, past: Option<&[Event]>, with_upkeep: bool) -> Result<Compacted, Failure> {
         let (config, now) = (&self.workplace.config, Timestamp::now());
@@ -401,13 +415,14 @@ impl Round<'_> {
         self.patiently(|| wait(async { Ok(compact(self.data, now, &upkeep).await) }))
     }
 
-    /// What was asked now is asked in an hour again, and what reports ask when a day, a week or a month is over.
-    fn roll_up(&self, judged: &Judged) -> Result<RolledUp, Failure> {
-        let config = &self.workplace.config;
-        let mut questions = asked(judged, config);
-        let span = Span { from: self.now, to: self.now };
-        questions.extend(report_questions(&config.criteria, span, &names(&[Origin::Use])));
-        self.patiently(|| wait(async { Ok(roll_up(self.data, &questions, Timestamp::now()).await) }))
+    /// What is asked now, and in an hour again; and what reports ask when a day, a week or a month is over.
+    fn asked(&self, past: &[Event]) -> Vec<Question> {
+        let (criteria, span) = (&self.workplace.config.criteria, Span { from: self.now, to: self.now });
+        asked(criteria, past, self.now).into_iter().chain(report_questions(criteria, span, &names(&[Origin::Use]))).collect()
+    }
+
+    fn roll_up(&self, questions: &[Question]) -> Result<RolledUp, Failure> {
+        self.patiently(|| wait(async { Ok(roll_up(self.data, questions, Timestamp::now()).await) }))
     }
 
     fn output(&self, wishes: &cli::Track) -> PathBuf {

@@ -150,9 +150,7 @@ impl Round<'_> {
     /// Takes in what was recorded since, so that the next machine sees it, wherever it runs.
     pub(super) fn compact_more(&self, compacted: &mut Option<Compacted>) -> Result<(), Failure> {
         let more = self.compact(None, false)?;
-        if let Some(compacted) = compacted {
-            compacted.events += more.events;
-        }
+        *compacted = compacted.take().map(|before| before.and(more));
         Ok(())
     }
 
