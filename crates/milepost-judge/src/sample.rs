@@ -78,7 +78,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     let newest = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
     let by_day = &by_day[by_day.partition_point(|(date, _)| judgement.fell_back.is_some_and(|fell| *date <= fell))..];
     let totals = || by_day.iter().map(|(_, total)| total);
-    let (total, durations) = (Total::sum(totals()), ByDay::of(totals()));
+    let (total, durations) = (Total::sum(totals()), DurationsByDay::of(totals()));
     let counts = total.counts(&goal.metric, goal.failures);
     judgement.n = counts.n();
     judgement.newest_event = newest;
@@ -195,9 +195,9 @@ fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
 
 /// The durations of several days, each with how many of its day are not longer: a rank is looked up in all of them, since merging them takes
 /// longer than all else that is judged.
-struct ByDay(Vec<Vec<(u64, u64)>>);
+struct DurationsByDay(Vec<Vec<(u64, u64)>>);
 
-impl ByDay {
+impl DurationsByDay {
     fn of<'a>(days: impl Iterator<Item = &'a Total>) -> Self {
         let summed = |total: &Total| {
             let mut reached = 0;
@@ -413,7 +413,7 @@ mod tests {
             for days in [days, few] {
                 let all = Total { durations: days.concat(), ..Total::default() }.in_order();
                 let days: Vec<_> = days.into_iter().map(|durations| Total { durations, ..Total::default() }.in_order()).collect();
-                let by_day = ByDay::of(days.iter());
+                let by_day = DurationsByDay::of(days.iter());
                 for rank in 0..all.durations.iter().map(|(_, n)| n).sum::<u64>() + 2 {
                     prop_assert_eq!(by_day.value_at(rank), all.value_at(rank), "rank {}", rank);
                 }

@@ -75,7 +75,7 @@ pub(crate) enum Taking {
     Operations { value: &'static str, within: Option<String>, days: Days },
     Breakdown(Box<Cells>),
     Activity(people::Activity),
-    Busy(people::Busy),
+    Presence(people::Presence),
     Counts { question: Box<Question>, counts: Counts },
     Whole { question: Box<Question>, batches: Vec<RecordBatch> },
 }
@@ -91,7 +91,7 @@ impl Taking {
             Subject::Operations { .. } => Self::Operations { value: "duration_us", within, days: Days::default() },
             Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", within, days: Days::default() },
             Subject::Breakdown => Self::Breakdown(Box::default()),
-            Subject::Sessions => Self::Busy(people::Busy::default()),
+            Subject::Sessions => Self::Presence(people::Presence::default()),
             _ => Self::Whole { question: Box::new(question.clone()), batches: Vec::new() },
         }
     }
@@ -101,7 +101,7 @@ impl Taking {
             Self::Operations { value, within, days } => days.take(&Columns(batch), value, within.as_deref()),
             Self::Breakdown(cells) => cells.take(&Columns(batch)),
             Self::Activity(activity) => activity.take(&Columns(batch)),
-            Self::Busy(busy) => busy.take(&Columns(batch)),
+            Self::Presence(presence) => presence.take(&Columns(batch)),
             Self::Counts { question, counts } => counts.take(&Columns(batch), &question.subject),
             Self::Whole { batches, .. } => {
                 batches.push(batch.clone());
@@ -115,7 +115,7 @@ impl Taking {
             Self::Operations { days, .. } => Evidence::Operations(days.all()),
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
             Self::Activity(activity) => Evidence::Returns(activity.returns()?),
-            Self::Busy(busy) => Evidence::Sessions(busy.sessions()),
+            Self::Presence(presence) => Evidence::Sessions(presence.sessions()),
             Self::Counts { question, counts } => counts.evidence(&question.subject)?,
             Self::Whole { question, batches } => of(&question, &batches)?,
         })

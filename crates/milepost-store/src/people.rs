@@ -28,9 +28,9 @@ pub(crate) fn sessions_sql(question: &Question) -> String {
 const BEGAN: &str = "arrow_cast(CAST(at AS BIGINT) - CAST(coalesce(duration_us, 0) AS BIGINT), 'Timestamp(Microsecond, Some(\"UTC\"))')";
 
 /// The sessions of people, of rows that come in any order. Of each person it is kept when they were busy, so memory grows with their
-/// sessions, not with what they did in them; and nothing has to be sorted.
+/// sessions, not with what they did in them; and only those have to be sorted.
 #[derive(Default)]
-pub(crate) struct Busy(HashMap<String, Person>);
+pub(crate) struct Presence(HashMap<String, Person>);
 
 /// What somebody did; times are in microseconds since 1970.
 #[derive(Default)]
@@ -49,7 +49,7 @@ const SILENCE_US: i64 = SILENCE_MAX.as_micros() as i64;
 /// So many times of somebody are not worth being put in order.
 const FEW: usize = 16;
 
-impl Busy {
+impl Presence {
     pub(crate) fn take(&mut self, columns: &Columns<'_>) -> Result<(), StoreError> {
         let (user, began, at) = (columns.texts("user")?, columns.times("began")?, columns.times("at")?);
         let (is_start, ok) = (columns.booleans("is_start")?, columns.booleans("ok")?);
