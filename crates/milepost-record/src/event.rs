@@ -4,7 +4,7 @@
 //! it: when, who, where, in which version. `facts!` below is the one place where kinds and keys are listed: from it come
 //! the Rust types, the reader, which refuses unknown keys, the writer, and the JSON Schema.
 
-use crate::{ProcessMemory, Timestamp, limits, process_memory};
+use crate::{ProcessMemory, Scalar, Timestamp, limits, process_memory};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -478,27 +478,6 @@ pub struct ErrorDetail {
     pub text: Option<String>,
 }
 
-/// One plain value of an attribute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum Scalar {
-    /// True or false.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i64),
-    /// Any other number.
-    Number(f64),
-    /// Text.
-    Text(String),
-}
-
-impl From<&str> for Scalar {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
 /// One immutable fact, with when, who and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -565,7 +544,10 @@ impl Event {
         if line.len() > limits::LINE_BYTES_MAX {
             return Err(Invalid::TooLong { key: "line", bytes: line.len(), max: limits::LINE_BYTES_MAX });
         }
-        let event = parse_kind(&Self::version(line)?.ok_or(Invalid::Missing { key: "kind" })?, line)?;
+        let event = match kind_at_once(line) {
+            Some(kind) => parse_kind(kind, line),
+            None => parse_kind(&Self::version(line)?.ok_or(Invalid::Missing { key: "kind" })?, line),
+        }?;
         event.check()?;
         // A number such as 1e15 is longer once it is written, so a line within the limit can become one beyond it.
         if line.len() > limits::LINE_BYTES_MAX / GROWTH_MAX {
@@ -869,6 +851,14 @@ impl Invalid {
         let what = shortened(what);
         Self::Json { what: if column > 0 { format!("{what} at column {column}") } else { what } }
     }
+}
+
+/// The kind of a line that begins as all that Milepost's writers and clients write: it need not be looked for first. What is wrong with
+/// the rest, a second version included, is said when all is read.
+fn kind_at_once(line: &str) -> Option<&str> {
+    const { assert!(WIRE_VERSION == 1, "the version that is read below") };
+    let (kind, _) = line.strip_prefix(r#"{"v":1,"kind":""#)?.split_once('"')?;
+    Kind::ALL.iter().any(|known| known.name() == kind).then_some(kind)
 }
 
 /// What has to be known before the rest of a line can be read.

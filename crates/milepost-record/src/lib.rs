@@ -101,6 +101,7 @@ mod locked;
 mod process_memory;
 mod question;
 mod recorder;
+mod scalar;
 mod segment;
 #[cfg(feature = "tracing")]
 mod span_operations;
@@ -120,6 +121,7 @@ pub use locked::Locked;
 pub use process_memory::ProcessMemory;
 pub use question::*;
 pub use recorder::{Recorder, Running};
+pub use scalar::Scalar;
 pub use segment::{Line, Manifest, Segment, Unreadable};
 #[cfg(feature = "tracing")]
 pub use span_operations::SpanOperations;

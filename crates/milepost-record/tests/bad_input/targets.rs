@@ -1,7 +1,10 @@
 //! What has to hold for any bytes that are read as events, as files of the spool, or as words.
 
-use milepost_record::{Dimension, Event, Identity, Invalid, Kind, Line, Measure, Origin, Outcome, Spool, Timestamp, Topic, is_pseudonym};
-use std::{cell::RefCell, fs, path::PathBuf, thread};
+use milepost_record::{
+    Dimension, Event, Identity, Invalid, Kind, Line, Measure, Origin, Outcome, Spool, Timestamp, Topic, is_pseudonym,
+    limits::LINE_BYTES_MAX,
+};
+use std::{cell::RefCell, fs, mem::discriminant, path::PathBuf, thread};
 
 /// More than any sentence about one thing needs; what is wrong is shown on a screen, and kept.
 const SAID_BYTES_MAX: usize = 2048;
@@ -14,7 +17,16 @@ fn said(error: impl ToString) {
 /// A line is an event that can be written, and is then the same; or it is told what is wrong.
 pub fn event(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    match Event::from_json(text) {
+    let read = Event::from_json(text);
+    if text.len() < LINE_BYTES_MAX {
+        // With a space before it, the kind is looked for before the rest is read, whatever the line begins with.
+        match (&read, &Event::from_json(&format!(" {text}"))) {
+            (Ok(event), Ok(other)) => assert_eq!(event, other),
+            (Err(invalid), Err(other)) => assert_eq!(discriminant(invalid), discriminant(other), "{invalid}, or: {other}"),
+            (read, other) => panic!("{read:?} is not {other:?}"),
+        }
+    }
+    match read {
         Ok(event) => {
             let line = event.to_json().expect("what was read can be written");
             assert!(!line.contains(['\n', '\r']), "{line}");
