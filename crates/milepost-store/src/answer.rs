@@ -21,7 +21,7 @@ use milepost_record::{
     ERROR_DAYS_MAX, ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, MISSES_MAX, Measure, MemorySample, MemoryTree, Miss,
     OperationDay, Question, Reading, Run, Subject, Timestamp, Understood, each_once,
 };
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, iter::repeat_n};
 
 /// The evidence in all that came back for a question.
 fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
@@ -70,9 +70,10 @@ fn limited<T>(mut groups: ByGroup<T>, size: impl Fn(&[T]) -> u64) -> Groups<T> {
     Groups { groups, folded }
 }
 
-/// The answer to one question while the rows of its statement come in. What may have a million groups is not kept until all are there.
+/// The answer to a question, with each of some limits, while the rows of its statement come in. What may have a million groups is not kept
+/// until all are there.
 pub(crate) enum Taking {
-    Operations { value: &'static str, within: Option<String>, days: Days },
+    Operations { value: &'static str, days: Days },
     Breakdown(Box<Cells>),
     Activity(people::Activity),
     Presence(people::Presence),
@@ -81,15 +82,15 @@ pub(crate) enum Taking {
 }
 
 impl Taking {
-    /// `within` is the column that counts what is within the question's limit; `is_rolled` says whether the rows are of a rollup.
-    pub(crate) fn of(question: &Question, within: Option<String>, is_rolled: bool) -> Self {
+    /// `within` are the columns that count what is within each of its limits; `is_rolled` says whether the rows are of a rollup.
+    pub(crate) fn of(question: &Question, within: Vec<String>, is_rolled: bool) -> Self {
         match &question.subject {
             Subject::Returns if is_rolled => Self::Activity(people::Activity::default()),
             Subject::Misses { .. } | Subject::ErrorDays if is_rolled => {
                 Self::Counts { question: Box::new(question.clone()), counts: Counts::default() }
             }
-            Subject::Operations { .. } => Self::Operations { value: "duration_us", within, days: Days::default() },
-            Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", within, days: Days::default() },
+            Subject::Operations { .. } => Self::Operations { value: "duration_us", days: Days { within, ..Days::default() } },
+            Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", days: Days { within, ..Days::default() } },
             Subject::Breakdown => Self::Breakdown(Box::default()),
             Subject::Sessions => Self::Presence(people::Presence::default()),
             _ => Self::Whole { question: Box::new(question.clone()), batches: Vec::new() },
@@ -98,7 +99,7 @@ impl Taking {
 
     pub(crate) fn take(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         match self {
-            Self::Operations { value, within, days } => days.take(&Columns(batch), value, within.as_deref()),
+            Self::Operations { value, days } => days.take(&Columns(batch), value),
             Self::Breakdown(cells) => cells.take(&Columns(batch)),
             Self::Activity(activity) => activity.take(&Columns(batch)),
             Self::Presence(presence) => presence.take(&Columns(batch)),
@@ -110,15 +111,17 @@ impl Taking {
         }
     }
 
-    pub(crate) fn evidence(self) -> Result<Evidence, StoreError> {
-        Ok(match self {
-            Self::Operations { days, .. } => Evidence::Operations(days.all()),
+    /// The evidence with each of these limits, by their index; the limit changes nothing but how many are within it.
+    pub(crate) fn evidence(self, limits: &[Option<usize>]) -> Result<Vec<Evidence>, StoreError> {
+        let same = match self {
+            Self::Operations { days, .. } => return Ok(days.all(limits).into_iter().map(Evidence::Operations).collect()),
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
             Self::Activity(activity) => Evidence::Returns(activity.returns()?),
             Self::Presence(presence) => Evidence::Sessions(presence.sessions()),
             Self::Counts { question, counts } => counts.evidence(&question.subject)?,
             Self::Whole { question, batches } => of(&question, &batches)?,
-        })
+        };
+        Ok(repeat_n(same, limits.len()).collect())
     }
 }
 
@@ -126,21 +129,29 @@ impl Taking {
 /// largest then never will be.
 #[derive(Default)]
 pub(crate) struct Days {
-    groups: ByGroup<OperationDay>,
+    groups: ByGroup<Counted>,
     folded: u64,
+    /// The columns that count what is within each limit.
+    within: Vec<String>,
     /// The group that is being read.
     last: Option<Option<String>>,
 }
 
-fn operations_of(days: &[OperationDay]) -> u64 {
-    days.iter().map(|day| day.ok + day.failed).sum()
+/// A day, and how many of its operations are within each limit.
+struct Counted {
+    day: OperationDay,
+    within: Vec<u64>,
+}
+
+fn operations_of(days: &[Counted]) -> u64 {
+    days.iter().map(|Counted { day, .. }| day.ok + day.failed).sum()
 }
 
 impl Days {
-    fn take(&mut self, columns: &Columns<'_>, value: &'static str, within: Option<&str>) -> Result<(), StoreError> {
+    fn take(&mut self, columns: &Columns<'_>, value: &'static str) -> Result<(), StoreError> {
         let (group, ended) = (columns.text("group")?, columns.text("ended")?);
         let (date, values) = (columns.dates("date")?, columns.values(value)?);
-        let within = within.map(|column| columns.within(column)).transpose()?;
+        let within = self.within.iter().map(|column| columns.within(column)).collect::<Result<Vec<_>, _>>()?;
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
         for row in 0..columns.rows() {
             let (date, oldest, newest) = (day(&date, row)?, time(&oldest, row)?, time(&newest, row)?);
@@ -151,9 +162,9 @@ impl Days {
                 }
                 self.last = Some(group.clone());
             }
-            let days: &mut Vec<OperationDay> = self.groups.entry(group).or_default();
-            if days.last().is_none_or(|last| last.date != date) {
-                days.push(OperationDay {
+            let days: &mut Vec<Counted> = self.groups.entry(group).or_default();
+            if days.last().is_none_or(|last| last.day.date != date) {
+                let day = OperationDay {
                     date,
                     oldest,
                     newest,
@@ -165,12 +176,13 @@ impl Days {
                     unmeasured: 0,
                     within: 0,
                     durations: Vec::new(),
-                });
+                };
+                days.push(Counted { day, within: vec![0; within.len()] });
             }
-            let Some(day) = days.last_mut() else { continue };
+            let Some(Counted { day, within: of_day }) = days.last_mut() else { continue };
             day.oldest = day.oldest.min(oldest);
             day.newest = day.newest.max(newest);
-            day.within += within.as_ref().map_or(0, |within| count(within, row));
+            of_day.iter_mut().zip(&within).for_each(|(sum, within)| *sum += count(within, row));
             match ended(row).as_deref() {
                 Some("ok") => {
                     day.ok += n;
@@ -189,10 +201,18 @@ impl Days {
         Ok(())
     }
 
-    fn all(mut self) -> Groups<OperationDay> {
-        self.groups.values_mut().flatten().for_each(|day| each_once(&mut day.durations));
+    fn all(mut self, limits: &[Option<usize>]) -> Vec<Groups<OperationDay>> {
+        self.groups.values_mut().flatten().for_each(|counted| each_once(&mut counted.day.durations));
         self.folded += keep_largest(&mut self.groups, operations_of);
-        Groups { groups: self.groups, folded: self.folded }
+        let with_limit = |limit: &Option<usize>| {
+            let of_day = |Counted { day, within }: &Counted| {
+                let within = limit.and_then(|limit| within.get(limit).copied()).unwrap_or(0);
+                OperationDay { within, ..day.clone() }
+            };
+            let of_group = |(name, days): (&Option<String>, &Vec<Counted>)| (name.clone(), days.iter().map(of_day).collect());
+            Groups { groups: self.groups.iter().map(of_group).collect(), folded: self.folded }
+        };
+        limits.iter().map(with_limit).collect()
     }
 }
 

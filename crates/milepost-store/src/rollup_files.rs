@@ -1,8 +1,8 @@
-//! The files that the rows of rollups lie in: a row group for each question, its rows in the order of their days.
+//! The files that the rows of rollups lie in: a row group for each question and quarter of a year, its rows in the order of their days.
 
 use crate::{
     StoreError,
-    answer::number_of,
+    answer::{Columns, date_of, number_of},
     lake::{compressed, failed, sync},
     packed::{Packed, schema},
     rollups::RollupFile,
@@ -58,10 +58,12 @@ impl NewFile {
         Ok(Self { folder: folder.to_owned(), writer, rows: 0 })
     }
 
-    /// Writes the rows of a question as a row group of their own; where there are none, as they are too many, `false` tells so.
+    /// Writes the rows of a question as row groups of their own; where there are none, as they are too many, `false` tells so.
     pub(crate) fn take(&mut self, key: &str, rows: Option<Packed>) -> Result<bool, StoreError> {
         let Some(rows) = rows else { return Ok(false) };
-        self.writer.write(&rows.batch(key)?).and_then(|()| self.writer.flush()).map_err(in_parquet)?;
+        for quarter in by_quarter(&rows.batch(key)?)? {
+            self.writer.write(&quarter).and_then(|()| self.writer.flush()).map_err(in_parquet)?;
+        }
         self.rows += rows.len();
         Ok(true)
     }
@@ -124,15 +126,14 @@ impl RollupFiles {
         let days = days.map(|days| Ok::<_, StoreError>(number_of(*days.start())?..=number_of(*days.end())?)).transpose()?;
         let mut readers = Vec::new();
         for Opened { source, metadata } in &self.0 {
-            let groups = groups(metadata, key)?;
-            if groups.is_empty() {
-                continue;
+            let (whole, cut) = groups(metadata, key, days.as_ref())?;
+            for (groups, days) in [(whole, None), (cut, days.clone())].into_iter().filter(|(groups, _)| !groups.is_empty()) {
+                readers.push(match source {
+                    Source::Memory(bytes) => reader(bytes.clone(), metadata, groups, days, columns)?,
+                    // Each reader has a place in the file of its own.
+                    Source::Disk(path) => reader(File::open(path).map_err(failed("open", path))?, metadata, groups, days, columns)?,
+                });
             }
-            readers.push(match source {
-                Source::Memory(bytes) => reader(bytes.clone(), metadata, groups, days.clone(), columns)?,
-                // Each reader has a place in the file of its own.
-                Source::Disk(path) => reader(File::open(path).map_err(failed("open", path))?, metadata, groups, days.clone(), columns)?,
-            });
         }
         Ok(readers.into_iter().flatten().map(|rows| Ok(rows?)))
     }
@@ -165,18 +166,43 @@ fn reader(
     reader.with_projection(wanted).build().map_err(in_parquet)
 }
 
-/// The row groups of a file that have the rows of a question. The key is the first column, and the same in all rows of a group.
-fn groups(of_file: &ArrowReaderMetadata, key: &str) -> Result<Vec<usize>, StoreError> {
-    let mut found = Vec::new();
+/// The rows of each quarter, of rows in the order of their days: most spans begin with one.
+fn by_quarter(rows: &RecordBatch) -> Result<Vec<RecordBatch>, StoreError> {
+    let dates = Columns::of(rows).dates("date")?;
+    let quarter = |date: Option<i32>| Ok(date.map(date_of).transpose()?.map(|date| (date.year(), (date.month() - 1) / 3)));
+    let quarters = dates.iter().map(quarter).collect::<Result<Vec<_>, StoreError>>()?;
+    let (mut begin, mut parts) = (0, Vec::new());
+    for same in quarters.chunk_by(|one, next| one == next) {
+        parts.push(rows.slice(begin, same.len()));
+        begin += same.len();
+    }
+    Ok(parts)
+}
+
+/// The row groups of a file that have rows of a question: those of which all days are asked about, and those of which some are. The key is
+/// the first column, and the same in all rows of a group.
+fn groups(of_file: &ArrowReaderMetadata, key: &str, days: Option<&RangeInclusive<i32>>) -> Result<(Vec<usize>, Vec<usize>), StoreError> {
+    let (mut whole, mut cut) = (Vec::new(), Vec::new());
     for (index, group) in of_file.metadata().row_groups().iter().enumerate() {
-        let Some(Statistics::ByteArray(keys)) = group.columns().first().and_then(|keys| keys.statistics()) else {
-            return Err(StoreError::Shape("key"));
+        let statistics = |column: usize| group.columns().get(column).and_then(|column| column.statistics());
+        let Some(Statistics::ByteArray(keys)) = statistics(0) else { return Err(StoreError::Shape("key")) };
+        if keys.min_opt().is_none_or(|of_group| of_group.data() != key.as_bytes()) {
+            continue;
+        }
+        let Some(days) = days else {
+            whole.push(index);
+            continue;
         };
-        if keys.min_opt().is_some_and(|of_group| of_group.data() == key.as_bytes()) {
-            found.push(index);
+        match statistics(1) {
+            Some(Statistics::Int32(dates)) if dates.null_count_opt() == Some(0) => match dates.min_opt().zip(dates.max_opt()) {
+                Some((first, last)) if last < days.start() || first > days.end() => {}
+                Some((first, last)) if days.contains(first) && days.contains(last) => whole.push(index),
+                _ => cut.push(index),
+            },
+            _ => cut.push(index),
         }
     }
-    Ok(found)
+    Ok((whole, cut))
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> String {
@@ -185,4 +211,64 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 fn in_parquet(error: ParquetError) -> StoreError {
     StoreError::Engine(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rolled::DIMENSIONS;
+    use datafusion::prelude::SessionContext;
+    use futures::TryStreamExt;
+    use jiff::ToSpan;
+
+    /// A row for each day of some years.
+    fn days(first: Date, last: Date) -> Packed {
+        let dimensions: String = DIMENSIONS.iter().map(|name| format!(", CAST(NULL AS VARCHAR) AS \"{name}\"")).collect();
+        let time = "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')";
+        let (first, last) = (number_of(first).expect("a day"), number_of(last).expect("a day"));
+        let rows = format!(
+            "SELECT arrow_cast(CAST(d.value AS INT), 'Date32') AS date{dimensions}, CAST(7 AS BIGINT) AS value, CAST(1 AS BIGINT) AS n,\n  \
+             {time} AS oldest, {time} AS newest FROM generate_series({first}, {last}) d"
+        );
+        let rows = async { Packed::of(SessionContext::new().sql(&rows).await?.execute_stream().await?.map_err(StoreError::from), 0).await };
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(rows).expect("rows").expect("few")
+    }
+
+    #[test]
+    fn days_are_found_by_their_quarter() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (first, last) = (Date::constant(2025, 11, 20), Date::constant(2026, 11, 20));
+        let mut file = NewFile::in_folder(folder.path()).expect("a file");
+        for key in ["one", "other"] {
+            assert!(file.take(key, Some(days(first, last))).expect("written"));
+        }
+        let name = file.finish().expect("written").expect("rows").name;
+        let files = RollupFiles::open([folder.path().join(name)]).expect("opened");
+        let (whole, cut) = groups(&files.0[0].metadata, "other", None).expect("groups");
+        assert_eq!((whole.len(), cut.len()), (5, 0), "quarters that have a day");
+
+        for (from, to, groups_read) in [
+            (Date::constant(2026, 4, 1), Date::constant(2026, 6, 30), (1, 0)),
+            (Date::constant(2026, 4, 2), Date::constant(2026, 7, 1), (0, 2)),
+            (Date::constant(2026, 3, 31), Date::constant(2026, 7, 1), (1, 2)),
+            (Date::constant(2026, 10, 1), Date::constant(2030, 1, 1), (1, 0)),
+            (Date::constant(2020, 1, 1), Date::constant(2025, 11, 19), (0, 0)),
+            (Date::constant(2020, 1, 1), Date::constant(2025, 11, 20), (0, 1)),
+        ] {
+            let numbers = number_of(from).expect("a day")..=number_of(to).expect("a day");
+            let (whole, cut) = groups(&files.0[0].metadata, "one", Some(&numbers)).expect("groups");
+            assert_eq!((whole.len(), cut.len()), groups_read, "{from} to {to}");
+            let rows: Vec<RecordBatch> =
+                files.rows("one", Some(&(from..=to)), &["date"]).expect("rows").map(|r| r.expect("rows")).collect();
+            let mut found: Vec<Date> = Vec::new();
+            for batch in &rows {
+                let dates = Columns::of(batch).dates("date").expect("days");
+                found.extend(dates.iter().map(|date| date_of(date.expect("a day")).expect("a day")));
+            }
+            found.sort();
+            let expected: Vec<Date> =
+                first.series(1.day()).take_while(|day| *day <= last).filter(|day| (from..=to).contains(day)).collect();
+            assert_eq!(found, expected, "{from} to {to}");
+        }
+    }
 }

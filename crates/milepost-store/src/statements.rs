@@ -13,7 +13,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use milepost_record::{Answer, Evidence, Limit, Question};
+use milepost_record::{Answer, Limit, Question};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -150,49 +150,40 @@ fn sharing(runtime: &Arc<RuntimeEnv>, engine: &SessionContext) -> SessionContext
 
 /// Answers all questions of one statement.
 async fn answered(within: &Within, statement: Statement, questions: &[Question]) -> Result<Vec<(usize, Answer)>, StoreError> {
-    let Statement { sql, rolled, finds, questions: asked } = statement;
-    let taking = |is_rolled: bool| {
-        let of = |(position, limit): &(usize, Option<usize>)| {
-            questions.get(*position).map(|question| (*position, Taking::of(question, limit.map(sql::column_of), is_rolled)))
-        };
-        asked.iter().filter_map(of).collect::<Vec<_>>()
-    };
+    let Statement { sql: text, rolled, finds, questions: asked } = statement;
+    let limits: Vec<Option<usize>> = asked.iter().map(|(_, limit)| *limit).collect();
+    let columns = || (0..limits.iter().flatten().max().map_or(0, |last| last + 1)).map(sql::column_of).collect();
+    // They are the same but for their limits.
+    let Some(question) = asked.first().and_then(|(position, _)| questions.get(*position)) else { return Ok(Vec::new()) };
+    let taking = |is_rolled: bool| Taking::of(question, columns(), is_rolled);
     let mut evidence = None;
     if let Some(rolled) = rolled {
         // A rollup is derived, and may be damaged: then the events answer, and `milepost doctor` tells.
         let rows = rolled.rows(within).await.map(|rows| stream::iter(rows.into_iter().map(Ok)));
         evidence = match rows {
-            Ok(rows) => taken(rows, taking(true)).await.ok(),
+            Ok(rows) => taken(rows, taking(true)).await.and_then(|taken| taken.evidence(&limits)).ok(),
             Err(_) => None,
         };
     }
     let evidence = match evidence {
         Some(evidence) => evidence,
-        None if !finds => all(taking(false))?,
+        None if !finds => taking(false).evidence(&limits)?,
         None => {
-            taken(within.engine().await?.sql(&sql).await?.execute_stream().await.map_err(limited)?.map_err(limited), taking(false)).await?
+            let rows = within.engine().await?.sql(&text).await?.execute_stream().await.map_err(limited)?.map_err(limited);
+            taken(rows, taking(false)).await?.evidence(&limits)?
         }
     };
-    Ok(evidence.into_iter().map(|(position, evidence)| (position, Answer { evidence, sql: sql.clone() })).collect())
+    let answered = asked.iter().map(|(position, _)| *position).zip(evidence);
+    Ok(answered.map(|(position, evidence)| (position, Answer { evidence, sql: text.clone() })).collect())
 }
 
-/// What rows say to some questions, while they come in.
-async fn taken(
-    rows: impl Stream<Item = Result<RecordBatch, StoreError>>,
-    mut taking: Vec<(usize, Taking)>,
-) -> Result<Vec<(usize, Evidence)>, StoreError> {
+/// What rows say to a question, while they come in.
+async fn taken(rows: impl Stream<Item = Result<RecordBatch, StoreError>>, mut taking: Taking) -> Result<Taking, StoreError> {
     let mut rows = pin!(rows);
     while let Some(batch) = rows.next().await {
-        let batch = batch?;
-        for (_, taking) in &mut taking {
-            taking.take(&batch)?;
-        }
+        taking.take(&batch?)?;
     }
-    all(taking)
-}
-
-fn all(taken: Vec<(usize, Taking)>) -> Result<Vec<(usize, Evidence)>, StoreError> {
-    taken.into_iter().map(|(position, taking)| Ok((position, taking.evidence()?))).collect()
+    Ok(taking)
 }
 
 /// Half of the memory of this machine, or of what this process may have of it.
