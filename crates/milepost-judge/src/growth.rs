@@ -229,7 +229,7 @@ struct Ranks {
 
 impl Ranks {
     fn of(days: &[(Date, Total)]) -> Self {
-        let mut values: Vec<u64> = days.iter().flat_map(|(_, total)| &total.durations).map(|(value, _)| *value).collect();
+        let mut values: Vec<u64> = days.iter().flat_map(|(_, total)| total.durations()).map(|(value, _)| value).collect();
         values.sort_unstable();
         values.dedup();
         Self { tree: vec![0; values.len() + 1], values }
@@ -240,8 +240,8 @@ impl Ranks {
     }
 
     fn add(&mut self, total: &Total) {
-        for (value, n) in &total.durations {
-            let Ok(place) = self.values.binary_search(value) else { continue };
+        for (value, n) in total.durations() {
+            let Ok(place) = self.values.binary_search(&value) else { continue };
             let mut place = place + 1;
             while let Some(counted) = self.tree.get_mut(place) {
                 *counted += n;

@@ -14,7 +14,7 @@ use crate::{
     scorecard::{Beside, Budget, Convention, Judgement, LeftOut, Reason, TrendPoint},
 };
 use jiff::civil::Date;
-use milepost_record::{Breakdown, Operation, OperationDay, Outcome, each_once};
+use milepost_record::{Breakdown, Ecdf, Operation, OperationDay, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No verdict from fewer events than this, whatever the test says.
@@ -78,7 +78,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     let newest = days.iter().filter(|d| d.ok + d.failed > 0).map(|d| d.newest).max();
     let by_day = &by_day[by_day.partition_point(|(date, _)| judgement.fell_back.is_some_and(|fell| *date <= fell))..];
     let totals = || by_day.iter().map(|(_, total)| total);
-    let (total, durations) = (Total::sum(totals()), DurationsByDay::of(totals()));
+    let total = Total::sum(totals());
     let counts = total.counts(&goal.metric, goal.failures);
     judgement.n = counts.n();
     judgement.newest_event = newest;
@@ -87,7 +87,7 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
         return context.finish(judgement, limit);
     }
     (judgement.successes, judgement.failures) = (Some(counts.successes), Some(counts.failures));
-    let standing = Standing::of_operations(context, counts, |rank| durations.value_at(rank));
+    let standing = Standing::of_operations(context, counts, |rank| total.value_at(rank));
     (judgement.estimate, judgement.interval) = (standing.estimate, standing.interval);
     if matches!(goal.metric, Metric::Latency(_)) {
         let failures = match goal.failures {
@@ -95,12 +95,12 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
             Failures::Exclude => Failures::Slow,
         };
         let other = total.counts(&goal.metric, failures);
-        let estimate = total.estimate_of(&goal.metric, failures, |rank| durations.value_at(rank)).map(|v| context.shown(v));
+        let estimate = total.estimate(&goal.metric, failures).map(|v| context.shown(v));
         judgement.other_convention = Some(Convention { failures, estimate, n: other.n(), successes: other.successes });
     }
     if let Metric::Latency(q) | Metric::PeakMemory(q) = &goal.metric {
         // Of those that have a value: other tools know of no failures.
-        let value = quantile::interpolated(total.measured(), *q, |rank| durations.value_at(rank));
+        let value = quantile::interpolated(total.measured(), *q, |rank| total.value_at(rank));
         let beside = |value| Context::beside(Beside::Interpolated, goal.unit(), Some(value), None);
         judgement.beside.extend(value.map(beside));
     }
@@ -193,48 +193,6 @@ fn trend(context: Context<'_>, by_day: &[(Date, Total)]) -> Vec<TrendPoint> {
     by_day.iter().filter_map(point).collect()
 }
 
-/// The durations of several days, each with how many of its day are not longer: a rank is looked up in all of them, since merging them takes
-/// longer than all else that is judged.
-struct DurationsByDay(Vec<Vec<(u64, u64)>>);
-
-impl DurationsByDay {
-    fn of<'a>(days: impl Iterator<Item = &'a Total>) -> Self {
-        let summed = |total: &Total| {
-            let mut reached = 0;
-            let sum = |(duration, n): &(u64, u64)| {
-                reached += n;
-                (*duration, reached)
-            };
-            total.durations.iter().map(sum).collect()
-        };
-        Self(days.map(summed).collect())
-    }
-
-    /// As [`Total::value_at`].
-    fn value_at(&self, rank: u64) -> Option<f64> {
-        let ends = |day: &Vec<(u64, u64)>| Some((day.first()?.0, *day.last()?));
-        let (mut low, mut high, mut all) = (u64::MAX, 0, 0);
-        for (first, (last, n)) in self.0.iter().filter_map(ends) {
-            (low, high, all) = (low.min(first), high.max(last), all + n);
-        }
-        if low > high || rank > all {
-            return None;
-        }
-        // The least that is not shorter than as many as the rank says.
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.reached(middle) >= rank { high = middle } else { low = middle + 1 }
-        }
-        Some(low as f64)
-    }
-
-    /// How many are not longer.
-    fn reached(&self, duration: u64) -> u64 {
-        let of_day = |day: &Vec<(u64, u64)>| Some(day.get(day.partition_point(|(d, _)| *d <= duration).checked_sub(1)?)?.1);
-        self.0.iter().filter_map(of_day).sum()
-    }
-}
-
 /// Operations added up: those of several days, or those of a fixed sample.
 #[derive(Default)]
 pub(crate) struct Total {
@@ -245,15 +203,14 @@ pub(crate) struct Total {
     pub(crate) dry_runs: u64,
     pub(crate) unmeasured: u64,
     within: u64,
-    /// Rising, each with how many there are.
-    pub(crate) durations: Vec<(u64, u64)>,
+    /// Of those that succeeded, in microseconds, or the peaks in bytes: as they came together, since merging them takes longer than to look ranks
+    /// up in all of them.
+    pub(crate) durations: Vec<Ecdf>,
 }
 
 impl Total {
     pub(crate) fn of<'a>(days: impl IntoIterator<Item = &'a OperationDay> + Clone) -> Self {
-        let mut durations = Vec::new();
-        days.clone().into_iter().for_each(|day| durations.extend_from_slice(&day.durations));
-        Self { durations, ..Self::counted(days) }.in_order()
+        Self { durations: days.clone().into_iter().map(|day| day.durations.clone()).collect(), ..Self::counted(days) }
     }
 
     /// Without the durations.
@@ -271,7 +228,6 @@ impl Total {
         total
     }
 
-    /// Without the durations.
     fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut total = Self::default();
         for part in parts {
@@ -282,13 +238,14 @@ impl Total {
             total.dry_runs += part.dry_runs;
             total.unmeasured += part.unmeasured;
             total.within += part.within;
+            total.durations.extend_from_slice(&part.durations);
         }
         total
     }
 
     /// Those of some operations and backends. No limit is asked about.
     pub(crate) fn of_cells<'a>(cells: impl IntoIterator<Item = &'a Breakdown>) -> Self {
-        let mut total = Self::default();
+        let (mut total, mut durations) = (Self::default(), Vec::new());
         for cell in cells {
             total.ok += cell.ok;
             total.failed += cell.failed;
@@ -296,25 +253,20 @@ impl Total {
             total.cancelled += cell.cancelled;
             total.dry_runs += cell.dry_runs;
             total.unmeasured += cell.unmeasured;
-            total.durations.extend(&cell.durations);
+            durations.extend(&cell.durations);
         }
-        total.in_order()
-    }
-
-    fn in_order(mut self) -> Self {
-        each_once(&mut self.durations);
-        self
+        Self { durations: vec![durations.into()], ..total }
     }
 
     /// The mean duration of those that succeeded, in microseconds.
     pub(crate) fn mean(&self) -> Option<f64> {
-        let sum: f64 = self.durations.iter().map(|(duration, count)| *duration as f64 * *count as f64).sum();
+        let sum: f64 = self.durations().map(|(duration, count)| duration as f64 * count as f64).sum();
         (self.measured() > 0).then(|| sum / self.measured() as f64)
     }
 
     /// Those that are given one by one; `within` says of a duration in microseconds whether it is within the limit.
     pub(crate) fn of_each(operations: &[Operation], within: impl Fn(u64) -> bool) -> Self {
-        let mut total = Self::default();
+        let (mut total, mut durations) = (Self::default(), Vec::new());
         for operation in operations {
             match operation.outcome {
                 _ if operation.dry_run == Some(true) => total.dry_runs += 1,
@@ -329,14 +281,14 @@ impl Total {
                     match operation.duration_us {
                         Some(duration) => {
                             total.within += u64::from(within(duration));
-                            total.durations.push((duration, 1));
+                            durations.push((duration, 1));
                         }
                         None => total.unmeasured += 1,
                     }
                 }
             }
         }
-        total.in_order()
+        Self { durations: vec![durations.into()], ..total }
     }
 
     pub(crate) fn counts(&self, metric: &Metric, failures: Failures) -> Counts {
@@ -359,9 +311,9 @@ impl Total {
         self.ok.saturating_sub(self.unmeasured)
     }
 
-    /// Durations of those that succeeded in microseconds, rising, each with how many there are.
-    pub(crate) fn durations(&self) -> &[(u64, u64)] {
-        &self.durations
+    /// The durations, each with how many there are, in no particular order.
+    pub(crate) fn durations(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.durations.iter().flat_map(Ecdf::counts)
     }
 
     pub(crate) fn left_out(&self, metric: &Metric, failures: Failures) -> BTreeMap<LeftOut, u64> {
@@ -380,13 +332,9 @@ impl Total {
 
     /// In base units; `None` where there is nothing, or where the quantile is a failure.
     pub(crate) fn estimate(&self, metric: &Metric, failures: Failures) -> Option<f64> {
-        self.estimate_of(metric, failures, |rank| self.value_at(rank))
-    }
-
-    fn estimate_of(&self, metric: &Metric, failures: Failures, value_at: impl Fn(u64) -> Option<f64>) -> Option<f64> {
         let counts = self.counts(metric, failures);
         match metric {
-            Metric::Latency(q) | Metric::PeakMemory(q) => value_at(quantile::rank(counts.n(), *q)?),
+            Metric::Latency(q) | Metric::PeakMemory(q) => self.value_at(quantile::rank(counts.n(), *q)?),
             _ if counts.n() == 0 => None,
             _ => Some(counts.successes as f64 / counts.n() as f64),
         }
@@ -394,30 +342,6 @@ impl Total {
 
     /// The value with this rank among the durations in microseconds, or the peaks in bytes. Failures come after all of them, and have none.
     pub(crate) fn value_at(&self, rank: u64) -> Option<f64> {
-        let mut reached = 0;
-        self.durations.iter().find_map(|(duration, count)| {
-            reached += count;
-            (reached >= rank).then_some(*duration as f64)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::{collection::vec, prelude::*};
-
-    proptest! {
-        #[test]
-        fn a_rank_among_days_is_that_among_all_of_them(days in vec(vec((any::<u64>(), 1_u64..5), 0..30), 0..9), few in vec(vec((0_u64..40, 1_u64..5), 0..30), 0..9)) {
-            for days in [days, few] {
-                let all = Total { durations: days.concat(), ..Total::default() }.in_order();
-                let days: Vec<_> = days.into_iter().map(|durations| Total { durations, ..Total::default() }.in_order()).collect();
-                let by_day = DurationsByDay::of(days.iter());
-                for rank in 0..all.durations.iter().map(|(_, n)| n).sum::<u64>() + 2 {
-                    prop_assert_eq!(by_day.value_at(rank), all.value_at(rank), "rank {}", rank);
-                }
-            }
-        }
+        Ecdf::value_among(&self.durations, rank).map(|duration| duration as f64)
     }
 }

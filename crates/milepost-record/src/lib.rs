@@ -92,6 +92,7 @@
 mod ahead;
 mod crash_point;
 mod door;
+mod ecdf;
 mod event;
 mod exact;
 mod fields;
@@ -113,6 +114,7 @@ mod version;
 #[doc(hidden)]
 pub use crash_point::crash_point;
 pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recording_is_off};
+pub use ecdf::Ecdf;
 pub use event::*;
 pub use exact::{Exact, FAST_US, Tally, Waits};
 pub use fields::{FieldUse, Fields};

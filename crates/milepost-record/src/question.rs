@@ -3,7 +3,7 @@
 //! A threshold travels in the question, and the answer counts on both sides of it: so a verdict never depends on a quantile
 //! that somebody rounded, and the events can be counted where they are.
 
-use crate::{Event, Kind, Measure, ProcessMemory, Timestamp, Unreadable};
+use crate::{Ecdf, Event, Kind, Measure, ProcessMemory, Timestamp, Unreadable};
 use jiff::civil::Date;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -366,11 +366,11 @@ pub struct OperationDay {
     pub unmeasured: u64,
     /// Of those that succeeded, how many were within the limit.
     pub within: u64,
-    /// Durations of those that succeeded in microseconds, rising, each with how many there are.
-    pub durations: Vec<(u64, u64)>,
+    /// Durations of those that succeeded, in microseconds.
+    pub durations: Ecdf,
 }
 
-/// Puts values in order, each once with how many there are of it: as [`OperationDay::durations`] are.
+/// Puts values in order, each once with how many there are of it: as [`Breakdown::durations`] are.
 pub fn each_once(values: &mut Vec<(u64, u64)>) {
     if values.is_sorted_by(|(before, _), (after, _)| before < after) {
         return;

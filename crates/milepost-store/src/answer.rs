@@ -5,7 +5,7 @@ use crate::{
     breakdown::Cells,
     events::{events, trees},
     people,
-    values::{Pairs, Values},
+    values::Values,
 };
 use datafusion::{
     arrow::{
@@ -18,10 +18,10 @@ use datafusion::{
 };
 use jiff::{ToSpan, civil::Date};
 use milepost_record::{
-    ERROR_DAYS_MAX, ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, MISSES_MAX, Measure, MemorySample, MemoryTree, Miss,
-    OperationDay, Question, Reading, Run, Subject, Timestamp, Understood, each_once,
+    ERROR_DAYS_MAX, Ecdf, ErrorDay, Evidence, Failure, Feedback, GROUPS_MAX, Groups, Kind, MISSES_MAX, Measure, MemorySample, MemoryTree,
+    Miss, OperationDay, Question, Reading, Run, Subject, Timestamp, Understood,
 };
-use std::{cmp::Reverse, collections::BTreeMap, iter::repeat_n};
+use std::{cmp::Reverse, collections::BTreeMap, iter::repeat_n, mem};
 
 /// The evidence in all that came back for a question.
 fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
@@ -137,10 +137,11 @@ pub(crate) struct Days {
     last: Option<Option<String>>,
 }
 
-/// A day, and how many of its operations are within each limit.
+/// A day, how many of its operations are within each limit, and the durations of all its rows so far.
 struct Counted {
     day: OperationDay,
     within: Vec<u64>,
+    durations: Vec<(u64, u64)>,
 }
 
 fn operations_of(days: &[Counted]) -> u64 {
@@ -155,7 +156,7 @@ impl Days {
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
         for row in 0..columns.rows() {
             let (date, oldest, newest) = (day(&date, row)?, time(&oldest, row)?, time(&newest, row)?);
-            let (n, group) = (values.n(row), group(row));
+            let group = group(row);
             if self.last.as_ref() != Some(&group) {
                 if self.groups.len() >= 2 * GROUPS_MAX {
                     self.folded += keep_largest(&mut self.groups, operations_of);
@@ -175,26 +176,28 @@ impl Days {
                     dry_runs: 0,
                     unmeasured: 0,
                     within: 0,
-                    durations: Vec::new(),
+                    durations: Ecdf::default(),
                 };
-                days.push(Counted { day, within: vec![0; within.len()] });
+                days.push(Counted { day, within: vec![0; within.len()], durations: Vec::new() });
             }
-            let Some(Counted { day, within: of_day }) = days.last_mut() else { continue };
+            let Some(Counted { day, within: of_day, durations }) = days.last_mut() else { continue };
             day.oldest = day.oldest.min(oldest);
             day.newest = day.newest.max(newest);
             of_day.iter_mut().zip(&within).for_each(|(sum, within)| *sum += count(within, row));
             match ended(row).as_deref() {
                 Some("ok") => {
-                    day.ok += n;
-                    day.unmeasured += n - values.add_to(&mut day.durations, row);
+                    let (measured, unmeasured) = values.add_to(durations, row)?;
+                    day.ok += measured + unmeasured;
+                    day.unmeasured += unmeasured;
                 }
-                Some("failed") => day.failed += n,
+                Some("failed") => day.failed += values.n(row)?,
                 Some("timeout") => {
+                    let n = values.n(row)?;
                     day.failed += n;
                     day.timeouts += n;
                 }
-                Some("cancelled") => day.cancelled += n,
-                Some("dry_run") => day.dry_runs += n,
+                Some("cancelled") => day.cancelled += values.n(row)?,
+                Some("dry_run") => day.dry_runs += values.n(row)?,
                 _ => return Err(StoreError::Shape("ended")),
             }
         }
@@ -202,10 +205,12 @@ impl Days {
     }
 
     fn all(mut self, limits: &[Option<usize>]) -> Vec<Groups<OperationDay>> {
-        self.groups.values_mut().flatten().for_each(|counted| each_once(&mut counted.day.durations));
+        for Counted { day, durations, .. } in self.groups.values_mut().flatten() {
+            day.durations = mem::take(durations).into();
+        }
         self.folded += keep_largest(&mut self.groups, operations_of);
         let with_limit = |limit: &Option<usize>| {
-            let of_day = |Counted { day, within }: &Counted| {
+            let of_day = |Counted { day, within, .. }: &Counted| {
                 let within = limit.and_then(|limit| within.get(limit).copied()).unwrap_or(0);
                 OperationDay { within, ..day.clone() }
             };
@@ -489,9 +494,7 @@ impl<'a> Columns<'a> {
     pub(crate) fn values(&self, name: &'static str) -> Result<Values, StoreError> {
         let n = self.integers("n")?;
         Ok(match self.0.column_by_name("values") {
-            Some(packed) => {
-                Values::Packed { pairs: Pairs::unpacked(packed.as_binary_opt().ok_or(StoreError::Shape("values"))?)?, without: n }
-            }
+            Some(packed) => Values::Packed { lists: packed.as_binary_opt().ok_or(StoreError::Shape("values"))?.clone(), without: n },
             None => Values::Same { value: self.unsigned(name)?, n },
         })
     }

@@ -25,7 +25,6 @@ impl Cells {
         let durations = columns.values("duration_us")?;
         for row in 0..columns.rows() {
             let (operation, backend) = (operation(row).ok_or(StoreError::Shape("operation"))?, backend(row));
-            let n = durations.n(row);
             let last = self.backends.last();
             if last.is_some_and(|last| last.operation != operation) {
                 self.end_operation();
@@ -40,10 +39,12 @@ impl Cells {
             let Some(of) = self.backends.last_mut() else { continue };
             match ended(row).as_deref() {
                 Some("ok") => {
-                    of.ok += n;
-                    of.unmeasured += n - durations.add_to(&mut of.durations, row);
+                    let (measured, unmeasured) = durations.add_to(&mut of.durations, row)?;
+                    of.ok += measured + unmeasured;
+                    of.unmeasured += unmeasured;
                 }
                 Some(word @ ("failed" | "timeout")) => {
+                    let n = durations.n(row)?;
                     of.failed += n;
                     of.timeouts += if word == "timeout" { n } else { 0 };
                     *of.errors.entry(category(row)).or_default() += n;
@@ -51,8 +52,8 @@ impl Cells {
                         keep_categories(&mut of.errors);
                     }
                 }
-                Some("cancelled") => of.cancelled += n,
-                Some("dry_run") => of.dry_runs += n,
+                Some("cancelled") => of.cancelled += durations.n(row)?,
+                Some("dry_run") => of.dry_runs += durations.n(row)?,
                 _ => return Err(StoreError::Shape("ended")),
             }
         }

@@ -83,7 +83,7 @@ impl Packed {
             (of.oldest, of.newest) = (of.oldest.min(oldest), of.newest.max(newest));
             of.within.iter_mut().zip(&within).for_each(|(sum, n)| *sum += count(n, row));
             let before = of.values.len();
-            of.without += values.n(row) - values.add_to(&mut of.values, row);
+            of.without += values.add_to(&mut of.values, row)?.1;
             added += of.values.len() - before;
         }
         Ok(added)

@@ -243,7 +243,7 @@ impl Activity {
         for row in (0..columns.rows()).filter(|row| users.is_valid(*row)) {
             let last = if last.is_valid(row) { last.value(row) } else { i64::MAX };
             of_row.clear();
-            days.add_to(&mut of_row, row);
+            days.add_to(&mut of_row, row)?;
             let of_row = of_row.iter().map(|(day, _)| i32::try_from(*day).map_err(|_| StoreError::Shape("days")));
             let of_row = of_row.filter(|day| day.as_ref().map_or(true, |day| i64::from(*day) <= last));
             match self.0.get_mut(users.value(row)) {

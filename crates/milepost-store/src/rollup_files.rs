@@ -7,7 +7,7 @@ use crate::{
     packed::{Packed, schema},
     rollups::RollupFile,
 };
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use datafusion::{
     arrow::{
         array::{AsArray, BooleanArray},
@@ -22,8 +22,14 @@ use datafusion::{
                 RowFilter,
             },
         },
+        basic::Compression,
         errors::ParquetError,
-        file::{metadata::PageIndexPolicy, reader::ChunkReader, statistics::Statistics},
+        file::{
+            metadata::PageIndexPolicy,
+            reader::{ChunkReader, Length},
+            statistics::Statistics,
+        },
+        schema::types::ColumnPath,
     },
 };
 use jiff::civil::Date;
@@ -31,7 +37,7 @@ use std::{
     fs::{self, DirBuilder, File},
     io::Write,
     ops::RangeInclusive,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, FileExt},
     path::{Path, PathBuf},
 };
 
@@ -39,8 +45,6 @@ use std::{
 const PAGE_ROWS: usize = 128;
 /// In a file of more rows it is looked up where the pages begin.
 const UNPAGED_ROWS: i64 = 4096;
-/// A file of at most so many bytes is read at once, as asking the disk for each page takes longer; the unit tests see both ways.
-const AT_ONCE_BYTES: u64 = if cfg!(test) { 16 * 1024 } else { 4 * 1024 * 1024 };
 
 /// A file of rows that is being written.
 pub(crate) struct NewFile {
@@ -53,7 +57,11 @@ impl NewFile {
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder", folder))?;
         let file = tempfile::Builder::new().prefix("rows-").suffix(".parquet").tempfile_in(folder).map_err(failed("write in", folder))?;
-        let pages = compressed().into_builder().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS).build();
+        let pages = compressed().into_builder().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS);
+        // Packed, and each its own: nothing is left to be saved.
+        let values = ColumnPath::from("values");
+        let pages =
+            pages.set_column_compression(values.clone(), Compression::UNCOMPRESSED).set_column_dictionary_enabled(values, false).build();
         let writer = ArrowWriter::try_new(file, schema(), Some(pages)).map_err(in_parquet)?;
         Ok(Self { folder: folder.to_owned(), writer, rows: 0 })
     }
@@ -90,28 +98,67 @@ pub(crate) struct RollupFiles(Vec<Opened>);
 
 #[derive(Debug)]
 struct Opened {
-    source: Source,
+    file: File,
+    path: PathBuf,
     metadata: ArrowReaderMetadata,
 }
 
-/// Where the pages of a file come from.
-#[derive(Debug)]
-enum Source {
-    Memory(Bytes),
-    Disk(PathBuf),
+/// A part of a file, read at once: asking the disk for each page takes longer.
+#[derive(Clone)]
+struct Part {
+    begin: u64,
+    bytes: Bytes,
+}
+
+impl Part {
+    /// Where these row groups lie.
+    fn of<'a>(opened: &Opened, groups: impl Iterator<Item = &'a usize> + Clone) -> Result<Self, StoreError> {
+        let columns = groups.filter_map(|group| opened.metadata.metadata().row_groups().get(*group));
+        let ranges = || columns.clone().flat_map(|group| group.columns()).map(|column| column.byte_range());
+        let begin = ranges().map(|(begin, _)| begin).min().unwrap_or_default();
+        let end = ranges().map(|(begin, length)| begin.saturating_add(length)).max().unwrap_or_default();
+        let length = opened.file.metadata().map_err(failed("read", &opened.path))?.len();
+        let room = end.min(length).saturating_sub(begin);
+        let mut bytes = vec![0; usize::try_from(room).map_err(|_| StoreError::Shape("rollup"))?];
+        opened.file.read_exact_at(&mut bytes, begin).map_err(failed("read", &opened.path))?;
+        Ok(Self { begin, bytes: bytes.into() })
+    }
+
+    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
+        let from = start.checked_sub(self.begin).and_then(|from| usize::try_from(from).ok());
+        let from =
+            from.filter(|from| *from <= self.bytes.len()).ok_or_else(|| ParquetError::EOF(format!("nothing was read at {start}")))?;
+        Ok(self.bytes.slice(from..))
+    }
+}
+
+impl Length for Part {
+    fn len(&self) -> u64 {
+        self.begin + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for Part {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(self.from(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let bytes = self.from(start)?;
+        if length > bytes.len() {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} end beyond what was read")));
+        }
+        Ok(bytes.slice(..length))
+    }
 }
 
 impl RollupFiles {
     pub(crate) fn open(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, StoreError> {
         let opened = |path: PathBuf| {
             let file = File::open(&path).map_err(failed("open", &path))?;
-            let length = file.metadata().map_err(failed("open", &path))?.len();
-            Ok(if length <= AT_ONCE_BYTES {
-                let bytes = Bytes::from(fs::read(&path).map_err(failed("read", &path))?);
-                Opened { metadata: metadata(&bytes)?, source: Source::Memory(bytes) }
-            } else {
-                Opened { metadata: metadata(&file)?, source: Source::Disk(path) }
-            })
+            Ok(Opened { metadata: metadata(&file)?, file, path })
         };
         Ok(Self(paths.into_iter().map(opened).collect::<Result<_, StoreError>>()?))
     }
@@ -125,21 +172,18 @@ impl RollupFiles {
     ) -> Result<impl Iterator<Item = Result<RecordBatch, StoreError>>, StoreError> {
         let days = days.map(|days| Ok::<_, StoreError>(number_of(*days.start())?..=number_of(*days.end())?)).transpose()?;
         let mut readers = Vec::new();
-        for Opened { source, metadata } in &self.0 {
-            let (whole, cut) = groups(metadata, key, days.as_ref())?;
+        for opened in &self.0 {
+            let (whole, cut) = groups(&opened.metadata, key, days.as_ref())?;
+            let part = Part::of(opened, whole.iter().chain(&cut))?;
             for (groups, days) in [(whole, None), (cut, days.clone())].into_iter().filter(|(groups, _)| !groups.is_empty()) {
-                readers.push(match source {
-                    Source::Memory(bytes) => reader(bytes.clone(), metadata, groups, days, columns)?,
-                    // Each reader has a place in the file of its own.
-                    Source::Disk(path) => reader(File::open(path).map_err(failed("open", path))?, metadata, groups, days, columns)?,
-                });
+                readers.push(reader(part.clone(), &opened.metadata, groups, days, columns)?);
             }
         }
         Ok(readers.into_iter().flatten().map(|rows| Ok(rows?)))
     }
 }
 
-fn metadata(of: &impl ChunkReader) -> Result<ArrowReaderMetadata, StoreError> {
+fn metadata(of: &File) -> Result<ArrowReaderMetadata, StoreError> {
     let load = |pages| ArrowReaderMetadata::load(of, ArrowReaderOptions::new().with_offset_index_policy(pages)).map_err(in_parquet);
     let metadata = load(PageIndexPolicy::Skip)?;
     let is_paged = metadata.metadata().file_metadata().num_rows() > UNPAGED_ROWS;
@@ -147,7 +191,7 @@ fn metadata(of: &impl ChunkReader) -> Result<ArrowReaderMetadata, StoreError> {
 }
 
 fn reader(
-    of: impl ChunkReader + 'static,
+    of: Part,
     metadata: &ArrowReaderMetadata,
     groups: Vec<usize>,
     days: Option<RangeInclusive<i32>>,

@@ -7,6 +7,7 @@
 use crate::{StoreError, answer::count};
 use datafusion::arrow::array::{Array, BinaryArray, Int64Array, UInt64Array};
 use integer_encoding::VarInt;
+use std::iter;
 
 /// Values in order, each with how often it was.
 pub(crate) fn packed(values: &[(u64, u64)]) -> Vec<u8> {
@@ -24,37 +25,20 @@ pub(crate) fn packed(values: &[(u64, u64)]) -> Vec<u8> {
     bytes
 }
 
-/// The values of some rows, each with how often it was.
-#[derive(Debug, Default)]
-pub(crate) struct Pairs {
-    pairs: Vec<(u64, u64)>,
-    /// Where those of each row end.
-    ends: Vec<usize>,
-}
-
-impl Pairs {
-    /// A row without a list has no values.
-    pub(crate) fn unpacked(rows: &BinaryArray) -> Result<Self, StoreError> {
-        let mut all = Self { pairs: Vec::with_capacity(rows.value_data().len() / 3), ends: Vec::with_capacity(rows.len()) };
-        for row in rows {
-            let (mut bytes, mut value) = (row.unwrap_or_default(), 0_u64);
-            while !bytes.is_empty() {
-                let (more, n);
-                (more, bytes) = number(bytes)?;
-                (n, bytes) = number(bytes)?;
-                value = value.wrapping_add(more);
-                all.pairs.push((value, n));
-            }
-            all.ends.push(all.pairs.len());
+/// The values of a list, each with how often it was; a damaged one ends with an error.
+fn unpacked(list: &[u8]) -> impl Iterator<Item = Result<(u64, u64), StoreError>> {
+    let (mut bytes, mut value) = (list, 0_u64);
+    iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
         }
-        Ok(all)
-    }
-
-    pub(crate) fn of(&self, row: usize) -> &[(u64, u64)] {
-        let from = row.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
-        let range = from.zip(self.ends.get(row).copied());
-        range.and_then(|(from, to)| self.pairs.get(from..to)).unwrap_or_default()
-    }
+        let pair = number(bytes).and_then(|(more, rest)| number(rest).map(|(n, rest)| (more, n, rest)));
+        bytes = pair.as_ref().map_or(&[], |(.., rest)| rest);
+        Some(pair.map(|(more, n, _)| {
+            value = value.wrapping_add(more);
+            (value, n)
+        }))
+    })
 }
 
 fn number(bytes: &[u8]) -> Result<(u64, &[u8]), StoreError> {
@@ -69,28 +53,47 @@ fn number(bytes: &[u8]) -> Result<(u64, &[u8]), StoreError> {
 /// What was measured in the operations that a row counts: of events they all have the same value, or none; a rollup lists its values.
 pub(crate) enum Values {
     Same { value: UInt64Array, n: Int64Array },
-    Packed { pairs: Pairs, without: Int64Array },
+    Packed { lists: BinaryArray, without: Int64Array },
 }
 
 impl Values {
     /// How many operations the row counts.
-    pub(crate) fn n(&self, row: usize) -> u64 {
+    pub(crate) fn n(&self, row: usize) -> Result<u64, StoreError> {
         match self {
-            Self::Same { n, .. } => count(n, row),
-            Self::Packed { pairs, without } => count(without, row) + pairs.of(row).iter().map(|(_, n)| n).sum::<u64>(),
+            Self::Same { n, .. } => Ok(count(n, row)),
+            Self::Packed { lists, without } => {
+                unpacked(list(lists, row)).try_fold(count(without, row), |sum, pair| Ok(sum.saturating_add(pair?.1)))
+            }
         }
     }
 
-    /// Adds the values of a row to others, and returns how many operations have one.
-    pub(crate) fn add_to(&self, others: &mut Vec<(u64, u64)>, row: usize) -> u64 {
-        let before = others.len();
+    /// Adds the values of a row to others, and returns how many operations have one, and how many have none.
+    pub(crate) fn add_to(&self, others: &mut Vec<(u64, u64)>, row: usize) -> Result<(u64, u64), StoreError> {
         match self {
-            Self::Same { value, n } if value.is_valid(row) => others.push((value.value(row), count(n, row))),
-            Self::Same { .. } => {}
-            Self::Packed { pairs, .. } => others.extend_from_slice(pairs.of(row)),
+            Self::Same { value, n } if value.is_valid(row) => {
+                others.push((value.value(row), count(n, row)));
+                Ok((count(n, row), 0))
+            }
+            Self::Same { n, .. } => Ok((0, count(n, row))),
+            Self::Packed { lists, without } => {
+                let list = list(lists, row);
+                // Most take three bytes.
+                others.reserve(list.len() / 3);
+                let mut measured = 0_u64;
+                for pair in unpacked(list) {
+                    let pair = pair?;
+                    measured = measured.saturating_add(pair.1);
+                    others.push(pair);
+                }
+                Ok((measured, count(without, row)))
+            }
         }
-        others.iter().skip(before).map(|(_, n)| n).sum()
     }
+}
+
+/// A row without a list has no values.
+fn list(lists: &BinaryArray, row: usize) -> &[u8] {
+    if lists.is_valid(row) { lists.value(row) } else { &[] }
 }
 
 #[cfg(test)]
@@ -103,16 +106,21 @@ mod tests {
         fn what_is_packed_comes_back(rows in prop::collection::vec(prop::option::of(prop::collection::btree_map(any::<u64>(), any::<u64>(), 0..20)), 0..8)) {
             let rows: Vec<Option<Vec<(u64, u64)>>> = rows.into_iter().map(|row| row.map(|row| row.into_iter().collect())).collect();
             let bytes: BinaryArray = rows.iter().map(|row| row.as_deref().map(packed)).collect();
-            let pairs = Pairs::unpacked(&bytes).expect("pairs");
+            let without = Int64Array::from(vec![Some(7); rows.len()]);
+            let values = Values::Packed { lists: bytes, without };
             for (index, row) in rows.iter().enumerate() {
-                prop_assert_eq!(pairs.of(index), row.as_deref().unwrap_or_default());
+                let (row, mut found) = (row.as_deref().unwrap_or_default(), vec![(1, 2)]);
+                let measured = row.iter().map(|(_, n)| n).fold(0_u64, |sum, n| sum.saturating_add(*n));
+                prop_assert_eq!(values.add_to(&mut found, index).expect("values"), (measured, 7));
+                prop_assert_eq!(&found[1..], row);
+                prop_assert_eq!(values.n(index).expect("values"), measured.saturating_add(7));
             }
-            prop_assert!(pairs.of(rows.len()).is_empty());
         }
 
         #[test]
         fn what_is_damaged_is_refused_or_read_and_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let _ = Pairs::unpacked(&BinaryArray::from_vec(vec![&bytes]));
+            let pairs: Vec<_> = unpacked(&bytes).collect();
+            prop_assert!(pairs.len() <= bytes.len());
         }
     }
 
@@ -121,7 +129,8 @@ mod tests {
         let bytes = packed(&[(300, 1), (70_000, 2)]);
         for length in [1, 2, 4, bytes.len() - 1] {
             let cut = bytes.get(..length).expect("shorter");
-            assert!(Pairs::unpacked(&BinaryArray::from_vec(vec![cut])).is_err(), "{length} of {} bytes", bytes.len());
+            let values = Values::Packed { lists: BinaryArray::from_vec(vec![cut]), without: Int64Array::from(vec![0]) };
+            assert!(values.add_to(&mut Vec::new(), 0).is_err() && values.n(0).is_err(), "{length} of {} bytes", bytes.len());
         }
     }
 }

@@ -2,8 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Dimension, Durability, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Note, Operation,
-    OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
+    Dimension, Durability, Ecdf, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Note,
+    Operation, OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
 };
 use milepost_store::{Store, Upkeep, compact};
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
@@ -90,10 +90,10 @@ fn operations_are_counted_by_day_and_by_how_they_ended() {
 
     let [first, second] = &days(&question)[..] else { panic!("two days") };
     assert_eq!((first.ok, first.failed, first.within), (2, 0, 1));
-    assert_eq!(first.durations, [(100_000, 1), (500_000, 1)]);
+    assert_eq!(first.durations, Ecdf::from(vec![(100_000, 1), (500_000, 1)]));
     assert_eq!((second.ok, second.failed, second.timeouts, second.cancelled, second.dry_runs), (3, 2, 1, 1, 1));
     assert_eq!((second.unmeasured, second.within), (1, 2));
-    assert_eq!(second.durations, [(100_000, 2)]);
+    assert_eq!(second.durations, Ecdf::from(vec![(100_000, 2)]));
     assert_eq!(second.newest, at("2026-11-21T00:16:00Z"));
 
     // Where the clocks are an hour ahead, all of it happened on one day.
@@ -129,7 +129,7 @@ fn peaks_of_memory_are_counted_beside_the_limit() {
     let days = operations(&store, &about(Subject::PeakMemory { limit: Some(limit) })).groups.remove(&None).expect("one group");
     let [day] = &days[..] else { panic!("one day") };
     assert_eq!((day.ok, day.failed, day.cancelled, day.unmeasured, day.within), (5, 0, 1, 1, 2));
-    assert_eq!(day.durations, [(0, 1), (50_000_000, 1), (60_000_000, 1), (70_000_000, 1)]);
+    assert_eq!(day.durations, Ecdf::from(vec![(0, 1), (50_000_000, 1), (60_000_000, 1), (70_000_000, 1)]));
 }
 
 #[test]

@@ -304,7 +304,7 @@ fn day(ok: u64, failed: u64, duration_us: u64) -> Vec<OperationDay> {
         dry_runs: 0,
         unmeasured: 0,
         within: 0,
-        durations: vec![(duration_us, ok)],
+        durations: vec![(duration_us, ok)].into(),
     }]
 }
 

@@ -8,7 +8,7 @@ use crate::{
     sample::Total,
 };
 use jiff::civil::Date;
-use milepost_record::{Breakdown, Dimension, Groups, OperationDay, Origin};
+use milepost_record::{Breakdown, Dimension, Ecdf, Groups, OperationDay, Origin};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -166,12 +166,15 @@ fn distributions(cells: &[Breakdown], performance: &Performance) -> (Vec<f64>, V
         by_operation.entry(&cell.operation).or_default().push(cell);
     }
     let all = Total::of_cells(cells);
-    let Some((first, last)) = all.durations().first().zip(all.durations().last()) else { return (Vec::new(), Vec::new()) };
-    let scale = Steps::over(first.0, last.0);
+    let ends = || all.durations.iter().filter_map(Ecdf::ends);
+    let Some((first, last)) = ends().map(|(first, _)| first).min().zip(ends().map(|(_, last)| last).max()) else {
+        return (Vec::new(), Vec::new());
+    };
+    let scale = Steps::over(first, last);
     let spread = |total: &Total| {
         let mut counts = vec![0; scale.bars()];
         for (duration, n) in total.durations() {
-            if let Some(count) = counts.get_mut(scale.bar(*duration)) {
+            if let Some(count) = counts.get_mut(scale.bar(duration)) {
                 *count += n;
             }
         }

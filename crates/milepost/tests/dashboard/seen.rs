@@ -119,7 +119,7 @@ impl Seen<'_> {
                     dry_runs: 0,
                     unmeasured: 0,
                     within: 0,
-                    durations: durations(ok, (40_000 + 700 * u64::from(day.unsigned_abs())) * (1 + 3 * place)),
+                    durations: durations(ok, (40_000 + 700 * u64::from(day.unsigned_abs())) * (1 + 3 * place)).into(),
                 }
             })
             .collect()
