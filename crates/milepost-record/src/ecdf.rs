@@ -17,30 +17,31 @@ impl Ecdf {
     /// The value with this rank among all of several, the least having the first; none where there are fewer. They are bisected together, as
     /// putting them in order takes far longer.
     pub fn value_among<'a>(several: impl IntoIterator<Item = &'a Self>, rank: u64) -> Option<u64> {
-        // Of each what may have the rank, and how many come before that.
-        let mut left: Vec<(&[(u64, u64)], u64)> = several.into_iter().map(|one| (one.0.as_slice(), 0)).collect();
-        let ends = || left.iter().filter_map(|(values, _)| Some((values.first()?.0, *values.last()?)));
-        let (mut low, mut high) = (ends().map(|(first, _)| first).min()?, ends().map(|(_, (last, _))| last).max()?);
-        if rank > ends().map(|(_, (_, reached))| reached).fold(0, u64::saturating_add) {
+        let mut left: Vec<Left<'a>> = several.into_iter().map(|one| Left { values: &one.0, before: 0, to_middle: 0 }).collect();
+        if let [Left { values, .. }] = left[..] {
+            return values.get(values.partition_point(|(_, reached)| *reached < rank)).map(|(value, _)| *value);
+        }
+        if rank > left.iter().filter_map(|one| one.values.last()).map(|(_, reached)| *reached).fold(0, u64::saturating_add) {
             return None;
         }
-        let mut split = Vec::with_capacity(left.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            split.clear();
-            split.extend(left.iter().map(|(values, before)| {
-                let (to_middle, beyond) = values.split_at(values.partition_point(|(value, _)| *value <= middle));
-                (to_middle, beyond, to_middle.last().map_or(*before, |(_, reached)| *reached))
-            }));
-            if split.iter().map(|(.., reached)| *reached).fold(0, u64::saturating_add) >= rank {
-                high = middle;
-                left.iter_mut().zip(&split).for_each(|(left, (to_middle, ..))| left.0 = to_middle);
-            } else {
-                low = middle.saturating_add(1);
-                left.iter_mut().zip(&split).for_each(|(left, (_, beyond, reached))| *left = (beyond, *reached));
+        // How many come before of those of which nothing is left.
+        let mut settled = 0_u64;
+        loop {
+            let ends = || left.iter().filter_map(|one| Some((one.values.first()?.0, one.values.last()?.0)));
+            let (low, high) = (ends().map(|(first, _)| first).min()?, ends().map(|(_, last)| last).max()?);
+            if low == high {
+                return Some(low);
             }
+            let middle = low.midpoint(high);
+            let is_beyond = left.iter_mut().map(|one| one.reached(middle)).fold(settled, u64::saturating_add) < rank;
+            left.retain_mut(|one| {
+                one.narrow(is_beyond);
+                if one.values.is_empty() {
+                    settled = settled.saturating_add(one.before);
+                }
+                !one.values.is_empty()
+            });
         }
-        Some(low)
     }
 
     /// The values, rising, each with how many there are of it.
@@ -50,6 +51,36 @@ impl Ecdf {
             *before = *reached;
             Some((*value, n))
         })
+    }
+}
+
+/// What is left of one while a rank is looked up among several.
+struct Left<'a> {
+    values: &'a [(u64, u64)],
+    /// How many come before those.
+    before: u64,
+    /// How many of those were last found not to be greater than the middle.
+    to_middle: usize,
+}
+
+impl<'a> Left<'a> {
+    fn until_middle(&self) -> &'a [(u64, u64)] {
+        self.values.get(..self.to_middle).unwrap_or_default()
+    }
+
+    /// How many are not greater than a value.
+    fn reached(&mut self, middle: u64) -> u64 {
+        self.to_middle = self.values.partition_point(|(value, _)| *value <= middle);
+        self.until_middle().last().map_or(self.before, |(_, reached)| *reached)
+    }
+
+    fn narrow(&mut self, is_beyond: bool) {
+        if is_beyond {
+            self.before = self.until_middle().last().map_or(self.before, |(_, reached)| *reached);
+            self.values = self.values.get(self.to_middle..).unwrap_or_default();
+        } else {
+            self.values = self.until_middle();
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const PERSONAS: [&str; 4] = ["grandma_rose", "maya_adhd", "david_parent", "dr_sa
 const TRACKED_DAYS: u64 = 7;
 /// After how many days it is said what all costs.
 const SHOWN: [u64; 9] = [1, 7, 30, 60, 90, 180, 270, 330, 365];
-const RUNS: usize = 15;
+const RUNS: usize = 31;
 
 /// A data folder, and the program that answers from it.
 struct Place {
