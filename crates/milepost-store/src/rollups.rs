@@ -17,12 +17,15 @@ use crate::{
     rolled::{base, limit_text, rollup},
     rollup_files::{NewFile, RollupFiles, digest},
     sql,
-    statements::within_limits,
+    statements::{STATEMENTS_MAX, within_limits},
     tables,
 };
-use datafusion::{arrow::record_batch::RecordBatch, datasource::MemTable, execution::context::SQLOptions, prelude::SessionContext};
+use datafusion::{
+    arrow::record_batch::RecordBatch, common::runtime::SpawnedTask, datasource::MemTable, error::DataFusionError,
+    execution::context::SQLOptions, prelude::SessionContext,
+};
 use deltalake_core::DeltaTable;
-use futures::{TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Kind, Limit, Question, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -197,10 +200,23 @@ impl Rollups {
 
     /// Writes the rows of new questions, from what `operations` of an engine holds.
     async fn make(&mut self, engine: &SessionContext, new: Vec<Kept>) -> Result<(), StoreError> {
+        let first = self.kept.len();
+        self.kept.extend(new);
+        self.write_from(first, engine).await
+    }
+
+    /// Writes the rows of the questions from the one at this position on as a file, from what `operations` of an engine holds.
+    async fn write_from(&mut self, first: usize, engine: &SessionContext) -> Result<(), StoreError> {
         let mut file = NewFile::in_folder(&self.folder)?;
-        for mut kept in new {
-            kept.is_whole = file.take(&kept.key, counted(engine, &kept).await?)?;
-            self.kept.push(kept);
+        let asked: Vec<Kept> = self.kept.iter().skip(first).filter(|kept| kept.is_whole).cloned().collect();
+        let count = |kept: Kept| {
+            let engine = engine.clone();
+            SpawnedTask::spawn(async move { counted(&engine, &kept).await }).join()
+        };
+        let mut rows = stream::iter(asked).map(count).buffered(STATEMENTS_MAX);
+        for kept in self.kept.iter_mut().skip(first).filter(|kept| kept.is_whole) {
+            let rows = rows.next().await.ok_or(StoreError::Shape("rollup"))?;
+            kept.is_whole = file.take(&kept.key, rows.map_err(|error| DataFusionError::External(error.into()))??)?;
         }
         self.files.extend(file.finish()?);
         Ok(())
@@ -229,12 +245,7 @@ impl Rollups {
         let schema = tables::batch(Kind::Operation, &[])?;
         let table = MemTable::try_new(engine::viewed(&schema)?.schema(), vec![viewed])?;
         engine.register_table(Kind::Operation.table(), Arc::new(table))?;
-        let mut file = NewFile::in_folder(&self.folder)?;
-        for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
-            kept.is_whole = file.take(&kept.key, counted(&engine, kept).await?)?;
-        }
-        self.files.extend(file.finish()?);
-        Ok(())
+        self.write_from(0, &engine).await
     }
 
     /// The table has other files by now, and the same events.

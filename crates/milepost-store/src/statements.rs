@@ -29,7 +29,7 @@ use tokio::{
 /// What the engine may take to sort, group and join for the questions of one scorecard or report, in bytes, on the smallest machine.
 const QUESTIONS_BYTES_MIN: u64 = 1 << 30;
 /// How many statements of them are run at the same time: the engine has no more threads.
-const STATEMENTS_MAX: usize = 2;
+pub(crate) const STATEMENTS_MAX: usize = 2;
 
 /// The statements that answer some questions.
 pub(crate) struct Statements(Vec<Statement>);
