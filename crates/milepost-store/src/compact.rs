@@ -13,8 +13,9 @@
 use crate::{
     StoreError,
     digests::Digests,
+    heads::{Head, Heads},
     identity::{Identities, identity},
-    lake::{CLAIMS, Lake, SEGMENTS, holds, select},
+    lake::{CLAIMS, Lake, SEGMENTS, holds, in_table, select},
     rollups::Rollups,
     tables,
     tombstones::Tombstones,
@@ -281,7 +282,9 @@ async fn take_in(
         let before = events.len();
         let mut identities = Identities::default();
         let mut events: Vec<_> = events.into_iter().filter(|event| identities.admit(event)).collect();
-        if let Some(table) = &table {
+        if let Some(table) = &table
+            && identities.may_be_in(*kind, &Head::of(table).map_err(in_table(name))?)
+        {
             let stored = identities.stored(*kind, table).await?;
             events.retain(|event| event.id.as_ref().is_none_or(|id| !stored.contains(&identity(*kind, id))));
         }
@@ -347,9 +350,13 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
             }
         }
     }
+    let heads = Heads::read(lake);
     for name in Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS, CLAIMS]) {
         let Some(table) = lake.open(name).await? else { continue };
         let before = table.version();
+        if !heads.know(name) {
+            changed.insert(name);
+        }
         if lake.tidy(name, table).await? {
             changed.insert(name);
             if name == Kind::Operation.table() {

@@ -2,6 +2,7 @@
 
 use crate::{
     StoreError,
+    heads::Heads,
     lake::{Lake, failed, in_table, read_own, sync},
     log,
 };
@@ -47,7 +48,7 @@ impl Digests {
     /// Puts on the disk what was written to these tables, and notes the digests of the files that are new. Those of files that no
     /// table needs any more are dropped.
     pub(crate) async fn settle(lake: &Lake, tables: &BTreeSet<&str>) -> Result<(), StoreError> {
-        let mut digests = Self::read(lake)?;
+        let (mut digests, mut heads) = (Self::read(lake)?, Heads::read(lake));
         let settled = fs::metadata(lake.folder().join(FILE)).and_then(|file| file.modified()).ok();
         let is_settled = |path: &Path| {
             let written = fs::metadata(path).and_then(|file| file.modified()).ok();
@@ -74,10 +75,12 @@ impl Digests {
             }
             folders.insert(log);
             log::settle(lake, name, &mut digests)?;
+            heads.note(lake, name, &table)?;
             folders.iter().try_for_each(|folder| sync(folder))?;
         }
         sync(lake.folder())?;
-        lake.publish(FILE, &digests)
+        lake.publish(FILE, &digests)?;
+        heads.publish(lake)
     }
 }
 

@@ -6,7 +6,8 @@
 use crate::{
     StoreError,
     compact::no_claims,
-    lake::{self, Lake, SEGMENTS, in_table},
+    heads::{Head, Heads},
+    lake::{Lake, SEGMENTS, in_table},
     tables,
 };
 use datafusion::{
@@ -38,23 +39,36 @@ const FEW_BYTES: u64 = if cfg!(test) { 32 * 1024 } else { 16 * 1024 * 1024 };
 /// only.
 const BESIDE: [Kind; 4] = [Kind::Operation, Kind::Note, Kind::Session, Kind::Interaction];
 
-/// The table of a kind.
+/// A table as it was when the store was opened.
 pub(crate) struct Stored {
-    pub(crate) table: DeltaTable,
-    /// How many events it has.
-    rows: u64,
-    /// How long its files are together.
-    bytes: u64,
+    lake: Lake,
+    name: &'static str,
+    head: Head,
+    /// Its log is read when it takes the engine.
+    table: OnceCell<DeltaTable>,
 }
 
 impl Stored {
-    pub(crate) fn of(kind: Kind, table: DeltaTable) -> Result<Self, StoreError> {
-        let (rows, bytes) = (lake::rows(&table).map_err(in_table(kind.table()))?, lake::bytes(&table).map_err(in_table(kind.table()))?);
-        Ok(Self { table, rows, bytes })
+    /// A table as it is at this moment; none where there is none.
+    pub(crate) async fn open(lake: Lake, heads: &Heads, name: &'static str) -> Result<Option<Self>, StoreError> {
+        if let Some(head) = heads.of(&lake, name).cloned() {
+            return Ok(Some(Self { lake, name, head, table: OnceCell::new() }));
+        }
+        let Some(table) = lake.open(name).await? else { return Ok(None) };
+        let head = Head::of(&table).map_err(in_table(name))?;
+        Ok(Some(Self { lake, name, head, table: OnceCell::new_with(Some(table)) }))
+    }
+
+    pub(crate) const fn head(&self) -> &Head {
+        &self.head
     }
 
     pub(crate) const fn is_short(&self) -> bool {
-        self.rows <= FEW && self.bytes <= FEW_BYTES
+        self.head.rows <= FEW && self.head.bytes <= FEW_BYTES
+    }
+
+    pub(crate) async fn table(&self) -> Result<&DeltaTable, StoreError> {
+        self.table.get_or_try_init(|| self.lake.open_at(self.name, self.head.version)).await
     }
 }
 
@@ -83,15 +97,15 @@ impl Engine {
     /// How many events of a kind there are.
     pub(crate) fn events(&self, kind: Kind) -> u64 {
         let live = self.live.get(&kind).map_or(0, |batches| batches.iter().map(RecordBatch::num_rows).sum());
-        self.stored.get(&kind).map_or(0, |stored| stored.rows) + live as u64
+        self.stored.get(&kind).map_or(0, |stored| stored.head.rows) + live as u64
     }
 
     pub(crate) const fn few(&self) -> &BTreeSet<Kind> {
         &self.few
     }
 
-    pub(crate) fn table(&self, kind: Kind) -> Option<&DeltaTable> {
-        self.stored.get(&kind).map(|stored| &stored.table)
+    pub(crate) fn stored(&self, kind: Kind) -> Option<&Stored> {
+        self.stored.get(&kind)
     }
 
     /// What no table has yet of a kind.
@@ -112,8 +126,8 @@ impl Engine {
                 let columns = columns(&table, &schema)?;
                 Ok(table.select(columns)?)
             };
-            let kept = match self.table(*kind) {
-                Some(table) => Some(shaped(engine.read_table(table.table_provider().await?)?)?),
+            let kept = match self.stored(*kind) {
+                Some(stored) => Some(shaped(engine.read_table(stored.table().await?.table_provider().await?)?)?),
                 None => None,
             };
             let live = || shaped(engine.read_table(Arc::new(self.in_memory(*kind)?))?);

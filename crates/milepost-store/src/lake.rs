@@ -5,6 +5,7 @@
 //! DATA/store/compact.lock      held by whoever writes the tables
 //! DATA/store/digests.json      length and CRC32C of each data file and each file of a log
 //! DATA/store/copies/           the logs again: see `log.rs`
+//! DATA/store/heads.json        what a reader has to know of each table: see `heads.rs`
 //! DATA/store/operations/       a Delta table; others can read it as it is
 //! ```
 //!
@@ -14,7 +15,15 @@
 //! What is written names the spool and the sequence number that it came from as Delta's application transaction, in the same
 //! commit: so a table holds a segment whole or not at all, and says which ones it holds.
 
-use crate::{StoreError, digests::files, log, tables::DAY, tables::PERSONAL};
+use crate::{
+    StoreError,
+    digests::files,
+    heads::{Head, Heads},
+    log,
+    tables::DAY,
+    tables::PERSONAL,
+};
+use bytes::Bytes;
 use datafusion::{
     arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch},
     parquet::{arrow::arrow_reader::ParquetRecordBatchReaderBuilder, basic::Compression, file::properties::WriterProperties},
@@ -135,16 +144,20 @@ impl Lake {
         }
     }
 
+    /// A table as it was at a version.
+    pub(crate) async fn open_at(&self, table: &str, version: u64) -> Result<DeltaTable, StoreError> {
+        self.handle(table)?.with_version(version).load().await.map_err(in_table(table))
+    }
+
     /// All rows of a table, as its files have them, in no particular order. None where it takes the engine to read them: a file is damaged,
     /// lacks a column that the table has, or rows of it do not count.
-    pub(crate) fn rows(&self, name: &str, table: &DeltaTable) -> Option<Vec<RecordBatch>> {
-        let snapshot = table.snapshot().ok()?;
+    pub(crate) fn rows(&self, name: &str, head: &Head) -> Option<Vec<RecordBatch>> {
         let mut batches = Vec::new();
-        for file in snapshot.log_data().iter() {
-            let path = self.folder.join(name).join(file.object_store_path().as_ref());
-            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).ok()?).ok()?;
-            let has = |column: &str| reader.schema().column_with_name(column).is_some();
-            if file.deletion_vector_descriptor().is_some() || !snapshot.schema().fields().all(|column| has(column.name())) {
+        for file in head.files()? {
+            let path = self.folder.join(name).join(file);
+            // At once: page by page, it is three calls of the operating system for each column.
+            let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(fs::read(path).ok()?)).ok()?;
+            if !head.columns().iter().all(|column| reader.schema().column_with_name(column).is_some()) {
                 return None;
             }
             batches.extend(reader.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?);
@@ -257,6 +270,7 @@ impl Lake {
     /// older versions, nor what a writer that was killed left. Who reads an older version at this moment is told that it is gone.
     pub(crate) async fn sweep(&self, name: &str) -> Result<(), StoreError> {
         log::forget(self, name)?;
+        Heads::forget(self, name)?;
         let Some(table) = self.open(name).await? else { return Ok(()) };
         let current = table.snapshot().map_err(in_table(name))?.version();
         checkpoints::create_checkpoint(&table, None).await.map_err(in_table(name))?;
@@ -313,33 +327,6 @@ fn small_files(table: &DeltaTable) -> Result<usize, DeltaTableError> {
 pub(crate) fn rows(table: &DeltaTable) -> Result<u64, DeltaTableError> {
     let snapshot = table.snapshot()?;
     Ok(snapshot.log_data().iter().filter_map(|file| file.num_records()).map(|n| n as u64).sum())
-}
-
-/// How long the files of a table are together.
-pub(crate) fn bytes(table: &DeltaTable) -> Result<u64, DeltaTableError> {
-    Ok(table.snapshot()?.log_data().iter().filter_map(|file| u64::try_from(file.size()).ok()).sum())
-}
-
-/// Whether the log tells that no row of a table has a value in a column.
-pub(crate) fn has_none(table: &DeltaTable, column: &str) -> Result<bool, DeltaTableError> {
-    each_file_says(table, |stats, rows| stats.get("nullCount").and_then(|nulls| nulls.get(column)?.as_u64()) == Some(rows as u64))
-}
-
-/// Whether the log tells that no row of a table has a text between two in a column.
-pub(crate) fn has_none_between(table: &DeltaTable, column: &str, (least, most): (&str, &str)) -> Result<bool, DeltaTableError> {
-    each_file_says(table, |stats, _| {
-        let of = |end: &str| stats.get(end).and_then(|of| of.get(column)?.as_str());
-        // Of a long text, it is the beginning.
-        let is_below = |end: &str| end < least && !least.starts_with(end);
-        of("minValues").is_some_and(|end| most < end) || of("maxValues").is_some_and(is_below)
-    })
-}
-
-/// Whether the log says something of every file of a table, by its statistics and how many rows it has.
-fn each_file_says(table: &DeltaTable, says: impl Fn(&serde_json::Value, usize) -> bool) -> Result<bool, DeltaTableError> {
-    let says = |stats: &str, rows| serde_json::from_str(stats).is_ok_and(|stats| says(&stats, rows));
-    let files = table.snapshot()?.log_data();
-    Ok(files.iter().all(|file| file.stats().zip(file.num_records()).is_some_and(|(stats, rows)| says(&stats, rows))))
 }
 
 /// The last segment of a spool that a table holds; it holds those before it too.
@@ -480,7 +467,7 @@ mod tests {
             sampled.sample = Some("s".to_owned());
             let rows = |of: &Operation| vec![tables::batch(Kind::Operation, &[&Event::at(at, of.clone())]).expect("rows")];
             let table = lake.append("operations", None, rows(&plain), "s", 1).await.expect("appended");
-            let none = |table: &DeltaTable, column| has_none(table, column).expect("statistics");
+            let none = |table: &DeltaTable, column| Head::of(table).expect("a head").has_none(column);
             assert!(none(&table, "sample") && !none(&table, "operation"));
             assert!(!none(&table, "error_text"), "personal columns have no statistics");
             let table = lake.append("operations", Some(table), rows(&sampled), "s", 2).await.expect("appended");
@@ -502,7 +489,7 @@ mod tests {
                 vec![tables::batch(Kind::Operation, &events.iter().collect::<Vec<_>>()).expect("rows")]
             };
             let table = lake.append("operations", None, rows(&["b", "d"]), "s", 1).await.expect("appended");
-            let none = |table: &DeltaTable, least: &str, most: &str| has_none_between(table, "id", (least, most)).expect("statistics");
+            let none = |table: &DeltaTable, least: &str, most: &str| Head::of(table).expect("a head").has_no_id_between(least, most);
             assert!(none(&table, "a", "a9") && none(&table, "e", "f"));
             assert!(!none(&table, "a", "b") && !none(&table, "d", "e") && !none(&table, "a", "e") && !none(&table, "c", "c"));
             // Of so long an id, the log has the beginning.

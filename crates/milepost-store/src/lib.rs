@@ -15,6 +15,7 @@ mod engine;
 mod events;
 mod exact;
 mod forget;
+mod heads;
 mod identity;
 mod lake;
 mod live;

@@ -3,12 +3,12 @@
 use crate::{
     StoreError,
     compact::Claims,
+    engine::Stored,
     identity::{Identities, of_batch},
     tables,
     tombstones::Tombstones,
 };
 use datafusion::arrow::{array::BooleanArray, compute::filter_record_batch, record_batch::RecordBatch};
-use deltalake_core::DeltaTable;
 use milepost_record::{Event, Inventory, Kind, Segment, Timestamp, UNREADABLE_MAX, Unreadable};
 use std::collections::BTreeMap;
 
@@ -88,8 +88,11 @@ impl Live {
     }
 
     /// Leaves out the events whose ids a table already has: a sender tried again, or a spool was restored.
-    pub(crate) async fn leave_out(&mut self, kind: Kind, table: &DeltaTable) -> Result<(), StoreError> {
-        let stored = self.identities.stored(kind, table).await?;
+    pub(crate) async fn leave_out(&mut self, kind: Kind, of_kind: &Stored) -> Result<(), StoreError> {
+        if !self.identities.may_be_in(kind, of_kind.head()) {
+            return Ok(());
+        }
+        let stored = self.identities.stored(kind, of_kind.table().await?).await?;
         if stored.is_empty() {
             return Ok(());
         }

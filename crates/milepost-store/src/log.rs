@@ -106,6 +106,11 @@ fn has_new_checkpoint(there: &BTreeSet<String>, prefix: &str, digests: &Digests)
     there.iter().any(|file| file.contains(CHECKPOINT) && !digests.log.contains_key(&format!("{prefix}{file}")))
 }
 
+/// The file of a commit.
+pub(crate) fn commit(lake: &Lake, name: &str, version: u64) -> PathBuf {
+    log(lake, name).join(format!("{version:020}.json"))
+}
+
 fn log(lake: &Lake, name: &str) -> PathBuf {
     lake.folder().join(name).join(LOG)
 }

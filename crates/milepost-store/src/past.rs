@@ -23,9 +23,9 @@ pub(crate) async fn read(lake: &Lake, kind: Kind, stored: &Stored) -> Option<Vec
     if !matches!(kind, Kind::Criterion | Kind::Verdict | Kind::Note) || !stored.is_short() {
         return None;
     }
-    let (lake, table) = (lake.clone(), stored.table.clone());
+    let (lake, head) = (lake.clone(), stored.head().clone());
     // Where this fails, the engine tries it, and says what is wrong.
-    spawn_blocking(move || lake.rows(kind.table(), &table)).await.ok().flatten()
+    spawn_blocking(move || lake.rows(kind.table(), &head)).await.ok().flatten()
 }
 
 /// Every `criterion` event, the newest `verdict` event of each criterion, definition and verdict, and every note on a period that does not
@@ -41,7 +41,7 @@ type Batches<'a> = BoxStream<'a, Result<RecordBatch, StoreError>>;
 
 /// All events of a kind.
 async fn batches<'a>(engine: &'a Engine, read: &mut Read, kind: Kind) -> Result<Batches<'a>, StoreError> {
-    let stored = match engine.table(kind) {
+    let stored = match engine.stored(kind) {
         Some(_) => read.remove(&kind),
         None => Some(Vec::new()),
     };

@@ -8,7 +8,6 @@ use crate::{
     StoreError,
     answer::{self, Columns, number_of},
     engine::Engine,
-    lake::{self, in_table},
     packed::{Packed, schema},
     people::{BY_SOMEBODY, active_days},
     rollup_files::RollupFiles,
@@ -72,12 +71,10 @@ impl Beside {
             has_samples: live.iter().any(is_sampled),
             has_others: [Kind::Session, Kind::Interaction].iter().any(|kind| engine.events(*kind) > 0),
         };
-        if let Some(table) = engine.table(Kind::Operation).filter(|_| !beside.has_samples) {
-            // Most often the log tells that there are none without opening a file.
-            if !lake::has_none(table, "sample").map_err(in_table(Kind::Operation.table()))? {
-                let samples = engine.all().await?.sql(sql::SAMPLED).await?.collect().await?;
-                beside.has_samples = samples.iter().any(|batch| batch.num_rows() > 0);
-            }
+        // Most often the log tells that there are none without opening a file.
+        if !beside.has_samples && engine.stored(Kind::Operation).is_some_and(|stored| !stored.head().has_none("sample")) {
+            let samples = engine.all().await?.sql(sql::SAMPLED).await?.collect().await?;
+            beside.has_samples = samples.iter().any(|batch| batch.num_rows() > 0);
         }
         Ok(beside)
     }

@@ -43,7 +43,7 @@ use std::{
 
 /// How many rows lie in one page: days that nobody asks about are passed over by the page.
 const PAGE_ROWS: usize = 128;
-/// In a file of more rows it is looked up where the pages begin.
+/// In a file with a row group of more rows it is looked up where the pages begin.
 const UNPAGED_ROWS: i64 = 4096;
 
 /// A file of rows that is being written.
@@ -186,7 +186,7 @@ impl RollupFiles {
 fn metadata(of: &File) -> Result<ArrowReaderMetadata, StoreError> {
     let load = |pages| ArrowReaderMetadata::load(of, ArrowReaderOptions::new().with_offset_index_policy(pages)).map_err(in_parquet);
     let metadata = load(PageIndexPolicy::Skip)?;
-    let is_paged = metadata.metadata().file_metadata().num_rows() > UNPAGED_ROWS;
+    let is_paged = metadata.metadata().row_groups().iter().any(|group| group.num_rows() > UNPAGED_ROWS);
     if is_paged { load(PageIndexPolicy::Optional) } else { Ok(metadata) }
 }
 

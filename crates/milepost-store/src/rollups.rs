@@ -153,8 +153,8 @@ impl Rollups {
     }
 
     /// Whether they count the events of this version of the table, and there are any.
-    pub(crate) fn hold_for(&self, table: &DeltaTable) -> bool {
-        self.of_version.is_some() && self.of_version == table.version() && self.kept.iter().any(|kept| kept.is_whole)
+    pub(crate) fn hold_for(&self, version: Option<u64>) -> bool {
+        self.of_version.is_some() && self.of_version == version && self.kept.iter().any(|kept| kept.is_whole)
     }
 
     /// Forgets all that is kept, so that the events answer until it is made anew. Nothing is written yet.
@@ -320,7 +320,7 @@ impl Rollups {
         let mut found = Vec::new();
         let Some(table) = lake.open(Kind::Operation.table()).await? else { return Ok(None) };
         let rollups = Self::read(lake)?;
-        if !rollups.hold_for(&table) {
+        if !rollups.hold_for(table.version()) {
             return Ok(None);
         }
         let engine = with_operations(&table).await?;

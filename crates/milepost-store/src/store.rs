@@ -7,6 +7,7 @@ use crate::{
     engine::{Engine, Stored},
     events::events,
     exact,
+    heads::Heads,
     lake::{Lake, holds},
     live::Live,
     past,
@@ -152,8 +153,13 @@ impl Store {
         let spool = if data.join("spool").is_dir() { Some(Spool::open(data)?) } else { None };
         let segments = spool.as_ref().map_or(Ok(Vec::new()), Spool::segments)?;
         let lake = Lake::find(data)?;
-        let spooled = spool.as_ref().filter(|_| !segments.is_empty()).map(|spool| spool.id().to_owned());
-        let tables = |lake: &Lake| Kind::ALL.iter().map(|kind| Opened::table(lake.clone(), *kind, spooled.clone())).collect::<JoinSet<_>>();
+        // Of a segment that somebody is still writing, no table holds anything.
+        let has_sealed = segments.iter().any(|segment| segment.sequence().is_some());
+        let spooled = spool.as_ref().filter(|_| has_sealed).map(|spool| spool.id().to_owned());
+        let tables = |lake: &Lake| {
+            let heads = Arc::new(Heads::read(lake));
+            Kind::ALL.iter().map(|kind| Opened::table(lake.clone(), heads.clone(), *kind, spooled.clone())).collect::<JoinSet<_>>()
+        };
         let opened = joined(lake.as_ref().map_or_else(JoinSet::new, tables)).await?;
         let (mut stored, mut held, mut read) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for Opened { kind, table, held: segment, read: rows } in opened.into_iter().flatten() {
@@ -162,17 +168,17 @@ impl Store {
             read.extend(rows.map(|rows| (kind, rows)));
         }
         let claims = match (&lake, &spool) {
-            (Some(lake), Some(spool)) if segments.iter().any(|s| s.sequence().is_some()) => Claims::of(lake, spool.id()).await?,
+            (Some(lake), Some(spool)) if has_sealed => Claims::of(lake, spool.id()).await?,
             _ => Claims::default(),
         };
         let mut tombstones = lake.as_ref().map_or(Ok(Tombstones::default()), |lake| Tombstones::of(data, lake))?;
         let mut live = Live::read(segments, &held, &claims, &mut tombstones, now)?;
         for (kind, of_kind) in &stored {
-            live.leave_out(*kind, &of_kind.table).await?;
+            live.leave_out(*kind, of_kind).await?;
         }
         // After the table: rollups of another version of it are none.
         let rollups = match (&lake, stored.get(&Kind::Operation)) {
-            (Some(lake), Some(of_kind)) => Some(Rollups::read(lake)?).filter(|rollups| rollups.hold_for(&of_kind.table)),
+            (Some(lake), Some(of_kind)) => Some(Rollups::read(lake)?).filter(|rollups| rollups.hold_for(Some(of_kind.head().version))),
             _ => None,
         };
         let Live { batches, mut inventory, .. } = live;
@@ -452,13 +458,12 @@ struct Opened {
 
 impl Opened {
     /// The table of a kind, if there is one, and how much of a spool of this id it holds.
-    async fn table(lake: Lake, kind: Kind, spool: Option<String>) -> Result<Option<Self>, StoreError> {
-        let Some(table) = lake.open(kind.table()).await? else { return Ok(None) };
+    async fn table(lake: Lake, heads: Arc<Heads>, kind: Kind, spool: Option<String>) -> Result<Option<Self>, StoreError> {
+        let Some(table) = Stored::open(lake.clone(), &heads, kind.table()).await? else { return Ok(None) };
         let held = match spool {
-            Some(spool) => holds(kind.table(), &table, &spool).await?,
+            Some(spool) => holds(kind.table(), table.table().await?, &spool).await?,
             None => None,
         };
-        let table = Stored::of(kind, table)?;
         let read = past::read(&lake, kind, &table).await;
         Ok(Some(Self { kind, table, held, read }))
     }

@@ -261,7 +261,10 @@ fn a_damaged_segment_stops_what_comes_after_it_and_is_still_read() {
     let error = wait(compact(data, at(NOW), &Upkeep::default())).expect_err("damaged").to_string();
     assert!(error.contains("00000000000000000002.jsonl: its CRC32C is"), "{error}");
     assert_eq!(counted(data)[&Kind::Operation], 3);
-    assert_eq!(names(&data.join("store")), ["compact.lock", "copies", "digests.json", "operations", "segments", "store.json"]);
+    assert_eq!(
+        names(&data.join("store")),
+        ["compact.lock", "copies", "digests.json", "heads.json", "operations", "segments", "store.json"]
+    );
 }
 
 #[test]
