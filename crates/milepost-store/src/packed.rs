@@ -13,7 +13,11 @@ use datafusion::arrow::{
 };
 use futures::{Stream, StreamExt};
 use milepost_record::each_once;
-use std::{collections::BTreeMap, pin::pin, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{Arc, LazyLock},
+};
 
 /// The most limits that the rows of one rollup count.
 pub(crate) const LIMITS_MAX: usize = 8;
@@ -94,10 +98,6 @@ impl Packed {
         self.rows.len() + self.rows.values().map(|row| row.values.len()).sum::<usize>()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     /// How many rows differ from those of another.
     pub(crate) fn differing(&self, other: &Self) -> usize {
         let differs = |(key, row): &(&Key, &Row)| other.rows.get(*key) != Some(*row);
@@ -135,13 +135,17 @@ impl Packed {
 
 /// The columns of a file of rows.
 pub(crate) fn schema() -> SchemaRef {
-    let text = |name: &str| Field::new(name, DataType::Utf8, true);
-    let number = |name: &str| Field::new(name, DataType::Int64, true);
-    let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
-    let counts = ["n".to_owned()].into_iter().chain((0..LIMITS_MAX).map(within_of)).map(|name| number(&name));
-    let told_apart = [text("key"), Field::new("date", DataType::Date32, true)].into_iter().chain(DIMENSIONS.iter().map(|name| text(name)));
-    let all = told_apart.chain(counts).chain([time("oldest"), time("newest"), Field::new("values", DataType::Binary, true)]);
-    Arc::new(Schema::new(all.collect::<Vec<_>>()))
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let text = |name: &str| Field::new(name, DataType::Utf8, true);
+        let number = |name: &str| Field::new(name, DataType::Int64, true);
+        let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
+        let counts = ["n".to_owned()].into_iter().chain((0..LIMITS_MAX).map(within_of)).map(|name| number(&name));
+        let told_apart =
+            [text("key"), Field::new("date", DataType::Date32, true)].into_iter().chain(DIMENSIONS.iter().map(|name| text(name)));
+        let all = told_apart.chain(counts).chain([time("oldest"), time("newest"), Field::new("values", DataType::Binary, true)]);
+        Arc::new(Schema::new(all.collect::<Vec<_>>()))
+    });
+    Arc::clone(&SCHEMA)
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ use crate::{
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, BooleanArray, Int64Array},
-        compute::{SortColumn, cast, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch},
+        compute::{
+            LexicographicalComparator, SortColumn, cast, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
+        },
         datatypes::Schema,
         record_batch::RecordBatch,
     },
@@ -148,7 +150,7 @@ impl FromRollup {
         let columns: Vec<String> = needed.chain(places.iter().map(|place| within_of(*place))).collect();
         let read = move || {
             let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-            rolled.files()?.rows(&key, days.as_ref(), &columns)?.collect()
+            rolled.files()?.rows(&key, days.as_ref(), &columns)
         };
         // Where its reader panics over what is damaged, that is an error like others.
         spawn_blocking(read).await.map_err(|error| DataFusionError::External(error.into()))?
@@ -236,6 +238,9 @@ fn until(rows: &RecordBatch, last: Option<i64>) -> Result<RecordBatch, StoreErro
 
 /// Rows but for those of some days.
 fn without(rows: &RecordBatch, days: &BTreeSet<Date>) -> Result<RecordBatch, StoreError> {
+    if days.is_empty() {
+        return Ok(rows.clone());
+    }
     let days = days.iter().map(|day| number_of(*day)).collect::<Result<Vec<_>, _>>()?;
     let dates = Columns::of(rows).dates("date")?;
     let keep: BooleanArray = dates.iter().map(|date| Some(date.is_none_or(|date| !days.contains(&date)))).collect();
@@ -248,6 +253,10 @@ fn ordered(rows: &[RecordBatch], by: [&str; 2]) -> Result<Vec<RecordBatch>, Stor
     let rows = concat_batches(&schema, rows)?;
     let column = |name| rows.column_by_name(name).map(|values| SortColumn { values: Arc::clone(values), options: None });
     let by = by.map(column).into_iter().collect::<Option<Vec<_>>>().ok_or(StoreError::Shape("rollup"))?;
+    let order = LexicographicalComparator::try_new(&by)?;
+    if (1..rows.num_rows()).all(|row| order.compare(row - 1, row).is_le()) {
+        return Ok(vec![rows]);
+    }
     Ok(vec![take_record_batch(&rows, &lexsort_to_indices(&by, None)?)?])
 }
 

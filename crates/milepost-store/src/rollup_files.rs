@@ -1,95 +1,103 @@
-//! The files that the rows of rollups lie in: a row group for each question and quarter of a year, its rows in the order of their days.
+//! The files that the rows of rollups lie in: Arrow's IPC files, with a batch for each question and quarter of a year, its rows in the order
+//! of their days. What a file has and where is told by `rollups.json`, so that nothing else of a file need be read.
 
 use crate::{
     StoreError,
     answer::{Columns, date_of, number_of},
-    lake::{compressed, failed, sync},
+    lake::{failed, sync},
     packed::{Packed, schema},
-    rollups::RollupFile,
+    rollups::{Group, RollupFile},
 };
-use bytes::{Buf, Bytes};
-use datafusion::{
-    arrow::{
-        array::{AsArray, BooleanArray},
-        datatypes::Date32Type,
-        record_batch::RecordBatch,
+use datafusion::arrow::{
+    array::{AsArray, BooleanArray},
+    buffer::Buffer,
+    compute::filter_record_batch,
+    datatypes::Date32Type,
+    error::ArrowError,
+    ipc::{
+        Block, MetadataVersion,
+        reader::{FileDecoder, read_footer_length},
+        root_as_footer,
+        writer::FileWriter,
     },
-    parquet::{
-        arrow::{
-            ArrowWriter, ProjectionMask,
-            arrow_reader::{
-                ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-                RowFilter,
-            },
-        },
-        basic::Compression,
-        errors::ParquetError,
-        file::{
-            metadata::PageIndexPolicy,
-            reader::{ChunkReader, Length},
-            statistics::Statistics,
-        },
-        schema::types::ColumnPath,
-    },
+    record_batch::RecordBatch,
 };
 use jiff::civil::Date;
 use std::{
     fs::{self, DirBuilder, File},
-    io::Write,
+    io::BufWriter,
     ops::RangeInclusive,
     os::unix::fs::{DirBuilderExt, FileExt},
     path::{Path, PathBuf},
 };
 
-/// How many rows lie in one page: days that nobody asks about are passed over by the page.
-const PAGE_ROWS: usize = 128;
-/// In a file with a row group of more rows it is looked up where the pages begin.
-const UNPAGED_ROWS: i64 = 4096;
+/// The bytes at the end of a file that tell how long its footer is.
+const TRAILER: usize = 10;
 
 /// A file of rows that is being written.
 pub(crate) struct NewFile {
     folder: PathBuf,
-    writer: ArrowWriter<tempfile::NamedTempFile>,
-    rows: usize,
+    writer: FileWriter<BufWriter<tempfile::NamedTempFile>>,
+    /// The question and the days of each batch.
+    batches: Vec<(String, Option<[Date; 2]>)>,
 }
 
 impl NewFile {
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder", folder))?;
-        let file = tempfile::Builder::new().prefix("rows-").suffix(".parquet").tempfile_in(folder).map_err(failed("write in", folder))?;
-        let pages = compressed().into_builder().set_data_page_row_count_limit(PAGE_ROWS).set_write_batch_size(PAGE_ROWS);
-        // Packed, and each its own: nothing is left to be saved.
-        let values = ColumnPath::from("values");
-        let pages =
-            pages.set_column_compression(values.clone(), Compression::UNCOMPRESSED).set_column_dictionary_enabled(values, false).build();
-        let writer = ArrowWriter::try_new(file, schema(), Some(pages)).map_err(in_parquet)?;
-        Ok(Self { folder: folder.to_owned(), writer, rows: 0 })
+        let file = tempfile::Builder::new().prefix("rows-").suffix(".arrow").tempfile_in(folder).map_err(failed("write in", folder))?;
+        let writer = FileWriter::try_new_buffered(file, &schema())?;
+        Ok(Self { folder: folder.to_owned(), writer, batches: Vec::new() })
     }
 
-    /// Writes the rows of a question as row groups of their own; where there are none, as they are too many, `false` tells so.
+    /// Writes the rows of a question as batches of their own; where there are none, as they are too many, `false` tells so.
     pub(crate) fn take(&mut self, key: &str, rows: Option<Packed>) -> Result<bool, StoreError> {
         let Some(rows) = rows else { return Ok(false) };
         for quarter in by_quarter(&rows.batch(key)?)? {
-            self.writer.write(&quarter).and_then(|()| self.writer.flush()).map_err(in_parquet)?;
+            let dates = Columns::of(&quarter).dates("date")?;
+            let ends = dates.iter().next().flatten().zip(dates.iter().next_back().flatten());
+            let days = ends.map(|(first, last)| Ok::<_, StoreError>([date_of(first)?, date_of(last)?])).transpose()?;
+            self.writer.write(&quarter)?;
+            self.batches.push((key.to_owned(), days));
         }
-        self.rows += rows.len();
         Ok(true)
     }
 
     /// Puts the file on the disk; none where it has no rows.
-    pub(crate) fn finish(self) -> Result<Option<RollupFile>, StoreError> {
-        if self.rows == 0 {
+    pub(crate) fn finish(mut self) -> Result<Option<RollupFile>, StoreError> {
+        if self.batches.is_empty() {
             return Ok(None);
         }
-        let Self { folder, writer, .. } = self;
-        let mut file = writer.into_inner().map_err(in_parquet)?;
-        file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed("write in", &folder))?;
+        self.writer.finish()?;
+        let Self { folder, writer, batches } = self;
+        let file = writer.into_inner()?.into_inner().map_err(|error| failed("write in", &folder)(error.into_error()))?;
+        file.as_file().sync_all().map_err(failed("write in", &folder))?;
         let (_, path): (File, PathBuf) = file.keep().map_err(|error| failed("write in", &folder)(error.error))?;
         sync(&folder)?;
         let bytes = fs::read(&path).map_err(failed("read", &path))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
-        Ok(Some(RollupFile { name, crc32c: digest(&bytes) }))
+        let group = |((key, days), block): ((String, Option<[Date; 2]>), Block)| {
+            let at = [block.offset(), block.metaDataLength().into(), block.bodyLength()];
+            let of_group = range(at).and_then(|(begin, length)| bytes.get(usize::try_from(begin).ok()?..)?.get(..length));
+            Ok(Group { key, days, at, crc32c: digest(of_group.ok_or(StoreError::Shape("footer"))?) })
+        };
+        let groups = batches.into_iter().zip(blocks(&bytes)?).map(group).collect::<Result<_, StoreError>>()?;
+        Ok(Some(RollupFile { name, crc32c: digest(&bytes), groups }))
     }
+}
+
+/// Where the batches of a file lie, by its footer.
+fn blocks(bytes: &[u8]) -> Result<Vec<Block>, StoreError> {
+    let damaged = || StoreError::Shape("footer");
+    let (rest, trailer) = bytes.split_last_chunk::<TRAILER>().ok_or_else(damaged)?;
+    let footer = rest.len().checked_sub(read_footer_length(*trailer)?).and_then(|begin| rest.get(begin..)).ok_or_else(damaged)?;
+    let footer = root_as_footer(footer).map_err(|error| ArrowError::ParseError(error.to_string()))?;
+    Ok(footer.recordBatches().ok_or_else(damaged)?.iter().copied().collect())
+}
+
+/// The first byte of a batch, and how many it has.
+fn range([offset, metadata, body]: [i64; 3]) -> Option<(u64, usize)> {
+    Some((u64::try_from(offset).ok()?, usize::try_from(metadata.checked_add(body)?).ok()?))
 }
 
 /// Files of rows that are read.
@@ -100,114 +108,71 @@ pub(crate) struct RollupFiles(Vec<Opened>);
 struct Opened {
     file: File,
     path: PathBuf,
-    metadata: ArrowReaderMetadata,
-}
-
-/// A part of a file, read at once: asking the disk for each page takes longer.
-#[derive(Clone)]
-struct Part {
-    begin: u64,
-    bytes: Bytes,
-}
-
-impl Part {
-    /// Where these row groups lie.
-    fn of<'a>(opened: &Opened, groups: impl Iterator<Item = &'a usize> + Clone) -> Result<Self, StoreError> {
-        let columns = groups.filter_map(|group| opened.metadata.metadata().row_groups().get(*group));
-        let ranges = || columns.clone().flat_map(|group| group.columns()).map(|column| column.byte_range());
-        let begin = ranges().map(|(begin, _)| begin).min().unwrap_or_default();
-        let end = ranges().map(|(begin, length)| begin.saturating_add(length)).max().unwrap_or_default();
-        let length = opened.file.metadata().map_err(failed("read", &opened.path))?.len();
-        let room = end.min(length).saturating_sub(begin);
-        let mut bytes = vec![0; usize::try_from(room).map_err(|_| StoreError::Shape("rollup"))?];
-        opened.file.read_exact_at(&mut bytes, begin).map_err(failed("read", &opened.path))?;
-        Ok(Self { begin, bytes: bytes.into() })
-    }
-
-    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
-        let from = start.checked_sub(self.begin).and_then(|from| usize::try_from(from).ok());
-        let from =
-            from.filter(|from| *from <= self.bytes.len()).ok_or_else(|| ParquetError::EOF(format!("nothing was read at {start}")))?;
-        Ok(self.bytes.slice(from..))
-    }
-}
-
-impl Length for Part {
-    fn len(&self) -> u64 {
-        self.begin + self.bytes.len() as u64
-    }
-}
-
-impl ChunkReader for Part {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(self.from(start)?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let bytes = self.from(start)?;
-        if length > bytes.len() {
-            return Err(ParquetError::EOF(format!("{length} bytes at {start} end beyond what was read")));
-        }
-        Ok(bytes.slice(..length))
-    }
+    groups: Vec<Group>,
 }
 
 impl RollupFiles {
-    pub(crate) fn open(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, StoreError> {
-        let opened = |path: PathBuf| {
-            let file = File::open(&path).map_err(failed("open", &path))?;
-            Ok(Opened { metadata: metadata(&file)?, file, path })
+    pub(crate) fn open(folder: &Path, files: &[RollupFile]) -> Result<Self, StoreError> {
+        let opened = |file: &RollupFile| {
+            let path = folder.join(&file.name);
+            Ok(Opened { file: File::open(&path).map_err(failed("open", &path))?, path, groups: file.groups.clone() })
         };
-        Ok(Self(paths.into_iter().map(opened).collect::<Result<_, StoreError>>()?))
+        Ok(Self(files.iter().map(opened).collect::<Result<_, StoreError>>()?))
     }
 
     /// Some columns of the rows that a question has under its key, in no particular order: of these days, or of all.
-    pub(crate) fn rows(
-        &self,
-        key: &str,
-        days: Option<&RangeInclusive<Date>>,
-        columns: &[&str],
-    ) -> Result<impl Iterator<Item = Result<RecordBatch, StoreError>>, StoreError> {
-        let days = days.map(|days| Ok::<_, StoreError>(number_of(*days.start())?..=number_of(*days.end())?)).transpose()?;
-        let mut readers = Vec::new();
+    pub(crate) fn rows(&self, key: &str, days: Option<&RangeInclusive<Date>>, columns: &[&str]) -> Result<Vec<RecordBatch>, StoreError> {
+        let schema = schema();
+        let mut wanted = columns.iter().map(|column| schema.index_of(column)).collect::<Result<Vec<_>, _>>()?;
+        wanted.sort_unstable();
+        let decoder = FileDecoder::new(schema, MetadataVersion::V5).with_projection(wanted);
+        let mut rows = Vec::new();
         for opened in &self.0 {
-            let (whole, cut) = groups(&opened.metadata, key, days.as_ref())?;
-            let part = Part::of(opened, whole.iter().chain(&cut))?;
-            for (groups, days) in [(whole, None), (cut, days.clone())].into_iter().filter(|(groups, _)| !groups.is_empty()) {
-                readers.push(reader(part.clone(), &opened.metadata, groups, days, columns)?);
+            for group in opened.groups.iter().filter(|group| group.key == key) {
+                let Some(is_whole) = is_among(group, days) else { continue };
+                let batch = opened.batch(&decoder, group)?;
+                rows.push(match days {
+                    Some(days) if !is_whole => within(&batch, days)?,
+                    _ => batch,
+                });
             }
         }
-        Ok(readers.into_iter().flatten().map(|rows| Ok(rows?)))
+        Ok(rows)
     }
 }
 
-fn metadata(of: &File) -> Result<ArrowReaderMetadata, StoreError> {
-    let load = |pages| ArrowReaderMetadata::load(of, ArrowReaderOptions::new().with_offset_index_policy(pages)).map_err(in_parquet);
-    let metadata = load(PageIndexPolicy::Skip)?;
-    let is_paged = metadata.metadata().row_groups().iter().any(|group| group.num_rows() > UNPAGED_ROWS);
-    if is_paged { load(PageIndexPolicy::Optional) } else { Ok(metadata) }
+impl Opened {
+    /// The batch of a group, whose bytes have to be those that were written.
+    fn batch(&self, decoder: &FileDecoder, group: &Group) -> Result<RecordBatch, StoreError> {
+        let damaged = || StoreError::Shape("rollup");
+        let (begin, length) = range(group.at).ok_or_else(damaged)?;
+        let end = self.file.metadata().map_err(failed("read", &self.path))?.len();
+        if begin.checked_add(length as u64).is_none_or(|last| last > end) {
+            return Err(damaged());
+        }
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, begin).map_err(failed("read", &self.path))?;
+        if digest(&bytes) != group.crc32c {
+            return Err(damaged());
+        }
+        let [offset, metadata, body] = group.at;
+        let block = Block::new(offset, i32::try_from(metadata).map_err(|_| damaged())?, body);
+        decoder.read_record_batch(&block, &Buffer::from_vec(bytes))?.ok_or_else(damaged)
+    }
 }
 
-fn reader(
-    of: Part,
-    metadata: &ArrowReaderMetadata,
-    groups: Vec<usize>,
-    days: Option<RangeInclusive<i32>>,
-    columns: &[&str],
-) -> Result<ParquetRecordBatchReader, StoreError> {
-    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(of, metadata.clone()).with_row_groups(groups);
-    let of = |names: &[&str]| ProjectionMask::columns(reader.parquet_schema(), names.iter().copied());
-    let (wanted, date) = (of(columns), of(&["date"]));
-    if let Some(days) = days {
-        let is_within = move |rows: RecordBatch| {
-            let dates = rows.column(0).as_primitive::<Date32Type>();
-            Ok(dates.iter().map(|date| date.map(|date| days.contains(&date))).collect::<BooleanArray>())
-        };
-        reader = reader.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(date, is_within))]));
-    }
-    reader.with_projection(wanted).build().map_err(in_parquet)
+/// Whether all days of a group are asked about; none where none is.
+fn is_among(group: &Group, days: Option<&RangeInclusive<Date>>) -> Option<bool> {
+    let (Some(days), Some([first, last])) = (days, group.days) else { return Some(days.is_none()) };
+    (first <= *days.end() && last >= *days.start()).then(|| days.contains(&first) && days.contains(&last))
+}
+
+/// The rows of these days.
+fn within(rows: &RecordBatch, days: &RangeInclusive<Date>) -> Result<RecordBatch, StoreError> {
+    let days = number_of(*days.start())?..=number_of(*days.end())?;
+    let dates = rows.column_by_name("date").ok_or(StoreError::Shape("date"))?.as_primitive::<Date32Type>();
+    let is_within: BooleanArray = dates.iter().map(|date| Some(date.is_some_and(|date| days.contains(&date)))).collect();
+    Ok(filter_record_batch(rows, &is_within)?)
 }
 
 /// The rows of each quarter, of rows in the order of their days: most spans begin with one.
@@ -223,38 +188,8 @@ fn by_quarter(rows: &RecordBatch) -> Result<Vec<RecordBatch>, StoreError> {
     Ok(parts)
 }
 
-/// The row groups of a file that have rows of a question: those of which all days are asked about, and those of which some are. The key is
-/// the first column, and the same in all rows of a group.
-fn groups(of_file: &ArrowReaderMetadata, key: &str, days: Option<&RangeInclusive<i32>>) -> Result<(Vec<usize>, Vec<usize>), StoreError> {
-    let (mut whole, mut cut) = (Vec::new(), Vec::new());
-    for (index, group) in of_file.metadata().row_groups().iter().enumerate() {
-        let statistics = |column: usize| group.columns().get(column).and_then(|column| column.statistics());
-        let Some(Statistics::ByteArray(keys)) = statistics(0) else { return Err(StoreError::Shape("key")) };
-        if keys.min_opt().is_none_or(|of_group| of_group.data() != key.as_bytes()) {
-            continue;
-        }
-        let Some(days) = days else {
-            whole.push(index);
-            continue;
-        };
-        match statistics(1) {
-            Some(Statistics::Int32(dates)) if dates.null_count_opt() == Some(0) => match dates.min_opt().zip(dates.max_opt()) {
-                Some((first, last)) if last < days.start() || first > days.end() => {}
-                Some((first, last)) if days.contains(first) && days.contains(last) => whole.push(index),
-                _ => cut.push(index),
-            },
-            _ => cut.push(index),
-        }
-    }
-    Ok((whole, cut))
-}
-
 pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("{:08x}", crc32c::crc32c(bytes))
-}
-
-fn in_parquet(error: ParquetError) -> StoreError {
-    StoreError::Engine(error.into())
 }
 
 #[cfg(test)]
@@ -286,10 +221,13 @@ mod tests {
         for key in ["one", "other"] {
             assert!(file.take(key, Some(days(first, last))).expect("written"));
         }
-        let name = file.finish().expect("written").expect("rows").name;
-        let files = RollupFiles::open([folder.path().join(name)]).expect("opened");
-        let (whole, cut) = groups(&files.0[0].metadata, "other", None).expect("groups");
-        assert_eq!((whole.len(), cut.len()), (5, 0), "quarters that have a day");
+        let file = file.finish().expect("written").expect("rows");
+        let files = RollupFiles::open(folder.path(), std::slice::from_ref(&file)).expect("opened");
+        let groups = |key: &str, days: Option<&RangeInclusive<Date>>| {
+            let read: Vec<bool> = file.groups.iter().filter(|group| group.key == key).filter_map(|group| is_among(group, days)).collect();
+            (read.iter().filter(|is_whole| **is_whole).count(), read.iter().filter(|is_whole| !**is_whole).count())
+        };
+        assert_eq!(groups("other", None), (5, 0), "quarters that have a day");
 
         for (from, to, groups_read) in [
             (Date::constant(2026, 4, 1), Date::constant(2026, 6, 30), (1, 0)),
@@ -299,11 +237,8 @@ mod tests {
             (Date::constant(2020, 1, 1), Date::constant(2025, 11, 19), (0, 0)),
             (Date::constant(2020, 1, 1), Date::constant(2025, 11, 20), (0, 1)),
         ] {
-            let numbers = number_of(from).expect("a day")..=number_of(to).expect("a day");
-            let (whole, cut) = groups(&files.0[0].metadata, "one", Some(&numbers)).expect("groups");
-            assert_eq!((whole.len(), cut.len()), groups_read, "{from} to {to}");
-            let rows: Vec<RecordBatch> =
-                files.rows("one", Some(&(from..=to)), &["date"]).expect("rows").map(|r| r.expect("rows")).collect();
+            assert_eq!(groups("one", Some(&(from..=to))), groups_read, "{from} to {to}");
+            let rows = files.rows("one", Some(&(from..=to)), &["date"]).expect("rows");
             let mut found: Vec<Date> = Vec::new();
             for batch in &rows {
                 let dates = Columns::of(batch).dates("date").expect("days");
@@ -314,5 +249,30 @@ mod tests {
                 first.series(1.day()).take_while(|day| *day <= last).filter(|day| (from..=to).contains(day)).collect();
             assert_eq!(found, expected, "{from} to {to}");
         }
+    }
+
+    #[test]
+    fn rows_that_are_not_as_they_were_written_are_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut file = NewFile::in_folder(folder.path()).expect("a file");
+        assert!(file.take("one", Some(days(Date::constant(2026, 4, 1), Date::constant(2026, 4, 3)))).expect("written"));
+        let file = file.finish().expect("written").expect("rows");
+        let path = folder.path().join(&file.name);
+        let whole = fs::read(&path).expect("a file");
+        let read = || RollupFiles::open(folder.path(), std::slice::from_ref(&file)).expect("opened").rows("one", None, &["date", "n"]);
+        let rows = read().expect("rows");
+        assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
+        let (begin, length) = range(file.groups[0].at).expect("a place");
+        let begin = usize::try_from(begin).expect("a place");
+        for byte in begin..begin + length {
+            let mut flipped = whole.clone();
+            flipped[byte] ^= 4;
+            fs::write(&path, flipped).expect("written");
+            assert!(read().is_err(), "byte {byte}");
+        }
+        fs::write(&path, &whole[..begin + length - 1]).expect("written");
+        assert!(read().is_err(), "a torn one");
+        fs::write(&path, &whole).expect("written");
+        assert_eq!(read().expect("rows"), rows);
     }
 }

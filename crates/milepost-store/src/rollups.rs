@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
-//! DATA/store/rollups/*.parquet     rows: a key for each question, the day, what it tells apart, counts, first and last event, and packed
+//! DATA/store/rollups/*.arrow       rows: a key for each question, the day, what it tells apart, counts, first and last event, and packed
 //!                                  the values (durations, peaks, or days of a person) and how often each was
 //! ```
 //!
@@ -39,7 +39,7 @@ use std::{
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// The most questions that are kept.
 const KEPT_MAX: usize = 64;
 /// For how many days a question is kept that nobody asks any more.
@@ -90,6 +90,20 @@ impl Kept {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RollupFile {
     pub(crate) name: String,
+    pub(crate) crc32c: String,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// The rows of a question and a quarter of a year in a file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Group {
+    /// Of the question.
+    pub(crate) key: String,
+    /// The first and the last day; none where rows tell no days apart.
+    pub(crate) days: Option<[Date; 2]>,
+    /// Where they lie: the first byte, and how many bytes tell of them, and have them.
+    pub(crate) at: [i64; 3],
+    /// Of those bytes.
     pub(crate) crc32c: String,
 }
 
@@ -311,7 +325,7 @@ impl Rollups {
 
     /// The files of rows that count, opened to be read.
     pub(crate) fn open(&self) -> Result<RollupFiles, StoreError> {
-        RollupFiles::open(self.files.iter().map(|file| self.folder.join(&file.name)))
+        RollupFiles::open(&self.folder, &self.files)
     }
 
     /// How many questions are kept, and where rows do not count what the events of the table do: the question, and how many rows differ.
@@ -376,7 +390,7 @@ async fn counted(engine: &SessionContext, kept: &Kept) -> Result<Option<Packed>,
 async fn rolled(files: &RollupFiles, kept: &Kept) -> Result<Option<Packed>, StoreError> {
     let schema = schema();
     let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?), kept.limits.len()).await
+    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?.into_iter().map(Ok)), kept.limits.len()).await
 }
 
 #[cfg(test)]
