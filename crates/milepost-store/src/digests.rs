@@ -122,6 +122,11 @@ impl Digest {
     }
 }
 
+/// The digest of some bytes, as all files of the store write it.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    format!("{:08x}", crc32c::crc32c(bytes))
+}
+
 /// The data files that a table needs, as paths under the store.
 pub(crate) fn files(name: &str, table: &DeltaTable) -> Result<BTreeSet<String>, StoreError> {
     let snapshot = table.snapshot().map_err(in_table(name))?;

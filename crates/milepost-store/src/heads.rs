@@ -10,7 +10,7 @@
 
 use crate::{
     StoreError,
-    digests::Digest,
+    digests::{Digest, digest},
     lake::{Lake, in_table, read_own},
     log,
 };
@@ -114,7 +114,7 @@ impl Heads {
     pub(crate) fn read(lake: &Lake) -> Self {
         let read = || {
             let Content { version, crc32c, heads } = read_own(&lake.folder().join(FILE), VERSION, |at| at).ok()??;
-            let is_whole = version == VERSION && crc32c == digest(&heads);
+            let is_whole = version == VERSION && crc32c == digest(heads.as_bytes());
             serde_json::from_str(&heads).ok().filter(|_| is_whole)
         };
         read().unwrap_or_default()
@@ -148,12 +148,8 @@ impl Heads {
 
     pub(crate) fn publish(&self, lake: &Lake) -> Result<(), StoreError> {
         let heads = serde_json::to_string(self).map_err(|_| StoreError::Shape("heads"))?;
-        lake.publish(FILE, &Content { version: VERSION, crc32c: digest(&heads), heads })
+        lake.publish(FILE, &Content { version: VERSION, crc32c: digest(heads.as_bytes()), heads })
     }
-}
-
-fn digest(heads: &str) -> String {
-    format!("{:08x}", crc32c::crc32c(heads.as_bytes()))
 }
 
 #[cfg(test)]

@@ -20,8 +20,7 @@ use crate::{
     digests::files,
     heads::{Head, Heads},
     log,
-    tables::DAY,
-    tables::PERSONAL,
+    tables::{DAY, PERSONAL},
 };
 use bytes::Bytes;
 use datafusion::{

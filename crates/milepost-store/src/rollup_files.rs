@@ -4,9 +4,10 @@
 use crate::{
     StoreError,
     answer::{Columns, date_of, number_of},
+    digests::digest,
     lake::{failed, sync},
     packed::{Packed, schema},
-    rollups::{Group, RollupFile},
+    rollups::{RollupBatch, RollupFile},
 };
 use datafusion::arrow::{
     array::{AsArray, BooleanArray},
@@ -76,13 +77,13 @@ impl NewFile {
         sync(&folder)?;
         let bytes = fs::read(&path).map_err(failed("read", &path))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
-        let group = |((key, days), block): ((String, Option<[Date; 2]>), Block)| {
+        let batch = |((key, days), block): ((String, Option<[Date; 2]>), Block)| {
             let at = [block.offset(), block.metaDataLength().into(), block.bodyLength()];
-            let of_group = range(at).and_then(|(begin, length)| bytes.get(usize::try_from(begin).ok()?..)?.get(..length));
-            Ok(Group { key, days, at, crc32c: digest(of_group.ok_or(StoreError::Shape("footer"))?) })
+            let of_batch = range(at).and_then(|(begin, length)| bytes.get(usize::try_from(begin).ok()?..)?.get(..length));
+            Ok(RollupBatch { key, days, at, crc32c: digest(of_batch.ok_or(StoreError::Shape("footer"))?) })
         };
-        let groups = batches.into_iter().zip(blocks(&bytes)?).map(group).collect::<Result<_, StoreError>>()?;
-        Ok(Some(RollupFile { name, crc32c: digest(&bytes), groups }))
+        let batches = batches.into_iter().zip(blocks(&bytes)?).map(batch).collect::<Result<_, StoreError>>()?;
+        Ok(Some(RollupFile { name, crc32c: digest(&bytes), batches }))
     }
 }
 
@@ -108,14 +109,14 @@ pub(crate) struct RollupFiles(Vec<Opened>);
 struct Opened {
     file: File,
     path: PathBuf,
-    groups: Vec<Group>,
+    batches: Vec<RollupBatch>,
 }
 
 impl RollupFiles {
     pub(crate) fn open(folder: &Path, files: &[RollupFile]) -> Result<Self, StoreError> {
         let opened = |file: &RollupFile| {
             let path = folder.join(&file.name);
-            Ok(Opened { file: File::open(&path).map_err(failed("open", &path))?, path, groups: file.groups.clone() })
+            Ok(Opened { file: File::open(&path).map_err(failed("open", &path))?, path, batches: file.batches.clone() })
         };
         Ok(Self(files.iter().map(opened).collect::<Result<_, StoreError>>()?))
     }
@@ -128,9 +129,9 @@ impl RollupFiles {
         let decoder = FileDecoder::new(schema, MetadataVersion::V5).with_projection(wanted);
         let mut rows = Vec::new();
         for opened in &self.0 {
-            for group in opened.groups.iter().filter(|group| group.key == key) {
-                let Some(is_whole) = is_among(group, days) else { continue };
-                let batch = opened.batch(&decoder, group)?;
+            for batch in opened.batches.iter().filter(|batch| batch.key == key) {
+                let Some(is_whole) = is_among(batch, days) else { continue };
+                let batch = opened.read(&decoder, batch)?;
                 rows.push(match days {
                     Some(days) if !is_whole => within(&batch, days)?,
                     _ => batch,
@@ -142,28 +143,28 @@ impl RollupFiles {
 }
 
 impl Opened {
-    /// The batch of a group, whose bytes have to be those that were written.
-    fn batch(&self, decoder: &FileDecoder, group: &Group) -> Result<RecordBatch, StoreError> {
+    /// The rows of a batch, whose bytes have to be those that were written.
+    fn read(&self, decoder: &FileDecoder, batch: &RollupBatch) -> Result<RecordBatch, StoreError> {
         let damaged = || StoreError::Shape("rollup");
-        let (begin, length) = range(group.at).ok_or_else(damaged)?;
+        let (begin, length) = range(batch.at).ok_or_else(damaged)?;
         let end = self.file.metadata().map_err(failed("read", &self.path))?.len();
         if begin.checked_add(length as u64).is_none_or(|last| last > end) {
             return Err(damaged());
         }
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, begin).map_err(failed("read", &self.path))?;
-        if digest(&bytes) != group.crc32c {
+        if digest(&bytes) != batch.crc32c {
             return Err(damaged());
         }
-        let [offset, metadata, body] = group.at;
+        let [offset, metadata, body] = batch.at;
         let block = Block::new(offset, i32::try_from(metadata).map_err(|_| damaged())?, body);
         decoder.read_record_batch(&block, &Buffer::from_vec(bytes))?.ok_or_else(damaged)
     }
 }
 
-/// Whether all days of a group are asked about; none where none is.
-fn is_among(group: &Group, days: Option<&RangeInclusive<Date>>) -> Option<bool> {
-    let (Some(days), Some([first, last])) = (days, group.days) else { return Some(days.is_none()) };
+/// Whether all days of a batch are asked about; none where none is.
+fn is_among(batch: &RollupBatch, days: Option<&RangeInclusive<Date>>) -> Option<bool> {
+    let (Some(days), Some([first, last])) = (days, batch.days) else { return Some(days.is_none()) };
     (first <= *days.end() && last >= *days.start()).then(|| days.contains(&first) && days.contains(&last))
 }
 
@@ -186,10 +187,6 @@ fn by_quarter(rows: &RecordBatch) -> Result<Vec<RecordBatch>, StoreError> {
         begin += same.len();
     }
     Ok(parts)
-}
-
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    format!("{:08x}", crc32c::crc32c(bytes))
 }
 
 #[cfg(test)]
@@ -223,13 +220,13 @@ mod tests {
         }
         let file = file.finish().expect("written").expect("rows");
         let files = RollupFiles::open(folder.path(), std::slice::from_ref(&file)).expect("opened");
-        let groups = |key: &str, days: Option<&RangeInclusive<Date>>| {
-            let read: Vec<bool> = file.groups.iter().filter(|group| group.key == key).filter_map(|group| is_among(group, days)).collect();
+        let batches = |key: &str, days: Option<&RangeInclusive<Date>>| {
+            let read: Vec<bool> = file.batches.iter().filter(|batch| batch.key == key).filter_map(|batch| is_among(batch, days)).collect();
             (read.iter().filter(|is_whole| **is_whole).count(), read.iter().filter(|is_whole| !**is_whole).count())
         };
-        assert_eq!(groups("other", None), (5, 0), "quarters that have a day");
+        assert_eq!(batches("other", None), (5, 0), "quarters that have a day");
 
-        for (from, to, groups_read) in [
+        for (from, to, batches_read) in [
             (Date::constant(2026, 4, 1), Date::constant(2026, 6, 30), (1, 0)),
             (Date::constant(2026, 4, 2), Date::constant(2026, 7, 1), (0, 2)),
             (Date::constant(2026, 3, 31), Date::constant(2026, 7, 1), (1, 2)),
@@ -237,7 +234,7 @@ mod tests {
             (Date::constant(2020, 1, 1), Date::constant(2025, 11, 19), (0, 0)),
             (Date::constant(2020, 1, 1), Date::constant(2025, 11, 20), (0, 1)),
         ] {
-            assert_eq!(groups("one", Some(&(from..=to))), groups_read, "{from} to {to}");
+            assert_eq!(batches("one", Some(&(from..=to))), batches_read, "{from} to {to}");
             let rows = files.rows("one", Some(&(from..=to)), &["date"]).expect("rows");
             let mut found: Vec<Date> = Vec::new();
             for batch in &rows {
@@ -262,7 +259,7 @@ mod tests {
         let read = || RollupFiles::open(folder.path(), std::slice::from_ref(&file)).expect("opened").rows("one", None, &["date", "n"]);
         let rows = read().expect("rows");
         assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
-        let (begin, length) = range(file.groups[0].at).expect("a place");
+        let (begin, length) = range(file.batches[0].at).expect("a place");
         let begin = usize::try_from(begin).expect("a place");
         for byte in begin..begin + length {
             let mut flipped = whole.clone();

@@ -11,11 +11,13 @@
 //! is replaced at once; where it ends in between, the versions differ, and nobody reads the rollups any more.
 
 use crate::{
-    StoreError, engine,
+    StoreError,
+    digests::digest,
+    engine,
     lake::{Lake, failed, in_table, read_own, remove, rows as rows_of, sync},
     packed::{LIMITS_MAX, Packed, schema},
     rolled::{base, limit_text, rollup},
-    rollup_files::{NewFile, RollupFiles, digest},
+    rollup_files::{NewFile, RollupFiles},
     sql,
     statements::{STATEMENTS_MAX, within_limits},
     tables,
@@ -91,12 +93,12 @@ impl Kept {
 pub(crate) struct RollupFile {
     pub(crate) name: String,
     pub(crate) crc32c: String,
-    pub(crate) groups: Vec<Group>,
+    pub(crate) batches: Vec<RollupBatch>,
 }
 
 /// The rows of a question and a quarter of a year in a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Group {
+pub(crate) struct RollupBatch {
     /// Of the question.
     pub(crate) key: String,
     /// The first and the last day; none where rows tell no days apart.
