@@ -185,7 +185,7 @@ pub fn compare(criteria: &Criteria, sides: [&Side; 2], answers: [&[Answer]; 2], 
     let same_hosts = (!hosts.iter().any(BTreeSet::is_empty)).then(|| hosts[0] == hosts[1]);
     let of_goal = |(index, (criterion, goal)): (usize, &(Criterion, Goal))| {
         let of_side = |side: usize| {
-            let context = Context { goal, criteria, criterion, is_pooled: true, from: sides[side].span.from, now };
+            let context = Context { goal, criteria, criterion, is_pooled: true, is_total: false, from: sides[side].span.from, now };
             judge_goal(context, answers[side].get(index).map(|answer| &answer.evidence))
         };
         let mut compared = goal_comparison(criterion, goal, [of_side(0), of_side(1)]);

@@ -109,7 +109,15 @@ pub fn growth(criteria: &Criteria, scorecard: &Scorecard, answers: &[Vec<Answer>
         let from = result.since.from;
         let judgement = |goal: usize| result.parts.get(goal).map_or(&result.judgement, |part| &part.judgement);
         let goals = criterion.goals.iter().enumerate().map(|(place, goal)| {
-            let context = Context { goal, criteria, criterion, is_pooled: goal.for_each.is_some(), from, now: scorecard.generated_at };
+            let context = Context {
+                goal,
+                criteria,
+                criterion,
+                is_pooled: goal.for_each.is_some(),
+                is_total: false,
+                from,
+                now: scorecard.generated_at,
+            };
             of_goal(context, judgement(place), &answers.get(place)?.evidence)
         });
         // The end of a period does not belong to it.

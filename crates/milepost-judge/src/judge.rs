@@ -6,6 +6,7 @@ use crate::{
     census, contributions,
     epoch::{Epoch, epoch},
     first_success, holm, improvement,
+    machines::judgements,
     quantity::Quantity,
     retention,
     rule::Context,
@@ -82,7 +83,8 @@ pub(crate) fn whole_limit(goal: &Goal) -> Limit {
 }
 
 /// Judges `criteria` at `now`. `answers` are the answers to [`questions`] of the same arguments, in the same order; a missing
-/// answer counts as no evidence.
+/// answer counts as no evidence. Of totals ([`Evidence::Totals`]) the scorecard has no trends and no changes, and all else unless it
+/// [`needs_days`].
 #[must_use]
 pub fn judge(criteria: &Criteria, answers: &[Vec<Answer>], past: &[Event], now: Timestamp) -> Scorecard {
     let none = Vec::new();
@@ -110,6 +112,12 @@ pub fn judge(criteria: &Criteria, answers: &[Vec<Answer>], past: &[Event], now: 
     }
 }
 
+/// Whether a scorecard that was judged on totals has to be judged by days: where a goal fell back, only days tell how it went since.
+#[must_use]
+pub fn needs_days(scorecard: &Scorecard) -> bool {
+    scorecard.criteria.iter().flat_map(judgements).any(|judgement| judgement.fell_back.is_some())
+}
+
 fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer], past: &[Event], now: Timestamp) -> CriterionResult {
     let Epoch { span, why, excluded } = epoch(criteria, criterion, past, now);
     let mut parts: Vec<_> = criterion
@@ -118,7 +126,7 @@ fn judge_criterion(criteria: &Criteria, criterion: &Criterion, answers: &[Answer
         .enumerate()
         .map(|(index, goal)| {
             judge_goal(
-                Context { goal, criteria, criterion, is_pooled: false, from: span.from, now },
+                Context { goal, criteria, criterion, is_pooled: false, is_total: false, from: span.from, now },
                 answers.get(index).map(|a| &a.evidence),
             )
         })
@@ -186,8 +194,11 @@ fn whole(judgement: Judgement) -> (Judgement, Vec<GroupResult>) {
 }
 
 pub(crate) fn judge_goal(context: Context<'_>, evidence: Option<&Evidence>) -> PartResult {
+    let context = Context { is_total: matches!(evidence, Some(Evidence::Totals(_))), ..context };
     let (judgement, groups) = match evidence {
-        Some(Evidence::Operations(groups)) => by_group(context, groups, sample::judge_operations, |days| days.sort_by_key(|day| day.date)),
+        Some(Evidence::Operations(groups) | Evidence::Totals(groups)) => {
+            by_group(context, groups, sample::judge_operations, |days| days.sort_by_key(|day| day.date))
+        }
         Some(Evidence::Memory(groups)) => {
             let rule = match context.goal.metric {
                 Metric::Memory(MemoryStatistic::Variation | MemoryStatistic::Slope) => stability::judge,

@@ -120,7 +120,7 @@ pub use census::{READINGS_DUE, RUN_MIN};
 pub use criterion::{Criteria, Criterion, Failures, Goal, Relation, Since, Tier};
 pub use exact_report::{ExactReport, exact_question};
 pub use exclusion::{Exclusion, exclusions};
-pub use judge::{judge, questions};
+pub use judge::{judge, needs_days, questions};
 pub use machines::{machines_questions, tell_machines};
 pub use metric::{MemoryStatistic, Metric, UnknownMetric};
 pub use milepost_record::VerdictWord as Verdict;

@@ -50,7 +50,7 @@ fn tell(changes: &mut [ProbableChange], hosts: &Groups<OperationDay>) {
     }
 }
 
-fn judgements(result: &CriterionResult) -> impl Iterator<Item = &Judgement> {
+pub(crate) fn judgements(result: &CriterionResult) -> impl Iterator<Item = &Judgement> {
     let parts =
         result.parts.iter().flat_map(|part| std::iter::once(&part.judgement).chain(part.groups.iter().map(|group| &group.judgement)));
     std::iter::once(&result.judgement).chain(result.groups.iter().map(|group| &group.judgement)).chain(parts)

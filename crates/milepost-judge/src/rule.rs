@@ -21,6 +21,8 @@ pub(crate) struct Context<'a> {
     pub(crate) criterion: &'a Criterion,
     /// Whether several groups are taken together, each of which is judged on its own.
     pub(crate) is_pooled: bool,
+    /// Whether values are told of all days together: then there is no trend.
+    pub(crate) is_total: bool,
     /// When the epoch began.
     pub(crate) from: Timestamp,
     pub(crate) now: Timestamp,

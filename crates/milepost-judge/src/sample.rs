@@ -15,7 +15,7 @@ use crate::{
 };
 use jiff::civil::Date;
 use milepost_record::{Breakdown, Ecdf, Operation, OperationDay, Outcome};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// No verdict from fewer events than this, whatever the test says.
 pub const EVENTS_MIN: u64 = 10;
@@ -62,15 +62,18 @@ impl Standing {
     }
 }
 
-/// Judges a latency or a success rate on the operations of some days, in order; several entries may be of one day.
+/// Judges a latency or a success rate on the operations of some days, in order; several entries may be of one day. Of totals there is
+/// neither a trend nor, where the goal fell back, a quantile: see [`crate::needs_days`].
 pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, days: &[&OperationDay]) -> Judgement {
     let goal = context.goal;
     let by_day = by_day(days, &goal.metric);
     let alpha = context.criterion.alpha;
     let rate = goal_rate(&goal.metric, limit);
     let mut judgement = context.blank(limit);
-    judgement.trend = trend(context, &by_day);
-    judgement.changes = daily::probable_changes(&judgement.trend, goal.metric != Metric::SuccessRate, context.today());
+    if !context.is_total {
+        judgement.trend = trend(context, &by_day);
+        judgement.changes = daily::probable_changes(&judgement.trend, goal.metric != Metric::SuccessRate, context.today());
+    }
     if let Some(rate) = rate.filter(|_| !context.is_pooled) {
         let days = by_day.iter().map(|(date, total)| (*date, total.counts(&goal.metric, goal.failures)));
         judgement.fell_back = daily::falls(days, rate, alpha, context.today()).pop();
@@ -106,8 +109,8 @@ pub(crate) fn judge_operations(context: Context<'_>, limit: Option<Quantity>, da
     }
     judgement.verdict = Verdict::NotProven;
     if let Some(rate) = rate {
-        let dates: BTreeSet<_> = by_day.iter().filter(|(_, of_day)| of_day.ok + of_day.failed > 0).map(|(date, _)| date).collect();
-        prove(&mut judgement, counts, rate, alpha, dates.len());
+        let dates = by_day.iter().filter(|(_, of_day)| of_day.ok + of_day.failed > 0).count();
+        prove(&mut judgement, counts, rate, alpha, dates);
     }
     context.finish(judgement, limit)
 }
@@ -173,7 +176,7 @@ pub(crate) const fn guard(n: u64, days: usize) -> Option<(Reason, u64)> {
     }
 }
 
-/// The operations of each day, of which there may be several entries. Durations are there only where the metric is about them.
+/// The operations of each day, of which there may be several entries, one after the other. Durations are there only where the metric is about them.
 pub(crate) fn by_day(days: &[&OperationDay], metric: &Metric) -> Vec<(Date, Total)> {
     let is_quantile = matches!(metric, Metric::Latency(_) | Metric::PeakMemory(_));
     let total = |days: &[&OperationDay]| {
@@ -210,7 +213,8 @@ pub(crate) struct Total {
 
 impl Total {
     pub(crate) fn of<'a>(days: impl IntoIterator<Item = &'a OperationDay> + Clone) -> Self {
-        Self { durations: days.clone().into_iter().map(|day| day.durations.clone()).collect(), ..Self::counted(days) }
+        let durations = days.clone().into_iter().map(|day| &day.durations).filter(|durations| !durations.is_empty());
+        Self { durations: durations.cloned().collect(), ..Self::counted(days) }
     }
 
     /// Without the durations.

@@ -5,13 +5,13 @@ use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_judge::{
     Criteria, Criterion, Failures, Goal, MemoryStatistic, Metric, Quantity, Relation, Scorecard, Since, Tier, Verdict,
     always_valid::{Counts, ln_e_below},
-    exclusions, judge,
+    exclusions, judge, needs_days,
     quantile::Quantile,
     questions,
-    scorecard::{Beside, CriterionResult, Judgement, Leaning, LeftOut, Reason, Severity},
+    scorecard::{Beside, CriterionResult, GroupResult, Judgement, Leaning, LeftOut, Reason, Severity},
 };
 use milepost_record::{
-    Answer, Dimension, Event, Evidence, Groups, Measure, MemorySample, Note, OperationDay, Reading, Run, Subject, Timestamp, Topic,
+    Answer, Dimension, Ecdf, Event, Evidence, Groups, Measure, MemorySample, Note, OperationDay, Reading, Run, Subject, Timestamp, Topic,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -96,9 +96,52 @@ fn grouped<T>(groups: Vec<(Option<&str>, Vec<T>)>) -> Groups<T> {
     Groups { groups: groups.into_iter().map(|(name, of)| (name.map(str::to_owned), of)).collect(), folded: 0 }
 }
 
+/// Judged by days, and what is of operations on totals too, which says the same.
 fn card(criterion: Criterion, evidence: Vec<Evidence>, past: &[Event]) -> Scorecard {
-    let answers = evidence.into_iter().map(|evidence| Answer { sql: String::new(), evidence }).collect();
-    judge(&criteria(vec![criterion]), &[answers], past, at(NOW))
+    let criteria = criteria(vec![criterion]);
+    let judged = |evidence: Vec<Evidence>| {
+        let answers = evidence.into_iter().map(|evidence| Answer { sql: String::new(), evidence }).collect();
+        judge(&criteria, &[answers], past, at(NOW))
+    };
+    let totals = evidence.iter().map(in_total).collect::<Option<Vec<_>>>();
+    let whole = judged(evidence);
+    if let Some(in_short) = totals.map(judged) {
+        if needs_days(&whole) {
+            assert!(needs_days(&in_short));
+        } else {
+            assert_eq!(in_short, without_days(whole.clone()));
+        }
+    }
+    whole
+}
+
+/// The same evidence with all values of a group at its first day; none where it is not of operations.
+fn in_total(evidence: &Evidence) -> Option<Evidence> {
+    let Evidence::Operations(groups) = evidence else { return None };
+    let mut groups = groups.clone();
+    for days in groups.groups.values_mut() {
+        let all: Ecdf = days.iter().flat_map(|day| day.durations.counts()).collect();
+        days.iter_mut().for_each(|day| day.durations = Ecdf::default());
+        days.iter_mut().take(1).for_each(|day| day.durations = all.clone());
+    }
+    Some(Evidence::Totals(groups))
+}
+
+/// A scorecard without trends and changes.
+fn without_days(mut scorecard: Scorecard) -> Scorecard {
+    for result in &mut scorecard.criteria {
+        let parts = result.parts.iter_mut().flat_map(|part| [&mut part.judgement].into_iter().chain(judgements(&mut part.groups)));
+        let all = [&mut result.judgement].into_iter().chain(judgements(&mut result.groups)).chain(parts);
+        for judgement in all {
+            judgement.trend.clear();
+            judgement.changes.clear();
+        }
+    }
+    scorecard
+}
+
+fn judgements(groups: &mut [GroupResult]) -> impl Iterator<Item = &mut Judgement> {
+    groups.iter_mut().map(|group| &mut group.judgement)
 }
 
 fn result(criterion: Criterion, evidence: Evidence) -> CriterionResult {

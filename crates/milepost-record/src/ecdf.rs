@@ -8,6 +8,12 @@ use std::sync::Arc;
 pub struct Ecdf(Arc<Vec<(u64, u64)>>);
 
 impl Ecdf {
+    /// Whether there are no values.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The least value and the greatest; none where there are no values.
     #[must_use]
     pub fn ends(&self) -> Option<(u64, u64)> {

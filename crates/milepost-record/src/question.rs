@@ -298,6 +298,9 @@ pub enum Evidence {
     /// To [`Subject::Operations`] and [`Subject::PeakMemory`]: for each group its days, in order. In the answer to the latter, an
     /// operation that ended by itself is `ok` whatever its outcome, and `durations` are peaks in bytes.
     Operations(Groups<OperationDay>),
+    /// To the same subjects, where nobody needs to know which day a value is of: the `durations` of all days of a group are its values, and
+    /// those of a day alone say nothing.
+    Totals(Groups<OperationDay>),
     /// To [`Subject::Misses`]: the most frequent first, at most [`MISSES_MAX`].
     Misses(Vec<Miss>),
     /// To [`Subject::Memory`]: for each group its runs, by their beginning.

@@ -82,15 +82,17 @@ pub(crate) enum Taking {
 }
 
 impl Taking {
-    /// `within` are the columns that count what is within each of its limits; `is_rolled` says whether the rows are of a rollup.
-    pub(crate) fn of(question: &Question, within: Vec<String>, is_rolled: bool) -> Self {
+    /// `within` are the columns that count what is within each of its limits; `is_rolled` says whether the rows are of a rollup, `is_total`
+    /// whether it need not be told which day a value is of.
+    pub(crate) fn of(question: &Question, within: Vec<String>, is_rolled: bool, is_total: bool) -> Self {
+        let days = |within| Days { within, is_rolled, is_total, ..Days::default() };
         match &question.subject {
             Subject::Returns if is_rolled => Self::Activity(people::Activity::default()),
             Subject::Misses { .. } | Subject::ErrorDays if is_rolled => {
                 Self::Counts { question: Box::new(question.clone()), counts: Counts::default() }
             }
-            Subject::Operations { .. } => Self::Operations { value: "duration_us", days: Days { within, ..Days::default() } },
-            Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", days: Days { within, ..Days::default() } },
+            Subject::Operations { .. } => Self::Operations { value: "duration_us", days: days(within) },
+            Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", days: days(within) },
             Subject::Breakdown => Self::Breakdown(Box::default()),
             Subject::Sessions => Self::Presence(people::Presence::default()),
             _ => Self::Whole { question: Box::new(question.clone()), batches: Vec::new() },
@@ -114,7 +116,10 @@ impl Taking {
     /// The evidence with each of these limits, by their index; the limit changes nothing but how many are within it.
     pub(crate) fn evidence(self, limits: &[Option<usize>]) -> Result<Vec<Evidence>, StoreError> {
         let same = match self {
-            Self::Operations { days, .. } => return Ok(days.all(limits).into_iter().map(Evidence::Operations).collect()),
+            Self::Operations { days, .. } => {
+                let evidence = if days.is_total { Evidence::Totals } else { Evidence::Operations };
+                return Ok(days.all(limits).into_iter().map(evidence).collect());
+            }
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
             Self::Activity(activity) => Evidence::Returns(activity.returns()?),
             Self::Presence(presence) => Evidence::Sessions(presence.sessions()),
@@ -125,8 +130,8 @@ impl Taking {
     }
 }
 
-/// The days of operations by group, of rows by group and day. A group is complete once the next begins, so one that is not among the
-/// largest then never will be.
+/// The days of operations by group. Rows of events come by group and day: a group is complete once the next begins, so one that is not among
+/// the largest then never will be. Those of a rollup, which has not so many, come in any order.
 #[derive(Default)]
 pub(crate) struct Days {
     groups: ByGroup<Counted>,
@@ -135,6 +140,9 @@ pub(crate) struct Days {
     within: Vec<String>,
     /// The group that is being read.
     last: Option<Option<String>>,
+    is_rolled: bool,
+    /// Whether it need not be told which day a value is of.
+    is_total: bool,
 }
 
 /// A day, how many of its operations are within each limit, and the durations of all its rows so far.
@@ -148,57 +156,78 @@ fn operations_of(days: &[Counted]) -> u64 {
     days.iter().map(|Counted { day, .. }| day.ok + day.failed).sum()
 }
 
+impl Counted {
+    fn of(date: Date, oldest: Timestamp, newest: Timestamp, limits: usize) -> Self {
+        let day = OperationDay {
+            date,
+            oldest,
+            newest,
+            ok: 0,
+            failed: 0,
+            timeouts: 0,
+            cancelled: 0,
+            dry_runs: 0,
+            unmeasured: 0,
+            within: 0,
+            durations: Ecdf::default(),
+        };
+        Self { day, within: vec![0; limits], durations: Vec::new() }
+    }
+}
+
 impl Days {
     fn take(&mut self, columns: &Columns<'_>, value: &'static str) -> Result<(), StoreError> {
-        let (group, ended) = (columns.text("group")?, columns.text("ended")?);
-        let (date, values) = (columns.dates("date")?, columns.values(value)?);
+        let (groups, ended) = (columns.texts("group")?, columns.texts("ended")?);
+        let (dates, values) = (columns.dates("date")?, columns.values(value)?);
         let within = self.within.iter().map(|column| columns.within(column)).collect::<Result<Vec<_>, _>>()?;
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
-        for row in 0..columns.rows() {
-            let (date, oldest, newest) = (day(&date, row)?, time(&oldest, row)?, time(&newest, row)?);
-            let group = group(row);
-            if self.last.as_ref() != Some(&group) {
-                if self.groups.len() >= 2 * GROUPS_MAX {
+        let mut next = 0;
+        while next < columns.rows() {
+            let begin = next;
+            let group = text_at(&groups, begin);
+            while next < columns.rows() && text_at(&groups, next) == group {
+                next += 1;
+            }
+            if self.last.as_ref().is_none_or(|last| last.as_deref() != group) {
+                if !self.is_rolled && self.groups.len() >= 2 * GROUPS_MAX {
                     self.folded += keep_largest(&mut self.groups, operations_of);
                 }
-                self.last = Some(group.clone());
+                self.last = Some(group.map(str::to_owned));
             }
-            let days: &mut Vec<Counted> = self.groups.entry(group).or_default();
-            if days.last().is_none_or(|last| last.day.date != date) {
-                let day = OperationDay {
-                    date,
-                    oldest,
-                    newest,
-                    ok: 0,
-                    failed: 0,
-                    timeouts: 0,
-                    cancelled: 0,
-                    dry_runs: 0,
-                    unmeasured: 0,
-                    within: 0,
-                    durations: Ecdf::default(),
-                };
-                days.push(Counted { day, within: vec![0; within.len()], durations: Vec::new() });
-            }
-            let Some(Counted { day, within: of_day, durations }) = days.last_mut() else { continue };
-            day.oldest = day.oldest.min(oldest);
-            day.newest = day.newest.max(newest);
-            of_day.iter_mut().zip(&within).for_each(|(sum, within)| *sum += count(within, row));
-            match ended(row).as_deref() {
-                Some("ok") => {
-                    let (measured, unmeasured) = values.add_to(durations, row)?;
-                    day.ok += measured + unmeasured;
-                    day.unmeasured += unmeasured;
+            let days: &mut Vec<Counted> = self.groups.entry(group.map(str::to_owned)).or_default();
+            for row in begin..next {
+                if dates.is_null(row) {
+                    // A total, and its days came before it.
+                    let first = days.first_mut().ok_or(StoreError::Shape("date"))?;
+                    values.add_to(&mut first.durations, row)?;
+                    continue;
                 }
-                Some("failed") => day.failed += values.n(row)?,
-                Some("timeout") => {
-                    let n = values.n(row)?;
-                    day.failed += n;
-                    day.timeouts += n;
+                let (date, oldest, newest) = (day(&dates, row)?, time(&oldest, row)?, time(&newest, row)?);
+                let place = days.binary_search_by_key(&date, |counted| counted.day.date);
+                let place = place.unwrap_or_else(|place| {
+                    days.insert(place, Counted::of(date, oldest, newest, within.len()));
+                    place
+                });
+                let Some(Counted { day, within: of_day, durations }) = days.get_mut(place) else { continue };
+                day.oldest = day.oldest.min(oldest);
+                day.newest = day.newest.max(newest);
+                of_day.iter_mut().zip(&within).for_each(|(sum, within)| *sum += count(within, row));
+                match text_at(&ended, row) {
+                    Some("ok") => {
+                        let (measured, unmeasured) = values.add_to(durations, row)?;
+                        day.ok += measured + unmeasured;
+                        day.unmeasured += unmeasured;
+                    }
+                    Some("failed") => day.failed += values.n(row),
+                    Some("timeout") => {
+                        let n = values.n(row);
+                        day.failed += n;
+                        day.timeouts += n;
+                    }
+                    Some("cancelled") => day.cancelled += values.n(row),
+                    Some("dry_run") => day.dry_runs += values.n(row),
+                    _ => return Err(StoreError::Shape("ended")),
                 }
-                Some("cancelled") => day.cancelled += values.n(row)?,
-                Some("dry_run") => day.dry_runs += values.n(row)?,
-                _ => return Err(StoreError::Shape("ended")),
             }
         }
         Ok(())
@@ -424,6 +453,12 @@ fn scores(batches: &[Columns<'_>]) -> Result<Vec<(f64, u64)>, StoreError> {
     Ok(found)
 }
 
+/// What a column of [`Columns::texts`] has in a row.
+pub(crate) fn text_at(texts: &ArrayRef, row: usize) -> Option<&str> {
+    let texts = texts.as_string::<i32>();
+    texts.is_valid(row).then(|| texts.value(row))
+}
+
 pub(crate) fn count(array: &Int64Array, row: usize) -> u64 {
     u64::try_from(array.value(row)).unwrap_or(0)
 }
@@ -494,7 +529,10 @@ impl<'a> Columns<'a> {
     pub(crate) fn values(&self, name: &'static str) -> Result<Values, StoreError> {
         let n = self.integers("n")?;
         Ok(match self.0.column_by_name("values") {
-            Some(packed) => Values::Packed { lists: packed.as_binary_opt().ok_or(StoreError::Shape("values"))?.clone(), without: n },
+            Some(packed) => {
+                let lists = packed.as_binary_opt().ok_or(StoreError::Shape("values"))?.clone();
+                Values::Packed { lists, measured: self.integers("measured")?, without: n }
+            }
             None => Values::Same { value: self.unsigned(name)?, n },
         })
     }

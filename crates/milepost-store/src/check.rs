@@ -5,6 +5,7 @@ use crate::{
     digests::{Digests, files},
     lake::{CLAIMS, Lake, SEGMENTS, failed, in_table, remove},
     log,
+    past::Pasts,
     rollups::Rollups,
     tombstones::Tombstones,
 };
@@ -171,7 +172,7 @@ pub async fn repair(data: &Path) -> Result<Vec<Finding>, StoreError> {
             readable.insert(name);
         }
     }
-    Digests::settle(&lake, &readable).await?;
+    Digests::settle(&lake, &readable, &Pasts::new()).await?;
     Ok(findings)
 }
 

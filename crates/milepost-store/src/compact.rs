@@ -16,6 +16,7 @@ use crate::{
     heads::{Head, Heads},
     identity::{Identities, identity},
     lake::{CLAIMS, Lake, SEGMENTS, holds, in_table, select},
+    past::{self, Pasts},
     rollups::Rollups,
     tables,
     tombstones::Tombstones,
@@ -259,7 +260,7 @@ async fn take_in(
         spool.postpone(taken.sequence, &taken.ahead)?;
         done.postponed += taken.ahead.len() as u64;
     }
-    let mut touched = BTreeSet::new();
+    let (heads, mut touched, mut pasts) = (Heads::read(lake), BTreeSet::new(), Pasts::new());
     if !new.is_empty() {
         let table = lake.open(SEGMENTS).await?;
         lake.append(SEGMENTS, table, vec![claims(spool.id(), &new, now)?], spool.id(), last).await?;
@@ -279,6 +280,7 @@ async fn take_in(
         };
         let lacking = batch.iter().filter(|taken| held < Some(taken.sequence));
         let events: Vec<_> = lacking.flat_map(|taken| &taken.events).filter(|event| event.kind() == *kind).collect();
+        pasts.extend(heads.known_past(lake, name, table.as_ref()).map(|past| (name, past)));
         let before = events.len();
         let mut identities = Identities::default();
         let mut events: Vec<_> = events.into_iter().filter(|event| identities.admit(event)).collect();
@@ -296,12 +298,15 @@ async fn take_in(
         let before = table.as_ref().and_then(DeltaTable::version);
         let after = lake.append(name, table, rows.clone(), spool.id(), last).await?;
         crash_point(name);
+        if let Some(past) = pasts.remove(name) {
+            pasts.insert(name, past::with(*kind, past, &rows).await?);
+        }
         if *kind == Kind::Operation {
             Rollups::add(lake, before, &after, &rows).await?;
         }
         done.events += events.len() as u64;
     }
-    Digests::settle(lake, &touched).await?;
+    Digests::settle(lake, &touched, &pasts).await?;
     crash_point("settled");
     for taken in batch {
         spool.retire(taken.sequence, &taken.unreadable)?;
@@ -350,13 +355,14 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
             }
         }
     }
-    let heads = Heads::read(lake);
+    let (heads, mut pasts) = (Heads::read(lake), Pasts::new());
     for name in Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS, CLAIMS]) {
         let Some(table) = lake.open(name).await? else { continue };
         let before = table.version();
         if !heads.know(name) {
             changed.insert(name);
         }
+        pasts.extend(heads.known_past(lake, name, Some(&table)).map(|past| (name, past)));
         if lake.tidy(name, table).await? {
             changed.insert(name);
             if name == Kind::Operation.table() {
@@ -366,5 +372,5 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
     }
     Rollups::tidy(lake, lake.removed_kept()).await?;
     crash_point("looked after");
-    if changed.is_empty() { Ok(()) } else { Digests::settle(lake, &changed).await }
+    if changed.is_empty() { Ok(()) } else { Digests::settle(lake, &changed, &pasts).await }
 }

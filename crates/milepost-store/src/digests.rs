@@ -5,6 +5,7 @@ use crate::{
     heads::Heads,
     lake::{Lake, failed, in_table, read_own, sync},
     log,
+    past::{self, Pasts},
 };
 use deltalake_core::DeltaTable;
 use serde::{Deserialize, Serialize};
@@ -46,8 +47,8 @@ impl Digests {
     }
 
     /// Puts on the disk what was written to these tables, and notes the digests of the files that are new. Those of files that no
-    /// table needs any more are dropped.
-    pub(crate) async fn settle(lake: &Lake, tables: &BTreeSet<&str>) -> Result<(), StoreError> {
+    /// table needs any more are dropped. What a table tells of the past is read from it where the writer does not know it.
+    pub(crate) async fn settle(lake: &Lake, tables: &BTreeSet<&str>, pasts: &Pasts) -> Result<(), StoreError> {
         let (mut digests, mut heads) = (Self::read(lake)?, Heads::read(lake));
         let settled = fs::metadata(lake.folder().join(FILE)).and_then(|file| file.modified()).ok();
         let is_settled = |path: &Path| {
@@ -75,7 +76,10 @@ impl Digests {
             }
             folders.insert(log);
             log::settle(lake, name, &mut digests)?;
-            heads.note(lake, name, &table)?;
+            match pasts.get(name) {
+                Some(past) => heads.note(lake, name, &table, Some(past))?,
+                None => heads.note(lake, name, &table, past::of_table(&table, name).await.as_deref())?,
+            }
             folders.iter().try_for_each(|folder| sync(folder))?;
         }
         sync(lake.folder())?;

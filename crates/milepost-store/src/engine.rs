@@ -24,7 +24,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use deltalake_core::DeltaTable;
-use milepost_record::Kind;
+use milepost_record::{Event, Kind};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -44,6 +44,8 @@ pub(crate) struct Stored {
     lake: Lake,
     name: &'static str,
     head: Head,
+    /// What it tells of the past, where that was written down.
+    past: Option<Vec<Event>>,
     /// Its log is read when it takes the engine.
     table: OnceCell<DeltaTable>,
 }
@@ -52,15 +54,20 @@ impl Stored {
     /// A table as it is at this moment; none where there is none.
     pub(crate) async fn open(lake: Lake, heads: &Heads, name: &'static str) -> Result<Option<Self>, StoreError> {
         if let Some(head) = heads.of(&lake, name).cloned() {
-            return Ok(Some(Self { lake, name, head, table: OnceCell::new() }));
+            return Ok(Some(Self { lake, name, head, past: heads.past(name), table: OnceCell::new() }));
         }
         let Some(table) = lake.open(name).await? else { return Ok(None) };
         let head = Head::of(&table).map_err(in_table(name))?;
-        Ok(Some(Self { lake, name, head, table: OnceCell::new_with(Some(table)) }))
+        Ok(Some(Self { lake, name, head, past: None, table: OnceCell::new_with(Some(table)) }))
     }
 
     pub(crate) const fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// What it tells of the past, which is taken once.
+    pub(crate) const fn take_past(&mut self) -> Option<Vec<Event>> {
+        self.past.take()
     }
 
     pub(crate) const fn is_short(&self) -> bool {

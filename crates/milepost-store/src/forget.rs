@@ -18,6 +18,7 @@ use crate::{
     digests::Digests,
     events::events,
     lake::{Lake, failed, remove, select, sync},
+    past::Pasts,
     rollups::Rollups,
     tables,
     tombstones::{Tombstones, Traces},
@@ -174,14 +175,14 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
             crash_point("erased");
         }
     }
-    Digests::settle(&lake, &touched).await?;
+    Digests::settle(&lake, &touched, &Pasts::new()).await?;
     crash_point("rewritten");
     for name in &touched {
         lake.sweep(name).await?;
         crash_point("swept");
     }
     // The logs are other ones now.
-    Digests::settle(&lake, &touched).await?;
+    Digests::settle(&lake, &touched, &Pasts::new()).await?;
     erased.waiting = spooled(data, now)?.iter().filter(|event| tombstones.cover(event)).count() as u64;
     stopped.map_or(Ok(erased), Err)
 }

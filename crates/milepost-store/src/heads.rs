@@ -2,7 +2,7 @@
 //! than all else that a small scorecard needs.
 //!
 //! ```text
-//! DATA/store/heads.json    of each table version, files, rows and columns, and the digest of its newest commit
+//! DATA/store/heads.json    of each table version, files, rows and columns, the digest of its newest commit, and what was decided and judged
 //! ```
 //!
 //! A head is derived. Whoever finds that it is not of now reads the log: where there is a newer commit, where the newest commit is
@@ -12,15 +12,16 @@ use crate::{
     StoreError,
     digests::{Digest, digest},
     lake::{Lake, in_table, read_own},
-    log,
+    log, past,
 };
 use deltalake_core::{DeltaTable, DeltaTableError};
+use milepost_record::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const FILE: &str = "heads.json";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The heads of the tables, as they were written down.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ struct Noted {
     /// Of the newest commit.
     commit: Digest,
     head: Head,
+    /// What the table tells of the past (see `past.rs`), as lines of the wire format; none where it tells nothing, or nobody looked.
+    past: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,17 +129,31 @@ impl Heads {
 
     /// The head of a table; none where none of now was written down.
     pub(crate) fn of(&self, lake: &Lake, name: &str) -> Option<&Head> {
-        let Noted { commit, head } = self.0.get(name)?;
+        let Noted { commit, head, .. } = self.0.get(name)?;
         let is_of_now = !log::commit(lake, name, head.version.checked_add(1)?).exists()
             && Digest::of(&log::commit(lake, name, head.version), false).ok()? == *commit;
         is_of_now.then_some(head)
     }
 
-    /// Notes what the log of a table says.
-    pub(crate) fn note(&mut self, lake: &Lake, name: &str, table: &DeltaTable) -> Result<(), StoreError> {
+    /// What a table tells of the past at the version of its head; none where that was not written down.
+    pub(crate) fn past(&self, name: &str) -> Option<Vec<Event>> {
+        self.0.get(name)?.past.as_ref()?.iter().map(|line| Event::from_json(line).ok()).collect()
+    }
+
+    /// What a table tells of the past as its writer has it: nothing where there is none yet; none where it tells of something else, or the
+    /// head is of another version.
+    pub(crate) fn known_past(&self, lake: &Lake, name: &str, table: Option<&DeltaTable>) -> Option<Vec<Event>> {
+        past::kind_of(name)?;
+        let Some(table) = table else { return Some(Vec::new()) };
+        self.of(lake, name).filter(|head| table.version() == Some(head.version)).and_then(|_| self.past(name))
+    }
+
+    /// Notes what the log of a table says, and what the table tells of the past.
+    pub(crate) fn note(&mut self, lake: &Lake, name: &str, table: &DeltaTable, past: Option<&[Event]>) -> Result<(), StoreError> {
         let head = Head::of(table).map_err(in_table(name))?;
         let commit = Digest::of(&log::commit(lake, name, head.version), false)?;
-        self.0.insert(name.to_owned(), Noted { commit, head });
+        let past = past.and_then(|past| past.iter().map(|event| event.to_json().ok()).collect());
+        self.0.insert(name.to_owned(), Noted { commit, head, past });
         Ok(())
     }
 
@@ -159,7 +176,7 @@ mod tests {
         compact::{Upkeep, compact},
         engine::Stored,
     };
-    use milepost_record::{Durability, Event, Kind, Operation, Outcome, Spool, Timestamp};
+    use milepost_record::{Durability, Kind, Operation, Outcome, Spool, Timestamp};
     use std::{fs, path::Path};
 
     fn at() -> Timestamp {

@@ -12,7 +12,7 @@ use datafusion::arrow::{
     record_batch::RecordBatch,
 };
 use futures::{Stream, StreamExt};
-use milepost_record::each_once;
+use milepost_record::{Timestamp, each_once};
 use std::{
     collections::BTreeMap,
     pin::pin,
@@ -25,11 +25,11 @@ pub(crate) const LIMITS_MAX: usize = 8;
 /// for so many.
 const VALUES_MAX: usize = if cfg!(test) { 4_000 } else { 4_000_000 };
 
-/// A day, if days are told apart, and the dimensions.
-type Key = (Option<i32>, [Option<String>; DIMENSIONS.len()]);
+/// The dimensions, and the day, if days are told apart: so rows of one group lie together.
+type Key = ([Option<String>; DIMENSIONS.len()], Option<i32>);
 
 /// What was counted of one day and what is told apart.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Row {
     /// How many have no value.
     without: u64,
@@ -77,8 +77,8 @@ impl Packed {
         let (oldest, newest) = (columns.times("oldest")?, columns.times("newest")?);
         let mut added = 0;
         for row in 0..batch.num_rows() {
-            let mut key: Key = (date.is_valid(row).then(|| date.value(row)), Default::default());
-            key.1.iter_mut().zip(&dimensions).for_each(|(place, of)| *place = of(row));
+            let mut key: Key = (Default::default(), date.is_valid(row).then(|| date.value(row)));
+            key.0.iter_mut().zip(&dimensions).for_each(|(place, of)| *place = of(row));
             let (oldest, newest) = (oldest.value(row), newest.value(row));
             let of = self.rows.entry(key).or_insert_with(|| {
                 added += 1;
@@ -105,8 +105,32 @@ impl Packed {
         missing + self.rows.iter().filter(differs).count()
     }
 
-    /// The rows as files have them, under the key of their question.
-    pub(crate) fn batch(&self, key: &str) -> Result<RecordBatch, StoreError> {
+    /// The first day that is not cut by a moment on `day`, and the values of all days from that one on together.
+    pub(crate) fn since(&self, from: Timestamp, day: i32) -> (i32, Self) {
+        let is_cut = |(key, row): (&Key, &Row)| key.1 == Some(day) && row.oldest < from.as_microseconds();
+        let first = day + i32::from(self.rows.iter().any(is_cut));
+        let mut since = Self { rows: BTreeMap::new(), limits: 0 };
+        for ((dimensions, _), row) in self.rows.iter().filter(|((_, date), row)| *date >= Some(first) && !row.values.is_empty()) {
+            let Row { oldest, newest, .. } = *row;
+            let of = since.rows.entry((dimensions.clone(), None)).or_insert_with(|| Row { oldest, newest, ..Row::default() });
+            (of.oldest, of.newest) = (of.oldest.min(oldest), of.newest.max(newest));
+            of.values.extend(&row.values);
+        }
+        since.put_in_order();
+        (first, since)
+    }
+
+    /// The same without the values themselves.
+    pub(crate) fn without_values(&self) -> Result<RecordBatch, StoreError> {
+        let rows = self.batch()?;
+        let (last, mut columns) = (rows.num_columns() - 1, rows.columns().to_vec());
+        columns.truncate(last);
+        columns.push(new_null_array(&DataType::Binary, rows.num_rows()));
+        Ok(RecordBatch::try_new(schema(), columns)?)
+    }
+
+    /// The rows as files have them.
+    pub(crate) fn batch(&self) -> Result<RecordBatch, StoreError> {
         let (schema, n) = (schema(), self.rows.len());
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let numbers = |of: &dyn Fn(&Row) -> i64| Arc::new(self.rows.values().map(of).collect::<Int64Array>()) as ArrayRef;
@@ -114,12 +138,9 @@ impl Packed {
             Arc::new(TimestampMicrosecondArray::from_iter_values(self.rows.values().map(of)).with_timezone("UTC")) as ArrayRef
         };
         let values = self.rows.values().map(|row| (!row.values.is_empty()).then(|| packed(&row.values)));
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(key, n))),
-            Arc::new(self.rows.keys().map(|(date, _)| *date).collect::<Date32Array>()),
-        ];
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.rows.keys().map(|(_, date)| *date).collect::<Date32Array>())];
         for index in 0..DIMENSIONS.len() {
-            columns.push(Arc::new(self.rows.keys().map(|(_, of)| of.get(index).and_then(Option::as_deref)).collect::<StringArray>()));
+            columns.push(Arc::new(self.rows.keys().map(|(of, _)| of.get(index).and_then(Option::as_deref)).collect::<StringArray>()));
         }
         columns.push(numbers(&|row| whole(row.without)));
         for index in 0..LIMITS_MAX {
@@ -128,7 +149,8 @@ impl Packed {
                 false => new_null_array(&DataType::Int64, n),
             });
         }
-        columns.extend([times(|row| row.oldest), times(|row| row.newest), Arc::new(values.collect::<BinaryArray>())]);
+        let measured = numbers(&|row| whole(row.values.iter().map(|(_, n)| *n).sum()));
+        columns.extend([times(|row| row.oldest), times(|row| row.newest), measured, Arc::new(values.collect::<BinaryArray>())]);
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 }
@@ -140,12 +162,17 @@ pub(crate) fn schema() -> SchemaRef {
         let number = |name: &str| Field::new(name, DataType::Int64, true);
         let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
         let counts = ["n".to_owned()].into_iter().chain((0..LIMITS_MAX).map(within_of)).map(|name| number(&name));
-        let told_apart =
-            [text("key"), Field::new("date", DataType::Date32, true)].into_iter().chain(DIMENSIONS.iter().map(|name| text(name)));
-        let all = told_apart.chain(counts).chain([time("oldest"), time("newest"), Field::new("values", DataType::Binary, true)]);
-        Arc::new(Schema::new(all.collect::<Vec<_>>()))
+        let told_apart = [Field::new("date", DataType::Date32, true)].into_iter().chain(DIMENSIONS.iter().map(|name| text(name)));
+        let values = [time("oldest"), time("newest"), number("measured"), Field::new("values", DataType::Binary, true)];
+        Arc::new(Schema::new(told_apart.chain(counts).chain(values).collect::<Vec<_>>()))
     });
     Arc::clone(&SCHEMA)
+}
+
+/// The names of all of them.
+pub(crate) fn columns() -> Vec<&'static str> {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(schema);
+    SCHEMA.fields().iter().map(|field| field.name().as_str()).collect()
 }
 
 #[cfg(test)]

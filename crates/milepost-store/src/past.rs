@@ -1,54 +1,122 @@
 //! What was decided and judged before: who opens a store is told.
 //!
-//! Where it is little, it is read without the engine, while other tables are opened.
+//! As much as a year of hourly verdicts comes down to some dozens of events. Whoever takes verdicts in writes these down beside the table (see
+//! `heads.rs`); where that was not done, they are read from the table, and without the engine where it is short.
 
 use crate::{
     StoreError,
     answer::Columns,
-    engine::{Engine, Stored},
+    engine::{self, Engine, Stored},
     events::events,
     lake::Lake,
+    tables,
 };
-use datafusion::arrow::{array::BooleanArray, compute::filter_record_batch, record_batch::RecordBatch};
+use datafusion::{
+    arrow::{array::BooleanArray, compute::filter_record_batch, record_batch::RecordBatch},
+    common::runtime::SpawnedTask,
+    prelude::SessionContext,
+};
+use deltalake_core::DeltaTable;
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
-use milepost_record::{Event, Kind, Timestamp, Topic};
+use milepost_record::{Event, Fact, Kind, Timestamp, Topic};
 use std::collections::BTreeMap;
 use tokio::task::spawn_blocking;
 
-/// The rows of the tables that it lies in, of those that are in memory.
-pub(crate) type Read = BTreeMap<Kind, Vec<RecordBatch>>;
+/// The kinds of events that tell of it.
+const KINDS: [Kind; 3] = [Kind::Criterion, Kind::Verdict, Kind::Note];
 
-/// All rows of the table of a kind, where they are few and tell of the past.
-pub(crate) async fn read(lake: &Lake, kind: Kind, stored: &Stored) -> Option<Vec<RecordBatch>> {
-    if !matches!(kind, Kind::Criterion | Kind::Verdict | Kind::Note) || !stored.is_short() {
+/// What tables tell of it, by their names.
+pub(crate) type Pasts = BTreeMap<&'static str, Vec<Event>>;
+
+/// What is known of a table without the engine.
+pub(crate) enum Past {
+    Told(Vec<Event>),
+    Rows(Vec<RecordBatch>),
+}
+
+/// What the table of a kind tells of the past: as it was written down, or all its rows where they are few.
+pub(crate) async fn read(lake: &Lake, kind: Kind, stored: &mut Stored) -> Option<Past> {
+    if !KINDS.contains(&kind) {
+        return None;
+    }
+    if let Some(past) = stored.take_past() {
+        return Some(Past::Told(past));
+    }
+    if !stored.is_short() {
         return None;
     }
     let (lake, head) = (lake.clone(), stored.head().clone());
     // Where this fails, the engine tries it, and says what is wrong.
-    spawn_blocking(move || lake.rows(kind.table(), &head)).await.ok().flatten()
+    spawn_blocking(move || lake.rows(kind.table(), &head)).await.ok().flatten().map(Past::Rows)
 }
 
 /// Every `criterion` event, the newest `verdict` event of each criterion, definition and verdict, and every note on a period that does not
 /// count; those of each kind in the order of time.
-pub(crate) async fn past(engine: &Engine, read: &mut Read) -> Result<Vec<Event>, StoreError> {
-    let mut past = decided(batches(engine, read, Kind::Criterion).await?).await?;
-    past.extend(newest_verdicts(batches(engine, read, Kind::Verdict).await?).await?);
-    past.extend(excluded(batches(engine, read, Kind::Note).await?).await?);
+pub(crate) async fn past(engine: &Engine, read: &mut BTreeMap<Kind, Past>) -> Result<Vec<Event>, StoreError> {
+    let mut past = Vec::new();
+    for kind in KINDS {
+        let live = engine.live(kind);
+        let of_table: Batches<'_> = match (engine.stored(kind), read.remove(&kind)) {
+            (_, Some(Past::Told(told))) => {
+                past.extend(with(kind, told, live).await?);
+                continue;
+            }
+            (_, Some(Past::Rows(rows))) => stream::iter(rows.into_iter().chain(live.iter().cloned()).map(Ok)).boxed(),
+            (None, None) => stream::iter(live.iter().cloned().map(Ok)).boxed(),
+            (Some(_), None) => engine.all().await?.table(kind.table()).await?.execute_stream().await?.map_err(StoreError::from).boxed(),
+        };
+        past.extend(told(kind, of_table).await?);
+    }
     Ok(past)
+}
+
+/// What was told of the past, and what more rows of its kind tell.
+pub(crate) async fn with(kind: Kind, mut known: Vec<Event>, rows: &[RecordBatch]) -> Result<Vec<Event>, StoreError> {
+    if rows.iter().all(|rows| rows.num_rows() == 0) {
+        return Ok(known);
+    }
+    known.extend(told(kind, stream::iter(rows.iter().cloned().map(Ok)).boxed()).await?);
+    if kind == Kind::Verdict {
+        let mut newest: BTreeMap<_, Event> = BTreeMap::new();
+        for event in known {
+            let Fact::Verdict(verdict) = &event.fact else { continue };
+            let key = [verdict.criterion.clone(), verdict.evidence_key.clone(), verdict.verdict.name().to_owned()];
+            if newest.get(&key).is_none_or(|known| (event.at, &event.id) > (known.at, &known.id)) {
+                newest.insert(key, event);
+            }
+        }
+        known = newest.into_values().collect();
+    }
+    Ok(in_order(known))
+}
+
+/// What a table tells of the past; none where it tells nothing of it, or cannot be read: then whoever reads it is told why.
+pub(crate) async fn of_table(table: &DeltaTable, name: &str) -> Option<Vec<Event>> {
+    let kind = kind_of(name)?;
+    let provider = table.table_provider().await.ok()?;
+    let read = async move {
+        let rows = SessionContext::new_with_config(engine::config()).read_table(provider)?;
+        let columns = engine::columns(&rows, &tables::batch(kind, &[])?.schema())?;
+        told(kind, rows.select(columns)?.execute_stream().await?.map_err(StoreError::from).boxed()).await
+    };
+    // As a task: the engine may panic over a damaged file.
+    SpawnedTask::spawn(read).join().await.ok()?.ok()
+}
+
+/// The kind of a table that tells of the past.
+pub(crate) fn kind_of(name: &str) -> Option<Kind> {
+    KINDS.into_iter().find(|kind| kind.table() == name)
 }
 
 type Batches<'a> = BoxStream<'a, Result<RecordBatch, StoreError>>;
 
-/// All events of a kind.
-async fn batches<'a>(engine: &'a Engine, read: &mut Read, kind: Kind) -> Result<Batches<'a>, StoreError> {
-    let stored = match engine.stored(kind) {
-        Some(_) => read.remove(&kind),
-        None => Some(Vec::new()),
-    };
-    Ok(match stored {
-        Some(stored) => stream::iter(stored.into_iter().chain(engine.live(kind).iter().cloned()).map(Ok)).boxed(),
-        None => engine.all().await?.table(kind.table()).await?.execute_stream().await?.map_err(StoreError::from).boxed(),
-    })
+/// What all rows of a kind tell of the past.
+async fn told(kind: Kind, rows: Batches<'_>) -> Result<Vec<Event>, StoreError> {
+    match kind {
+        Kind::Verdict => newest_verdicts(rows).await,
+        Kind::Note => excluded(rows).await,
+        _ => decided(rows).await,
+    }
 }
 
 fn in_order(mut found: Vec<Event>) -> Vec<Event> {

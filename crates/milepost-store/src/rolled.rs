@@ -10,7 +10,7 @@ use crate::{
     engine::Engine,
     packed::{Packed, schema},
     people::{BY_SOMEBODY, active_days},
-    rollup_files::RollupFiles,
+    rollup_files::{Read, RollupFiles},
     rollups::{Kept, Rollups},
     sql::{self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, within},
     statements::Within,
@@ -62,6 +62,8 @@ pub(crate) struct FromRollup {
     question: Question,
     limits: Vec<Limit>,
     is_exact: bool,
+    /// Whether it need not be told which day a value is of.
+    is_total: bool,
 }
 
 impl Beside {
@@ -87,13 +89,14 @@ impl Rolled {
         Self { rollups, beside, files: OnceLock::new() }
     }
 
-    /// None where the question is asked for the first time. `is_exact` says whether values are not rounded.
-    pub(crate) fn of(self: &Arc<Self>, question: &Question, limits: &[&Limit], is_exact: bool) -> Option<FromRollup> {
+    /// None where the question is asked for the first time. `is_exact` says whether values are not rounded, `is_total` whether it need not be
+    /// told which day each is of.
+    pub(crate) fn of(self: &Arc<Self>, question: &Question, limits: &[&Limit], is_exact: bool, is_total: bool) -> Option<FromRollup> {
         let base = base(question, is_exact)?;
         let texts: Vec<_> = limits.iter().map(|limit| limit_text(limit)).collect();
         let kept = self.rollups.kept.iter().find(|kept| kept.covers(&base, &texts) && kept.is_whole)?.clone();
         let limits = limits.iter().map(|limit| (*limit).clone()).collect();
-        Some(FromRollup { rolled: Arc::clone(self), kept, question: question.clone(), limits, is_exact })
+        Some(FromRollup { rolled: Arc::clone(self), kept, question: question.clone(), limits, is_exact, is_total })
     }
 
     /// Opened once, for the first question.
@@ -103,18 +106,24 @@ impl Rolled {
 }
 
 impl FromRollup {
-    /// What the events of the span would answer: rows with lists of values, in the order in which rows of events come. Within these limits
-    /// is counted what has to be beside the rollup.
+    /// What the events of the span would answer: rows with lists of values, those of operations and backends in the order in which rows of
+    /// events come, and totals after the days. Within these limits is counted what has to be beside the rollup.
     pub(crate) async fn rows(self, within: &Within) -> Result<Vec<RecordBatch>, StoreError> {
         // Where the rollup's rows count what is within each of these limits.
         let place = |limit: &Limit| self.kept.limits.iter().position(|known| *known == limit_text(limit));
         let places = self.limits.iter().map(place).collect::<Option<Vec<_>>>().ok_or(StoreError::Shape("within"))?;
-        let rolled = self.of_rollup(&places).await?;
-        let cut = cut(&self.question, &rolled)?;
+        let since = (self.is_total && total_since(&self.question).is_some()).then_some(self.question.span.from);
+        let mut read = self.of_rollup(&places, since).await?;
+        let mut cut = cut_days(&self.question, &read.rows)?;
+        if read.days_of_totals.iter().any(|days| cut.iter().any(|day| days.contains(day))) {
+            // Something came late of a day that was not cut before.
+            read = self.of_rollup(&places, None).await?;
+            cut = cut_days(&self.question, &read.rows)?;
+        }
         let mut rows = Vec::new();
         let [_, last] = ends(&self.question);
         let last = i64::from(number_of(last)?) - i64::from(cut.contains(&last));
-        for batch in &rolled {
+        for batch in read.rows.iter().chain(&read.totals) {
             rows.push(match self.question.subject {
                 // The days of a person that count are those until the last that is not cut.
                 Subject::Returns => until(&shaped(&self.question, batch, &places)?, Some(last))?,
@@ -130,19 +139,18 @@ impl FromRollup {
                     rows.extend(found.map(|batch| until(&batch?, None)).try_collect::<Vec<_>>().await?);
                 } else {
                     let found = Packed::of(found, self.limits.len()).await?.ok_or(StoreError::Shape("rollup"))?;
-                    rows.push(shaped(&self.question, &found.batch(&self.kept.key)?, &places)?);
+                    rows.push(shaped(&self.question, &found.batch()?, &places)?);
                 }
             }
         }
         match self.question.subject {
-            Subject::Operations { .. } | Subject::PeakMemory { .. } => ordered(&rows, ["group", "date"]),
             Subject::Breakdown => ordered(&rows, ["operation", "backend"]),
             _ => Ok(rows),
         }
     }
 
-    /// The rollup's own rows, of the days of the span.
-    async fn of_rollup(&self, places: &[usize]) -> Result<Vec<RecordBatch>, StoreError> {
+    /// The rollup's own rows, of the days of the span; with totals since its beginning where that is given.
+    async fn of_rollup(&self, places: &[usize], since: Option<Timestamp>) -> Result<Read, StoreError> {
         let (rolled, key) = (Arc::clone(&self.rolled), self.kept.key.clone());
         let [first, last] = ends(&self.question);
         let days = (!begins_anywhere(&self.question)).then_some(first..=last);
@@ -150,7 +158,7 @@ impl FromRollup {
         let columns: Vec<String> = needed.chain(places.iter().map(|place| within_of(*place))).collect();
         let read = move || {
             let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-            rolled.files()?.rows(&key, days.as_ref(), &columns)
+            rolled.files()?.read(&key, days.as_ref(), since, &columns)
         };
         // Where its reader panics over what is damaged, that is an error like others.
         spawn_blocking(read).await.map_err(|error| DataFusionError::External(error.into()))?
@@ -187,15 +195,15 @@ impl FromRollup {
 const fn needed(question: &Question) -> &'static [&'static str] {
     match &question.subject {
         Subject::Misses { .. } => &["operation", "category", "n"],
-        Subject::Breakdown => &["operation", "backend", "ended", "category", "n", "values"],
+        Subject::Breakdown => &["operation", "backend", "ended", "category", "n", "measured", "values"],
         Subject::ErrorDays => &["date", "category", "n"],
-        Subject::Returns => &["group", "n", "values"],
-        _ => &["group", "date", "ended", "n", "oldest", "newest", "values"],
+        Subject::Returns => &["group", "n", "measured", "values"],
+        _ => &["group", "date", "ended", "n", "oldest", "newest", "measured", "values"],
     }
 }
 
 /// Of the days on which a span begins and ends, those of which a row is not within it as a whole.
-fn cut(question: &Question, rows: &[RecordBatch]) -> Result<BTreeSet<Date>, StoreError> {
+fn cut_days(question: &Question, rows: &[RecordBatch]) -> Result<BTreeSet<Date>, StoreError> {
     let [_, last] = ends(question);
     let (from, to) = (question.span.from.as_microseconds(), question.span.to.as_microseconds());
     let mut days = BTreeSet::new();
@@ -267,6 +275,12 @@ pub(crate) const DIMENSIONS: [&str; 5] = ["group", "operation", "backend", "ende
 /// where the question is not about counts of operations.
 pub(crate) fn rollup(question: &Question, limits: &[&Limit], is_exact: bool) -> Option<String> {
     part(question, limits, "operations", &whenever(question), is_exact)
+}
+
+/// The day of the moment since which totals answer a question; none where it has none.
+pub(crate) fn total_since(question: &Question) -> Option<Date> {
+    let [first, _] = ends(question);
+    matches!(question.subject, Subject::Operations { .. } | Subject::PeakMemory { .. }).then_some(first)
 }
 
 /// By this is known that two questions are the same but for their limits and span.

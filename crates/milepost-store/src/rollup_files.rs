@@ -1,5 +1,6 @@
-//! The files that the rows of rollups lie in: Arrow's IPC files, with a batch for each question and quarter of a year, its rows in the order
-//! of their days. What a file has and where is told by `rollups.json`, so that nothing else of a file need be read.
+//! The files that the rows of rollups lie in: Arrow's IPC files, with a batch for each question and quarter of a year, the rows of a group
+//! in the order of their days. Where files were written as one, there are also totals, so that a verdict on a quarter reads no more values
+//! than one on a week. What a file has and where is told by `rollups.json`, so that nothing else of a file need be read.
 
 use crate::{
     StoreError,
@@ -7,12 +8,12 @@ use crate::{
     digests::digest,
     lake::{failed, sync},
     packed::{Packed, schema},
-    rollups::{RollupBatch, RollupFile},
+    rollups::{RollupBatch, RollupFile, Since, Tells},
 };
 use datafusion::arrow::{
     array::{AsArray, BooleanArray},
     buffer::Buffer,
-    compute::filter_record_batch,
+    compute::{filter_record_batch, max, min},
     datatypes::Date32Type,
     error::ArrowError,
     ipc::{
@@ -23,8 +24,11 @@ use datafusion::arrow::{
     },
     record_batch::RecordBatch,
 };
+use futures::stream;
 use jiff::civil::Date;
+use milepost_record::Timestamp;
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File},
     io::BufWriter,
     ops::RangeInclusive,
@@ -39,8 +43,14 @@ const TRAILER: usize = 10;
 pub(crate) struct NewFile {
     folder: PathBuf,
     writer: FileWriter<BufWriter<tempfile::NamedTempFile>>,
-    /// The question and the days of each batch.
-    batches: Vec<(String, Option<[Date; 2]>)>,
+    batches: Vec<Written>,
+}
+
+/// A batch that was written.
+struct Written {
+    key: String,
+    tells: Tells,
+    days: Option<[Date; 2]>,
 }
 
 impl NewFile {
@@ -52,16 +62,34 @@ impl NewFile {
     }
 
     /// Writes the rows of a question as batches of their own; where there are none, as they are too many, `false` tells so.
-    pub(crate) fn take(&mut self, key: &str, rows: Option<Packed>) -> Result<bool, StoreError> {
+    pub(crate) fn take(&mut self, key: &str, rows: Option<&Packed>) -> Result<bool, StoreError> {
         let Some(rows) = rows else { return Ok(false) };
-        for quarter in by_quarter(&rows.batch(key)?)? {
-            let dates = Columns::of(&quarter).dates("date")?;
-            let ends = dates.iter().next().flatten().zip(dates.iter().next_back().flatten());
-            let days = ends.map(|(first, last)| Ok::<_, StoreError>([date_of(first)?, date_of(last)?])).transpose()?;
-            self.writer.write(&quarter)?;
-            self.batches.push((key.to_owned(), days));
+        for quarter in by_quarter(&rows.batch()?)? {
+            let days = days_of(&quarter)?;
+            self.write(key, Tells::Days, days, &quarter)?;
         }
         Ok(true)
+    }
+
+    /// Writes the totals of the same rows since some moments.
+    pub(crate) fn take_totals(&mut self, key: &str, rows: &Packed, since: &[Since]) -> Result<(), StoreError> {
+        let counts = rows.without_values()?;
+        let Some([_, last]) = days_of(&counts)?.filter(|_| !since.is_empty()) else { return Ok(()) };
+        for quarter in by_quarter(&counts)? {
+            let days = days_of(&quarter)?;
+            self.write(key, Tells::Counts, days, &quarter)?;
+        }
+        for Since { from, day, .. } in since {
+            let (first, total) = rows.since(*from, number_of(*day)?);
+            self.write(key, Tells::Total { from: *from, day: *day }, Some([date_of(first)?, last]), &total.batch()?)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, key: &str, tells: Tells, days: Option<[Date; 2]>, rows: &RecordBatch) -> Result<(), StoreError> {
+        self.writer.write(rows)?;
+        self.batches.push(Written { key: key.to_owned(), tells, days });
+        Ok(())
     }
 
     /// Puts the file on the disk; none where it has no rows.
@@ -77,10 +105,10 @@ impl NewFile {
         sync(&folder)?;
         let bytes = fs::read(&path).map_err(failed("read", &path))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
-        let batch = |((key, days), block): ((String, Option<[Date; 2]>), Block)| {
+        let batch = |(Written { key, tells, days }, block): (Written, Block)| {
             let at = [block.offset(), block.metaDataLength().into(), block.bodyLength()];
             let of_batch = range(at).and_then(|(begin, length)| bytes.get(usize::try_from(begin).ok()?..)?.get(..length));
-            Ok(RollupBatch { key, days, at, crc32c: digest(of_batch.ok_or(StoreError::Shape("footer"))?) })
+            Ok(RollupBatch { key, tells, days, at, crc32c: digest(of_batch.ok_or(StoreError::Shape("footer"))?) })
         };
         let batches = batches.into_iter().zip(blocks(&bytes)?).map(batch).collect::<Result<_, StoreError>>()?;
         Ok(Some(RollupFile { name, crc32c: digest(&bytes), batches }))
@@ -123,23 +151,78 @@ impl RollupFiles {
 
     /// Some columns of the rows that a question has under its key, in no particular order: of these days, or of all.
     pub(crate) fn rows(&self, key: &str, days: Option<&RangeInclusive<Date>>, columns: &[&str]) -> Result<Vec<RecordBatch>, StoreError> {
+        Ok(self.read(key, days, None, columns)?.rows)
+    }
+
+    /// The same with totals since a moment, of the files that have them: their rows tell of each day everything but its values.
+    pub(crate) fn read(
+        &self,
+        key: &str,
+        days: Option<&RangeInclusive<Date>>,
+        since: Option<Timestamp>,
+        columns: &[&str],
+    ) -> Result<Read, StoreError> {
         let schema = schema();
         let mut wanted = columns.iter().map(|column| schema.index_of(column)).collect::<Result<Vec<_>, _>>()?;
         wanted.sort_unstable();
         let decoder = FileDecoder::new(schema, MetadataVersion::V5).with_projection(wanted);
-        let mut rows = Vec::new();
+        let mut read = Read::default();
         for opened in &self.0 {
-            for batch in opened.batches.iter().filter(|batch| batch.key == key) {
+            let of_key = || opened.batches.iter().filter(|batch| batch.key == key);
+            let is_within = |batch: &&RollupBatch| batch.days.zip(days).is_some_and(|([_, last], days)| last <= *days.end());
+            let is_since = |batch: &&RollupBatch| matches!(batch.tells, Tells::Total { from, .. } if Some(from) == since);
+            let total = of_key().find(|batch| is_since(batch) && is_within(batch));
+            let tells = if total.is_some() { Tells::Counts } else { Tells::Days };
+            for batch in of_key().filter(|batch| batch.tells == tells) {
                 let Some(is_whole) = is_among(batch, days) else { continue };
                 let batch = opened.read(&decoder, batch)?;
-                rows.push(match days {
+                read.rows.push(match days {
                     Some(days) if !is_whole => within(&batch, days)?,
                     _ => batch,
                 });
             }
+            if let Some(total) = total {
+                read.totals.push(opened.read(&decoder, total)?);
+                read.days_of_totals.extend(total.days.map(|[first, last]| first..=last));
+            }
         }
-        Ok(rows)
+        Ok(read)
     }
+
+    /// How many totals of a question are not what the rows of its days add up to.
+    pub(crate) async fn differing_totals(&self, key: &str, limits: usize) -> Result<usize, StoreError> {
+        let decoder = FileDecoder::new(schema(), MetadataVersion::V5);
+        let mut differing = 0;
+        for opened in &self.0 {
+            let (days, totals): (Vec<_>, Vec<_>) =
+                opened.batches.iter().filter(|batch| batch.key == key).partition(|batch| batch.tells == Tells::Days);
+            if totals.is_empty() {
+                continue;
+            }
+            let days = days.into_iter().map(|batch| opened.read(&decoder, batch));
+            let days = Packed::of(stream::iter(days), limits).await?.ok_or(StoreError::Shape("rollup"))?;
+            for batch in totals {
+                let found = opened.read(&decoder, batch)?;
+                let expected = match (batch.tells, batch.days) {
+                    (Tells::Total { from, day }, _) => days.since(from, number_of(day)?).1.batch()?,
+                    (_, Some([first, last])) => within(&days.without_values()?, &(first..=last))?,
+                    (_, None) => days.without_values()?,
+                };
+                differing += usize::from(found != expected);
+            }
+        }
+        Ok(differing)
+    }
+}
+
+/// Rows that were read.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) rows: Vec<RecordBatch>,
+    /// Without a day, and with nothing but values.
+    pub(crate) totals: Vec<RecordBatch>,
+    /// The days that totals take in: all of them, or the totals are of no use.
+    pub(crate) days_of_totals: Vec<RangeInclusive<Date>>,
 }
 
 impl Opened {
@@ -176,17 +259,22 @@ fn within(rows: &RecordBatch, days: &RangeInclusive<Date>) -> Result<RecordBatch
     Ok(filter_record_batch(rows, &is_within)?)
 }
 
-/// The rows of each quarter, of rows in the order of their days: most spans begin with one.
+/// The first and the last day of rows.
+fn days_of(rows: &RecordBatch) -> Result<Option<[Date; 2]>, StoreError> {
+    let dates = Columns::of(rows).dates("date")?;
+    min(&dates).zip(max(&dates)).map(|(first, last)| Ok([date_of(first)?, date_of(last)?])).transpose()
+}
+
+/// The rows of each quarter: most spans begin with one.
 fn by_quarter(rows: &RecordBatch) -> Result<Vec<RecordBatch>, StoreError> {
     let dates = Columns::of(rows).dates("date")?;
     let quarter = |date: Option<i32>| Ok(date.map(date_of).transpose()?.map(|date| (date.year(), (date.month() - 1) / 3)));
     let quarters = dates.iter().map(quarter).collect::<Result<Vec<_>, StoreError>>()?;
-    let (mut begin, mut parts) = (0, Vec::new());
-    for same in quarters.chunk_by(|one, next| one == next) {
-        parts.push(rows.slice(begin, same.len()));
-        begin += same.len();
-    }
-    Ok(parts)
+    let of_quarter = |quarter| {
+        let is_of: BooleanArray = quarters.iter().map(|other| Some(*other == quarter)).collect();
+        Ok(filter_record_batch(rows, &is_of)?)
+    };
+    quarters.iter().copied().collect::<BTreeSet<_>>().into_iter().map(of_quarter).collect()
 }
 
 #[cfg(test)]
@@ -216,7 +304,7 @@ mod tests {
         let (first, last) = (Date::constant(2025, 11, 20), Date::constant(2026, 11, 20));
         let mut file = NewFile::in_folder(folder.path()).expect("a file");
         for key in ["one", "other"] {
-            assert!(file.take(key, Some(days(first, last))).expect("written"));
+            assert!(file.take(key, Some(&days(first, last))).expect("written"));
         }
         let file = file.finish().expect("written").expect("rows");
         let files = RollupFiles::open(folder.path(), std::slice::from_ref(&file)).expect("opened");
@@ -252,7 +340,7 @@ mod tests {
     fn rows_that_are_not_as_they_were_written_are_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut file = NewFile::in_folder(folder.path()).expect("a file");
-        assert!(file.take("one", Some(days(Date::constant(2026, 4, 1), Date::constant(2026, 4, 3)))).expect("written"));
+        assert!(file.take("one", Some(&days(Date::constant(2026, 4, 1), Date::constant(2026, 4, 3)))).expect("written"));
         let file = file.finish().expect("written").expect("rows");
         let path = folder.path().join(&file.name);
         let whole = fs::read(&path).expect("a file");

@@ -15,8 +15,8 @@ use crate::{
     digests::digest,
     engine,
     lake::{Lake, failed, in_table, read_own, remove, rows as rows_of, sync},
-    packed::{LIMITS_MAX, Packed, schema},
-    rolled::{base, limit_text, rollup},
+    packed::{LIMITS_MAX, Packed, columns},
+    rolled::{base, limit_text, rollup, total_since},
     rollup_files::{NewFile, RollupFiles},
     sql,
     statements::{STATEMENTS_MAX, within_limits},
@@ -34,18 +34,20 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// The most questions that are kept.
 const KEPT_MAX: usize = 64;
 /// For how many days a question is kept that nobody asks any more.
 const UNASKED_DAYS_MAX: i64 = 14;
+/// The most moments since which totals of one question are kept.
+const TOTALS_MAX: usize = 4;
 /// How many files there may be before they are written as one.
 const FILES_MAX: usize = 6;
 
@@ -79,6 +81,18 @@ pub(crate) struct Kept {
     /// Whether its values are not rounded: then nobody asks it any more once there are many events.
     #[serde(default)]
     is_exact: bool,
+    /// The moments since which totals of it are asked.
+    totals: Vec<Since>,
+}
+
+/// A moment since which totals are asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Since {
+    pub(crate) from: Timestamp,
+    /// Its day, in the zone of the question.
+    pub(crate) day: Date,
+    /// The last day on which it was asked.
+    asked: Date,
 }
 
 impl Kept {
@@ -101,12 +115,25 @@ pub(crate) struct RollupFile {
 pub(crate) struct RollupBatch {
     /// Of the question.
     pub(crate) key: String,
-    /// The first and the last day; none where rows tell no days apart.
+    pub(crate) tells: Tells,
+    /// The first and the last day that it tells of; none where rows tell no days apart.
     pub(crate) days: Option<[Date; 2]>,
     /// Where they lie: the first byte, and how many bytes tell of them, and have them.
     pub(crate) at: [i64; 3],
     /// Of those bytes.
     pub(crate) crc32c: String,
+}
+
+/// What the rows of a batch tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tells {
+    /// All that is kept of each day.
+    Days,
+    /// The same without the values.
+    Counts,
+    /// The values of all days since a moment on this day, together.
+    Total { from: Timestamp, day: Date },
 }
 
 /// What became of the rollups.
@@ -118,11 +145,12 @@ pub struct RolledUp {
     pub made: usize,
 }
 
-/// Keeps rollups for these questions, as far as they count operations. What is new is made from the events of the table.
+/// Keeps rollups for these questions, as far as they count operations; of those in `totals`, which are asked again and again since the same
+/// moment, totals too. What is new is made from the events of the table.
 ///
 /// # Errors
 /// Where somebody else is writing the tables ([`StoreError::Busy`]), or something cannot be read or written: then the events answer.
-pub async fn roll_up(data: &std::path::Path, questions: &[Question], now: Timestamp) -> Result<RolledUp, StoreError> {
+pub async fn roll_up(data: &Path, questions: &[Question], totals: &[Question], now: Timestamp) -> Result<RolledUp, StoreError> {
     let name = Kind::Operation.table();
     let Some(lake) = Lake::find(data)? else { return Ok(RolledUp::default()) };
     let Some(table) = lake.open(name).await? else { return Ok(RolledUp::default()) };
@@ -140,9 +168,11 @@ pub async fn roll_up(data: &std::path::Path, questions: &[Question], now: Timest
     let today = now.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
     let is_exact = rows_of(&table).map_err(in_table(name))? <= sql::EXACT_MAX;
     let new = rollups.choose(questions, today, is_exact);
-    let made = new.len();
+    let (first, made) = (rollups.kept.len(), new.len());
+    rollups.kept.extend(new);
+    rollups.choose_totals(totals, today, is_exact);
     if made > 0 {
-        rollups.make(&with_operations(&table).await?, new).await?;
+        rollups.write_from(first, &with_operations(&table).await?).await?;
     }
     rollups.of_version = version;
     if made > 0 || rollups.differs(&before) {
@@ -179,7 +209,7 @@ impl Rollups {
     }
 
     fn differs(&self, before: &Self) -> bool {
-        let kept = |rollups: &Self| rollups.kept.iter().map(|kept| (kept.key.clone(), kept.asked)).collect::<Vec<_>>();
+        let kept = |rollups: &Self| rollups.kept.iter().map(|kept| (kept.key.clone(), kept.asked, kept.totals.clone())).collect::<Vec<_>>();
         self.of_version != before.of_version || kept(self) != kept(before)
     }
 
@@ -205,7 +235,7 @@ impl Rollups {
             } else if let Some(statement) = rollup(question, &limits, is_exact) {
                 let key = format!("{}-{}", Timestamp::now().as_microseconds(), new.len());
                 let is_exact = is_exact && self::base(question, false).as_ref() != Some(&base);
-                new.push(Kept { key, base, limits: texts, statement, asked: today, is_whole: true, is_exact });
+                new.push(Kept { key, base, limits: texts, statement, asked: today, is_whole: true, is_exact, totals: Vec::new() });
             }
         }
         let first = today.saturating_sub(UNASKED_DAYS_MAX.days());
@@ -214,11 +244,21 @@ impl Rollups {
         new
     }
 
-    /// Writes the rows of new questions, from what `operations` of an engine holds.
-    async fn make(&mut self, engine: &SessionContext, new: Vec<Kept>) -> Result<(), StoreError> {
-        let first = self.kept.len();
-        self.kept.extend(new);
-        self.write_from(first, engine).await
+    /// Notes since when totals of these questions are asked; they are made when files are next written as one.
+    fn choose_totals(&mut self, questions: &[Question], today: Date, is_exact: bool) {
+        for question in questions {
+            let (Some(base), Some(from)) = (base(question, is_exact), total_since(question)) else { continue };
+            for kept in self.kept.iter_mut().filter(|kept| kept.base == base) {
+                kept.totals.retain(|since| since.from != question.span.from);
+                kept.totals.insert(0, Since { from: question.span.from, day: from, asked: today });
+            }
+        }
+        let first = today.saturating_sub(UNASKED_DAYS_MAX.days());
+        for kept in &mut self.kept {
+            kept.totals.retain(|since| since.asked >= first);
+            kept.totals.truncate(TOTALS_MAX);
+            kept.totals.sort_by_key(|since| since.from);
+        }
     }
 
     /// Writes the rows of the questions from the one at this position on as a file, from what `operations` of an engine holds.
@@ -232,7 +272,7 @@ impl Rollups {
         let mut rows = stream::iter(asked).map(count).buffered(STATEMENTS_MAX);
         for kept in self.kept.iter_mut().skip(first).filter(|kept| kept.is_whole) {
             let rows = rows.next().await.ok_or(StoreError::Shape("rollup"))?;
-            kept.is_whole = file.take(&kept.key, rows.map_err(|error| DataFusionError::External(error.into()))??)?;
+            kept.is_whole = file.take(&kept.key, rows.map_err(|error| DataFusionError::External(error.into()))??.as_ref())?;
         }
         self.files.extend(file.finish()?);
         Ok(())
@@ -301,7 +341,9 @@ impl Rollups {
         let before = self.open()?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
-            kept.is_whole = file.take(&kept.key, rolled(&before, kept).await?)?;
+            let rows = rolled(&before, kept).await?;
+            kept.is_whole = file.take(&kept.key, rows.as_ref())?;
+            rows.iter().try_for_each(|rows| file.take_totals(&kept.key, rows, &kept.totals))?;
         }
         self.files = file.finish()?.into_iter().collect();
         Ok(())
@@ -345,6 +387,7 @@ impl Rollups {
             let (counted, rolled) = (counted(&engine, kept).await?, rolled(&files, kept).await?);
             // What is too much to be compared is not shown to be equal.
             let n = rolled.zip(counted).map_or(1, |(rolled, counted)| rolled.differing(&counted));
+            let n = n + files.differing_totals(&kept.key, kept.limits.len()).await?;
             if n > 0 {
                 found.push((kept.base.clone(), n as u64));
             }
@@ -390,9 +433,7 @@ async fn counted(engine: &SessionContext, kept: &Kept) -> Result<Option<Packed>,
 
 /// What its rows say to it.
 async fn rolled(files: &RollupFiles, kept: &Kept) -> Result<Option<Packed>, StoreError> {
-    let schema = schema();
-    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?.into_iter().map(Ok)), kept.limits.len()).await
+    Packed::of(stream::iter(files.rows(&kept.key, None, &columns())?.into_iter().map(Ok)), kept.limits.len()).await
 }
 
 #[cfg(test)]

@@ -101,12 +101,14 @@ pub(crate) struct Within {
     engine: Arc<Engine>,
     /// Whether they read so often that few events are better read once.
     are_many: bool,
+    /// Whether it need not be told which day a value is of.
+    are_totals: bool,
     limited: OnceCell<SessionContext>,
 }
 
 impl Within {
-    pub(crate) fn limits(engine: Arc<Engine>, are_many: bool) -> Self {
-        Self { engine, are_many, limited: OnceCell::new() }
+    pub(crate) fn limits(engine: Arc<Engine>, are_many: bool, are_totals: bool) -> Self {
+        Self { engine, are_many, are_totals, limited: OnceCell::new() }
     }
 
     pub(crate) async fn engine(&self) -> Result<&SessionContext, StoreError> {
@@ -155,7 +157,7 @@ async fn answered(within: &Within, statement: Statement, questions: &[Question])
     let columns = || (0..limits.iter().flatten().max().map_or(0, |last| last + 1)).map(sql::column_of).collect();
     // They are the same but for their limits.
     let Some(question) = asked.first().and_then(|(position, _)| questions.get(*position)) else { return Ok(Vec::new()) };
-    let taking = |is_rolled: bool| Taking::of(question, columns(), is_rolled);
+    let taking = |is_rolled: bool| Taking::of(question, columns(), is_rolled, within.are_totals);
     let mut evidence = None;
     if let Some(rolled) = rolled {
         // A rollup is derived, and may be damaged: then the events answer, and `milepost doctor` tells.

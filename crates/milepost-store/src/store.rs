@@ -10,7 +10,7 @@ use crate::{
     heads::Heads,
     lake::{Lake, holds},
     live::Live,
-    past,
+    past::{self, Past},
     query::{self, QueryError, QueryLimits, Table},
     rolled::{Beside, Rolled},
     rollups::Rollups,
@@ -161,11 +161,11 @@ impl Store {
             Kind::ALL.iter().map(|kind| Opened::table(lake.clone(), heads.clone(), *kind, spooled.clone())).collect::<JoinSet<_>>()
         };
         let opened = joined(lake.as_ref().map_or_else(JoinSet::new, tables)).await?;
-        let (mut stored, mut held, mut read) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for Opened { kind, table, held: segment, read: rows } in opened.into_iter().flatten() {
+        let (mut stored, mut held, mut pasts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for Opened { kind, table, held: segment, past } in opened.into_iter().flatten() {
             stored.insert(kind, table);
             held.extend(segment.map(|segment| (kind, segment)));
-            read.extend(rows.map(|rows| (kind, rows)));
+            pasts.extend(past.map(|past| (kind, past)));
         }
         let claims = match (&lake, &spool) {
             (Some(lake), Some(spool)) if has_sealed => Claims::of(lake, spool.id()).await?,
@@ -188,7 +188,7 @@ impl Store {
             Some(rollups) => Some(Arc::new(Rolled::new(rollups, Beside::of(&engine).await?))),
             None => None,
         };
-        let past = past::past(&engine, &mut read).await?;
+        let past = past::past(&engine, &mut pasts).await?;
         Ok(Self { engine, inventory, past, rolled })
     }
 
@@ -270,14 +270,27 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn answers(&self, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
+        self.answered(questions, false).await
+    }
+
+    /// Answers several questions as [`Store::answers`] does, with [`milepost_record::Evidence::Totals`] where that is an answer: whoever
+    /// needs no days has it sooner.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub async fn totals(&self, questions: &[Question]) -> Result<Vec<Answer>, StoreError> {
+        self.answered(questions, true).await
+    }
+
+    async fn answered(&self, questions: &[Question], are_totals: bool) -> Result<Vec<Answer>, StoreError> {
         let rows = self.inventory.events.get(&Kind::Operation).copied().unwrap_or(0);
         // Events that are read as a whole tell about samples sooner than a look for those in the table, at each question.
         let rolled = self.rolled.as_ref().filter(|rolled| !(rolled.beside.has_samples && self.engine.few().contains(&Kind::Operation)));
-        let rolled = |question: &Question, limits: &[&Limit]| rolled?.of(question, limits, rows <= sql::EXACT_MAX);
+        let rolled = |question: &Question, limits: &[&Limit]| rolled?.of(question, limits, rows <= sql::EXACT_MAX, are_totals);
         let finds = |question: &Question| sql::kinds(question).iter().any(|kind| self.inventory.events.contains_key(kind));
         let statements = Statements::of(questions, |question, limits| self.sql(question, limits), finds, rolled);
         let are_many = questions.len() > 1 && statements.read_events();
-        statements.answer(Within::limits(Arc::clone(&self.engine), are_many), questions).await
+        statements.answer(Within::limits(Arc::clone(&self.engine), are_many, are_totals), questions).await
     }
 
     /// Looks at all operations that a question is about, to the last one; `ranks` says which ranks are wanted among the values of a tally.
@@ -452,20 +465,20 @@ struct Opened {
     table: Stored,
     /// The last segment of the spool that it holds.
     held: Option<u64>,
-    /// Its rows, where they are of the past and few.
-    read: Option<Vec<RecordBatch>>,
+    /// What it tells of the past, where it takes no engine to know that.
+    past: Option<Past>,
 }
 
 impl Opened {
     /// The table of a kind, if there is one, and how much of a spool of this id it holds.
     async fn table(lake: Lake, heads: Arc<Heads>, kind: Kind, spool: Option<String>) -> Result<Option<Self>, StoreError> {
-        let Some(table) = Stored::open(lake.clone(), &heads, kind.table()).await? else { return Ok(None) };
+        let Some(mut table) = Stored::open(lake.clone(), &heads, kind.table()).await? else { return Ok(None) };
         let held = match spool {
             Some(spool) => holds(kind.table(), table.table().await?, &spool).await?,
             None => None,
         };
-        let read = past::read(&lake, kind, &table).await;
-        Ok(Some(Self { kind, table, held, read }))
+        let past = past::read(&lake, kind, &mut table).await;
+        Ok(Some(Self { kind, table, held, past }))
     }
 }
 
@@ -529,5 +542,12 @@ mod tests {
         judged(6, "a", VerdictWord::Missed);
         judged(0, "b", VerdictWord::Met);
         assert_eq!(ids(&past()), of(["id-3", "id-4", "id-6"]));
+        runtime.block_on(compact(folder.path(), at(9), &Upkeep::default())).expect("compacted");
+        let noted = past();
+        assert_eq!(ids(&noted), of(["id-3", "id-4", "id-6"]));
+        let lake = Lake::find(folder.path()).expect("a lake").expect("a lake");
+        assert_eq!(Heads::read(&lake).past(Kind::Verdict.table()).as_ref(), Some(&noted));
+        std::fs::remove_file(lake.folder().join("heads.json")).expect("removed");
+        assert_eq!(past(), noted, "the table tells the same");
     }
 }

@@ -4,7 +4,7 @@ use super::{FILES_MAX, RolledUp, VERSION, roll_up};
 use crate::sql::EXACT_MAX;
 use crate::{Store, Upkeep, check, compact, repair, verify};
 use milepost_record::{
-    Dimension, ErrorDetail, Event, Evidence, Limit, Note, Operation, Origin, Outcome, Question, Recorder, Session, Span, Subject,
+    Dimension, Ecdf, ErrorDetail, Event, Evidence, Limit, Note, Operation, Origin, Outcome, Question, Recorder, Session, Span, Subject,
     Timestamp, Topic,
 };
 
@@ -132,7 +132,7 @@ fn from_events(data: &Path, questions: &[Question]) -> Vec<Evidence> {
 }
 
 fn rolled_up(data: &Path) -> RolledUp {
-    wait(roll_up(data, &questions(), at(NOW))).expect("rolled up")
+    wait(roll_up(data, &questions(), &questions(), at(NOW))).expect("rolled up")
 }
 
 /// The files of rows that count.
@@ -163,10 +163,35 @@ fn are_read(data: &Path) -> bool {
     before.iter().zip(&after).all(|(before, after)| before != after)
 }
 
+fn totals(data: &Path, questions: &[Question]) -> Vec<Evidence> {
+    let store = wait(Store::open(data, at(NOW))).expect("a store");
+    wait(store.totals(questions)).expect("answers").iter().map(|answer| in_total(&answer.evidence)).collect()
+}
+
+/// The same answer with all values of a group at its first day.
+fn in_total(answer: &Evidence) -> Evidence {
+    let (Evidence::Operations(groups) | Evidence::Totals(groups)) = answer else { return answer.clone() };
+    let mut groups = groups.clone();
+    for days in groups.groups.values_mut() {
+        let all: Ecdf = days.iter().flat_map(|day| day.durations.counts()).collect();
+        days.iter_mut().for_each(|day| day.durations = Ecdf::default());
+        days.first_mut().expect("a day").durations = all;
+    }
+    Evidence::Totals(groups)
+}
+
+/// How many totals there are.
+fn totals_kept(data: &Path) -> usize {
+    fs::read_to_string(data.join("store/rollups.json")).expect("the list").matches("\"total\"").count()
+}
+
 #[track_caller]
 fn agree(data: &Path, questions: &[Question], when: &str) {
-    for ((rolled, events), question) in answers(data, questions).into_iter().zip(from_events(data, questions)).zip(questions) {
+    let (rolled, totals) = (answers(data, questions), totals(data, questions));
+    for (((rolled, total), events), question) in rolled.into_iter().zip(totals).zip(from_events(data, questions)).zip(questions) {
         assert!(rolled == events, "{when}: {question:?}\nrollups: {rolled:?}\nevents: {events:?}");
+        let events = in_total(&events);
+        assert!(total == events, "{when}, in total: {question:?}\nrollups: {total:?}\nevents: {events:?}");
     }
 }
 
@@ -283,6 +308,57 @@ fn rollups_answer_what_the_events_answer() {
         agree(data, &few(), when);
         assert!(rolled_up(data).made > 0, "{when}");
     }
+}
+
+/// A day that a span cuts is not in its totals, also where that turns out later.
+#[test]
+fn totals_are_of_whole_days() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let asked = [
+        question(Subject::Operations { limit: Some(limit(500_000)) }, "2026-06-19T22:30:00Z", NOW),
+        question(Subject::PeakMemory { limit: None }, "2026-06-22T09:30:00Z", NOW),
+    ];
+    record(data, (0..EVENTS).map(event));
+    for n in 0..=FILES_MAX as u64 {
+        record(data, [Event { id: Some(format!("more-{n}")), ..event(n) }]);
+        compacted(data);
+        wait(roll_up(data, &asked, &asked, at(NOW))).expect("rolled up");
+    }
+    assert_eq!(totals_kept(data), 2);
+    let path = data.join("store/rollups.json");
+    let without_days = || {
+        let list = fs::read_to_string(&path).expect("the list");
+        let mut fewer: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+        fewer["files"][0]["batches"].as_array_mut().expect("batches").retain(|batch| batch["tells"] != "days");
+        fs::write(&path, fewer.to_string()).expect("written");
+        let found = totals(data, &asked);
+        fs::write(&path, list).expect("written");
+        found
+    };
+    assert_eq!(without_days(), totals(data, &asked), "they are read");
+    agree(data, &asked, "totals");
+    let before = Question { span: Span { to: at("2026-07-10T00:00:00Z"), ..asked[0].span }, ..asked[0].clone() };
+    agree(data, &[before], "of a span that ends before the totals do");
+    assert_eq!(wait(verify(data)).expect("verified").expect("rollups").1, []);
+    let list = fs::read_to_string(&path).expect("the list");
+    fs::write(&path, list.replace("\"day\":\"2026-06-22\"", "\"day\":\"2026-06-28\"")).expect("written");
+    assert_ne!(wait(verify(data)).expect("verified").expect("rollups").1, []);
+    fs::write(&path, list).expect("written");
+
+    // Now the first day is one that the first span cuts.
+    let late = Event { id: Some("late".to_owned()), at: at("2026-06-19T22:10:00Z"), ..event(1) };
+    record(data, [late]);
+    agree(data, &asked, "in the spool");
+    compacted(data);
+    agree(data, &asked, "in the table");
+    assert_ne!(without_days(), totals(data, &asked), "the days tell");
+    for n in 0..=FILES_MAX as u64 {
+        record(data, [Event { id: Some(format!("again-{n}")), ..event(n + 1) }]);
+        compacted(data);
+    }
+    agree(data, &asked, "in totals");
+    assert_eq!(without_days(), totals(data, &asked), "they are read again");
 }
 
 /// Where values are not rounded, those of rollups are not either.

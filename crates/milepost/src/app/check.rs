@@ -4,7 +4,7 @@ use super::{
     Failure, Workplace,
     files::append,
     print, say,
-    scorecard::{badge, configured, judged, shown},
+    scorecard::{badge, configured, judged, judged_in_short, shown},
 };
 use crate::{
     cli::{Check, CheckFormat, Format},
@@ -15,7 +15,7 @@ use std::{env, fs, io, path::Path, process::ExitCode};
 
 pub(super) fn check(check: &Check, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
-    let whole = judged(workplace)?.scorecard;
+    let whole = if matches!(check.format, CheckFormat::Json) { judged(workplace)?.scorecard } else { judged_in_short(workplace)? };
     let tiers: Vec<Tier> = check.only.iter().map(|tier| (*tier).into()).collect();
     let allowed: Vec<Verdict> = check.allow.iter().map(|verdict| (*verdict).into()).collect();
     let mut checked = whole.clone();

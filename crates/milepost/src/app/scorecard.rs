@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use milepost_judge::{
-    Criteria, Panels, Scorecard, Tier, growth::growth, judge, machines_questions, misses_questions, panels, panels::Record,
+    Criteria, Panels, Scorecard, Tier, growth::growth, judge, machines_questions, misses_questions, needs_days, panels, panels::Record,
     panels_questions, plan::plans, questions, tell_machines, tell_misses,
 };
 use milepost_record::{Answer, Event, Question, Subject, Timestamp};
@@ -40,27 +40,41 @@ pub(super) struct Judged {
 /// Asks and judges everything, now.
 pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
     let now = Timestamp::now();
-    let criteria = &workplace.config.criteria;
+    let data = workplace.data()?;
+    wait(async { judged_of(Store::open(data, now).await?, workplace, now, false).await })
+}
+
+/// The scorecard without what only a chart shows, trends and changes: in that many days are no more than one.
+pub(super) fn judged_in_short(workplace: &Workplace) -> Result<Scorecard, Failure> {
+    let now = Timestamp::now();
     let data = workplace.data()?;
     wait(async {
-        let store = Store::open(data, now).await?;
-        let questions = questions(criteria, store.past(), now);
-        let mut answered = store.answers(&questions.concat()).await?.into_iter();
-        let answers: Vec<Vec<Answer>> = questions.iter().map(|of_goals| answered.by_ref().take(of_goals.len()).collect()).collect();
-        let mut scorecard = judge(criteria, &answers, store.past(), now);
-        // What is worth asking only once the verdicts are known.
-        let misses = misses_questions(criteria, &scorecard, store.past(), now);
-        let machines = machines_questions(criteria, &scorecard, store.past(), now);
-        let asked: Vec<Question> = misses.iter().chain(&machines).map(|(_, question)| question.clone()).collect();
-        if !asked.is_empty() {
-            let mut answered = store.answers(&asked).await?.into_iter();
-            let mut of = |places: &[(usize, Question)]| places.iter().map(|(place, _)| *place).zip(answered.by_ref()).collect::<Vec<_>>();
-            let (misses, machines) = (of(&misses), of(&machines));
-            tell_misses(&mut scorecard, misses);
-            tell_machines(&mut scorecard, machines);
-        }
-        Ok(Judged { store, scorecard, questions, answers, asked_beside: asked })
+        let judged = judged_of(Store::open(data, now).await?, workplace, now, true).await?;
+        let judged = if needs_days(&judged.scorecard) { judged_of(judged.store, workplace, now, false).await? } else { judged };
+        Ok(judged.scorecard)
     })
+}
+
+async fn judged_of(store: Store, workplace: &Workplace, now: Timestamp, in_short: bool) -> Result<Judged, Failure> {
+    let criteria = &workplace.config.criteria;
+    let questions = questions(criteria, store.past(), now);
+    let asked = questions.concat();
+    let answered = if in_short { store.totals(&asked).await? } else { store.answers(&asked).await? };
+    let mut answered = answered.into_iter();
+    let answers: Vec<Vec<Answer>> = questions.iter().map(|of_goals| answered.by_ref().take(of_goals.len()).collect()).collect();
+    let mut scorecard = judge(criteria, &answers, store.past(), now);
+    // What is worth asking only once the verdicts are known.
+    let misses = misses_questions(criteria, &scorecard, store.past(), now);
+    let machines = machines_questions(criteria, &scorecard, store.past(), now);
+    let asked: Vec<Question> = misses.iter().chain(&machines).map(|(_, question)| question.clone()).collect();
+    if !asked.is_empty() {
+        let mut answered = store.answers(&asked).await?.into_iter();
+        let mut of = |places: &[(usize, Question)]| places.iter().map(|(place, _)| *place).zip(answered.by_ref()).collect::<Vec<_>>();
+        let (misses, machines) = (of(&misses), of(&machines));
+        tell_misses(&mut scorecard, misses);
+        tell_machines(&mut scorecard, machines);
+    }
+    Ok(Judged { store, scorecard, questions, answers, asked_beside: asked })
 }
 
 /// Waits for the engine, which has one runtime for as long as this process lives. A damaged file may make it panic, which must not end
@@ -93,13 +107,13 @@ pub(super) fn bare(workplace: &Workplace) -> Result<ExitCode, Failure> {
 
 pub(super) fn status(status: &Status, workplace: &Workplace) -> Result<ExitCode, Failure> {
     configured(workplace)?;
-    let scorecard = judged(workplace)?.scorecard;
+    let in_short = || judged_in_short(workplace);
     print(&match status.format {
-        StatusFormat::Table => shown(&scorecard, Format::Table)?,
-        StatusFormat::Json => shown(&scorecard, Format::Json)?,
-        StatusFormat::Markdown => shown(&scorecard, Format::Markdown)?,
-        StatusFormat::Badge => badge(&scorecard, &[Tier::Must])?,
-        StatusFormat::BadgeSvg => render::badge::svg(&scorecard, &[Tier::Must]),
+        StatusFormat::Table => shown(&in_short()?, Format::Table)?,
+        StatusFormat::Json => shown(&judged(workplace)?.scorecard, Format::Json)?,
+        StatusFormat::Markdown => shown(&in_short()?, Format::Markdown)?,
+        StatusFormat::Badge => badge(&in_short()?, &[Tier::Must])?,
+        StatusFormat::BadgeSvg => render::badge::svg(&in_short()?, &[Tier::Must]),
     })
 }
 

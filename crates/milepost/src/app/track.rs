@@ -36,7 +36,7 @@ use crate::{
     render::terminal::{fact, width},
 };
 use milepost_collect::{Kind, error_category::Rules};
-use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict, report_questions};
+use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict, questions, report_questions};
 use milepost_record::{Door, Durability, Event, Fact, Locked, Origin, Outcome, Question, Span, Spool, Timestamp, recording_is_off};
 use milepost_store::{Compacted, RolledUp, Store, Upkeep, compact, roll_up};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -253,7 +253,7 @@ impl Round<'_> {
         let mut compacted = compacted.map(|then| taken_in.and(then));
         let rolls_up = turn.is_ours().then_some("no rollups are made, and the events answer");
         if let (Some(otherwise), Some(past)) = (rolls_up, &past) {
-            self.attempt(otherwise, |round| round.roll_up(&round.asked(past)));
+            self.attempt(otherwise, |round| round.roll_up(&round.asked(past), &round.judged_on(past)));
         }
         let judged = self.attempt("nothing is judged", |round| judged(round.workplace));
         if let (Some(desk), Some(judged)) = (common, &judged) {
@@ -263,7 +263,7 @@ impl Round<'_> {
             }
         }
         if let (Some(otherwise), Some(judged)) = (rolls_up, judged.as_ref().filter(|judged| !judged.asked_beside.is_empty())) {
-            self.attempt(otherwise, |round| round.roll_up(&judged.asked_beside));
+            self.attempt(otherwise, |round| round.roll_up(&judged.asked_beside, &[]));
         }
         let page = judged.as_ref().and_then(|judged| self.attempt("nothing is published", |round| round.publish(wishes, judged)));
         self.conclude(&recorded, compacted, page.as_deref());
@@ -421,8 +421,13 @@ impl Round<'_> {
         asked(criteria, past, self.now).into_iter().chain(report_questions(criteria, span, &names(&[Origin::Use]))).collect()
     }
 
-    fn roll_up(&self, questions: &[Question]) -> Result<RolledUp, Failure> {
-        self.patiently(|| wait(async { Ok(roll_up(self.data, questions, Timestamp::now()).await) }))
+    /// Of that, what the criteria ask: since the same moment each time.
+    fn judged_on(&self, past: &[Event]) -> Vec<Question> {
+        questions(&self.workplace.config.criteria, past, self.now).concat()
+    }
+
+    fn roll_up(&self, questions: &[Question], totals: &[Question]) -> Result<RolledUp, Failure> {
+        self.patiently(|| wait(async { Ok(roll_up(self.data, questions, totals, Timestamp::now()).await) }))
     }
 
     fn output(&self, wishes: &cli::Track) -> PathBuf {
