@@ -176,7 +176,8 @@ pub(crate) const fn guard(n: u64, days: usize) -> Option<(Reason, u64)> {
     }
 }
 
-/// The operations of each day, of which there may be several entries, one after the other. Durations are there only where the metric is about them.
+/// The operations of each day, of which there may be several entries, one after the other. Durations are there only where the metric is
+/// about them.
 pub(crate) fn by_day(days: &[&OperationDay], metric: &Metric) -> Vec<(Date, Total)> {
     let is_quantile = matches!(metric, Metric::Latency(_) | Metric::PeakMemory(_));
     let total = |days: &[&OperationDay]| {

@@ -298,8 +298,11 @@ async fn take_in(
         let before = table.as_ref().and_then(DeltaTable::version);
         let after = lake.append(name, table, rows.clone(), spool.id(), last).await?;
         crash_point(name);
-        if let Some(past) = pasts.remove(name) {
-            pasts.insert(name, past::with(*kind, past, &rows).await?);
+        // Where that fails, the table is asked: what it took in is taken in.
+        if let Some(past) = pasts.remove(name)
+            && let Ok(past) = past::with(*kind, past, &rows).await
+        {
+            pasts.insert(name, past);
         }
         if *kind == Kind::Operation {
             Rollups::add(lake, before, &after, &rows).await?;

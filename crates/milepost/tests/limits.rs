@@ -65,6 +65,7 @@ const NOT_FOR_USERS: &[&str] = &[
     "milepost-store/src/parquet_claims.rs DEPTH_MAX",
     "milepost-store/src/rollups.rs FILES_MAX",
     "milepost-store/src/rollups.rs KEPT_MAX",
+    "milepost-store/src/rollups.rs TOTALS_MAX",
     "milepost-store/src/rollups.rs UNASKED_DAYS_MAX",
     "milepost-store/src/sql.rs EXACT_MAX",
     "milepost-store/src/tombstones.rs NESTED_MAX",
