@@ -61,25 +61,29 @@ impl NewFile {
         Ok(Self { folder: folder.to_owned(), writer, batches: Vec::new() })
     }
 
-    /// Writes the rows of a question as batches of their own; where there are none, as they are too many, `false` tells so.
-    pub(crate) fn take(&mut self, key: &str, rows: Option<&Packed>) -> Result<bool, StoreError> {
+    /// Writes the rows of a question as batches of their own, and their totals since some moments; where there are no rows, as they are too
+    /// many, `false` tells so.
+    pub(crate) fn take(&mut self, key: &str, rows: Option<&Packed>, totals: &[Since]) -> Result<bool, StoreError> {
         let Some(rows) = rows else { return Ok(false) };
         for quarter in by_quarter(&rows.batch()?)? {
             let days = days_of(&quarter)?;
             self.write(key, Tells::Days, days, &quarter)?;
         }
+        self.write_totals(key, rows, totals)?;
         Ok(true)
     }
 
-    /// Writes the totals of the same rows since some moments.
-    pub(crate) fn take_totals(&mut self, key: &str, rows: &Packed, since: &[Since]) -> Result<(), StoreError> {
+    fn write_totals(&mut self, key: &str, rows: &Packed, totals: &[Since]) -> Result<(), StoreError> {
+        if totals.is_empty() {
+            return Ok(());
+        }
         let counts = rows.without_values()?;
-        let Some([_, last]) = days_of(&counts)?.filter(|_| !since.is_empty()) else { return Ok(()) };
+        let Some([_, last]) = days_of(&counts)? else { return Ok(()) };
         for quarter in by_quarter(&counts)? {
             let days = days_of(&quarter)?;
             self.write(key, Tells::Counts, days, &quarter)?;
         }
-        for Since { from, day, .. } in since {
+        for Since { from, day, .. } in totals {
             let (first, total) = rows.since(*from, number_of(*day)?);
             self.write(key, Tells::Total { from: *from, day: *day }, Some([date_of(first)?, last]), &total.batch()?)?;
         }
@@ -304,7 +308,7 @@ mod tests {
         let (first, last) = (Date::constant(2025, 11, 20), Date::constant(2026, 11, 20));
         let mut file = NewFile::in_folder(folder.path()).expect("a file");
         for key in ["one", "other"] {
-            assert!(file.take(key, Some(&days(first, last))).expect("written"));
+            assert!(file.take(key, Some(&days(first, last)), &[]).expect("written"));
         }
         let file = file.finish().expect("written").expect("rows");
         let files = RollupFiles::open(folder.path(), std::slice::from_ref(&file)).expect("opened");
@@ -340,7 +344,7 @@ mod tests {
     fn rows_that_are_not_as_they_were_written_are_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut file = NewFile::in_folder(folder.path()).expect("a file");
-        assert!(file.take("one", Some(&days(Date::constant(2026, 4, 1), Date::constant(2026, 4, 3)))).expect("written"));
+        assert!(file.take("one", Some(&days(Date::constant(2026, 4, 1), Date::constant(2026, 4, 3))), &[]).expect("written"));
         let file = file.finish().expect("written").expect("rows");
         let path = folder.path().join(&file.name);
         let whole = fs::read(&path).expect("a file");

@@ -172,7 +172,7 @@ pub async fn roll_up(data: &Path, questions: &[Question], totals: &[Question], n
     rollups.kept.extend(new);
     rollups.choose_totals(totals, today, is_exact);
     if made > 0 {
-        rollups.write_from(first, &with_operations(&table).await?).await?;
+        rollups.write_from(first, &with_operations(&table).await?, true).await?;
     }
     rollups.of_version = version;
     if made > 0 || rollups.differs(&before) {
@@ -244,7 +244,7 @@ impl Rollups {
         new
     }
 
-    /// Notes since when totals of these questions are asked; they are made when files are next written as one.
+    /// Notes since when totals of these questions are asked; where it is kept already, they are made when files are next written as one.
     fn choose_totals(&mut self, questions: &[Question], today: Date, is_exact: bool) {
         for question in questions {
             let (Some(base), Some(from)) = (base(question, is_exact), total_since(question)) else { continue };
@@ -261,8 +261,9 @@ impl Rollups {
         }
     }
 
-    /// Writes the rows of the questions from the one at this position on as a file, from what `operations` of an engine holds.
-    async fn write_from(&mut self, first: usize, engine: &SessionContext) -> Result<(), StoreError> {
+    /// Writes the rows of the questions from the one at this position on as a file, from what `operations` of an engine holds;
+    /// `are_all` says whether that is everything there is.
+    async fn write_from(&mut self, first: usize, engine: &SessionContext, are_all: bool) -> Result<(), StoreError> {
         let mut file = NewFile::in_folder(&self.folder)?;
         let asked: Vec<Kept> = self.kept.iter().skip(first).filter(|kept| kept.is_whole).cloned().collect();
         let count = |kept: Kept| {
@@ -271,8 +272,10 @@ impl Rollups {
         };
         let mut rows = stream::iter(asked).map(count).buffered(STATEMENTS_MAX);
         for kept in self.kept.iter_mut().skip(first).filter(|kept| kept.is_whole) {
-            let rows = rows.next().await.ok_or(StoreError::Shape("rollup"))?;
-            kept.is_whole = file.take(&kept.key, rows.map_err(|error| DataFusionError::External(error.into()))??.as_ref())?;
+            let rows = rows.next().await.ok_or(StoreError::Shape("rollup"))?.map_err(|error| DataFusionError::External(error.into()))??;
+            // Of the few that came in within an hour, the days are read as soon.
+            let totals = if are_all { kept.totals.as_slice() } else { &[] };
+            kept.is_whole = file.take(&kept.key, rows.as_ref(), totals)?;
         }
         self.files.extend(file.finish()?);
         Ok(())
@@ -301,7 +304,7 @@ impl Rollups {
         let schema = tables::batch(Kind::Operation, &[])?;
         let table = MemTable::try_new(engine::viewed(&schema)?.schema(), vec![viewed])?;
         engine.register_table(Kind::Operation.table(), Arc::new(table))?;
-        self.write_from(0, &engine).await
+        self.write_from(0, &engine, false).await
     }
 
     /// The table has other files by now, and the same events.
@@ -342,8 +345,7 @@ impl Rollups {
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
             let rows = rolled(&before, kept).await?;
-            kept.is_whole = file.take(&kept.key, rows.as_ref())?;
-            rows.iter().try_for_each(|rows| file.take_totals(&kept.key, rows, &kept.totals))?;
+            kept.is_whole = file.take(&kept.key, rows.as_ref(), &kept.totals)?;
         }
         self.files = file.finish()?.into_iter().collect();
         Ok(())
