@@ -31,7 +31,8 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [milepost, folder, days, an_hour] = &args[..] else { panic!("usage: play MILEPOST FOLDER DAYS EVENTS_AN_HOUR") };
     let folder = PathBuf::from(folder);
-    let place = Place { milepost: PathBuf::from(milepost), data: folder.join(".milepost"), folder };
+    let milepost = fs::canonicalize(milepost).expect("the program");
+    let place = Place { milepost, data: folder.join(".milepost"), folder };
     let (days, an_hour) = (number(days), number(an_hour));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let begin = Timestamp::now().saturating_sub(HOUR * u32::try_from(days * 24).expect("a number of days"));
