@@ -169,12 +169,6 @@ pub(crate) fn schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
 }
 
-/// The names of all of them.
-pub(crate) fn columns() -> Vec<&'static str> {
-    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(schema);
-    SCHEMA.fields().iter().map(|field| field.name().as_str()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,15 +77,13 @@ pub(crate) async fn with(kind: Kind, mut known: Vec<Event>, rows: &[RecordBatch]
     }
     known.extend(told(kind, stream::iter(rows.iter().cloned().map(Ok)).boxed()).await?);
     if kind == Kind::Verdict {
-        let mut newest: BTreeMap<_, Event> = BTreeMap::new();
+        let mut newest = Newest::new();
         for event in known {
             let Fact::Verdict(verdict) = &event.fact else { continue };
-            let key = [verdict.criterion.clone(), verdict.evidence_key.clone(), verdict.verdict.name().to_owned()];
-            if newest.get(&key).is_none_or(|known| (event.at, &event.id) > (known.at, &known.id)) {
-                newest.insert(key, event);
-            }
+            let key = [&verdict.criterion, &verdict.evidence_key, verdict.verdict.name()].map(|of| Some(of.to_owned()));
+            keep_newest(&mut newest, key, (event.at, event.id.clone()), || event);
         }
-        known = newest.into_values().collect();
+        known = newest.into_values().map(|(_, event)| event).collect();
     }
     Ok(in_order(known))
 }
@@ -142,19 +140,25 @@ async fn excluded(mut batches: Batches<'_>) -> Result<Vec<Event>, StoreError> {
     Ok(in_order(found))
 }
 
+/// By criterion, definition and verdict the newest, with its moment and id.
+type Newest<T> = BTreeMap<[Option<String>; 3], ((Timestamp, Option<String>), T)>;
+
+fn keep_newest<T>(newest: &mut Newest<T>, key: [Option<String>; 3], moment: (Timestamp, Option<String>), of: impl FnOnce() -> T) {
+    if newest.get(&key).is_none_or(|(known, _)| moment > *known) {
+        newest.insert(key, (moment, of()));
+    }
+}
+
 /// There may be as many as hours since the first: only the newest become events.
 async fn newest_verdicts(mut batches: Batches<'_>) -> Result<Vec<Event>, StoreError> {
-    type Moment = (Timestamp, Option<String>);
-    let mut newest: BTreeMap<[Option<String>; 3], (Moment, RecordBatch)> = BTreeMap::new();
+    let mut newest = Newest::new();
     while let Some(batch) = batches.try_next().await? {
         let columns = Columns::of(&batch);
         let (criterion, definition, verdict) = (columns.text("criterion")?, columns.text("evidence_key")?, columns.text("verdict")?);
         let (at, id) = (columns.times("at")?, columns.text("id")?);
         for row in 0..columns.rows() {
             let (key, moment) = ([criterion(row), definition(row), verdict(row)], (crate::answer::time(&at, row)?, id(row)));
-            if newest.get(&key).is_none_or(|(known, _)| moment > *known) {
-                newest.insert(key, (moment, batch.slice(row, 1)));
-            }
+            keep_newest(&mut newest, key, moment, || batch.slice(row, 1));
         }
     }
     let found = newest.into_values().map(|(_, row)| events(Kind::Verdict, &row)).collect::<Result<Vec<_>, _>>()?;

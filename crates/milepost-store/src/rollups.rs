@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
-//! DATA/store/rollups/*.arrow       rows: a key for each question, the day, what it tells apart, counts, first and last event, and packed
-//!                                  the values (durations, peaks, or days of a person) and how often each was
+//! DATA/store/rollups/*.arrow       rows of each question: the day, what it tells apart, counts, first and last event, and packed the
+//!                                  values (durations, peaks, or days of a person) and how often each was; totals of those
 //! ```
 //!
 //! A rollup is derived, and can be made anew at any time: so whatever is in doubt is dropped, and the events answer. Rollups hold for
@@ -15,7 +15,7 @@ use crate::{
     digests::digest,
     engine,
     lake::{Lake, failed, in_table, read_own, remove, rows as rows_of, sync},
-    packed::{LIMITS_MAX, Packed, columns},
+    packed::{LIMITS_MAX, Packed, schema},
     rolled::{base, limit_text, rollup, total_since},
     rollup_files::{NewFile, RollupFiles},
     sql,
@@ -435,7 +435,9 @@ async fn counted(engine: &SessionContext, kept: &Kept) -> Result<Option<Packed>,
 
 /// What its rows say to it.
 async fn rolled(files: &RollupFiles, kept: &Kept) -> Result<Option<Packed>, StoreError> {
-    Packed::of(stream::iter(files.rows(&kept.key, None, &columns())?.into_iter().map(Ok)), kept.limits.len()).await
+    let schema = schema();
+    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?.into_iter().map(Ok)), kept.limits.len()).await
 }
 
 #[cfg(test)]

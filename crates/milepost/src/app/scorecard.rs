@@ -44,7 +44,7 @@ pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
     wait(async { judged_of(Store::open(data, now).await?, workplace, now, false).await })
 }
 
-/// The scorecard without what only a chart shows, trends and changes: in that many days are no more than one.
+/// The scorecard without what only a chart shows, trends and changes: it takes hardly longer the more days there are.
 pub(super) fn judged_in_short(workplace: &Workplace) -> Result<Scorecard, Failure> {
     let now = Timestamp::now();
     let data = workplace.data()?;
