@@ -150,7 +150,7 @@ fn operations(date: Date, counts: Counts, durations: Vec<(u64, u64)>, within: u6
         dry_runs: 0,
         unmeasured: 0,
         within,
-        durations,
+        durations: durations.into(),
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::{
     Done, cargo, coverage,
     figures::Figures,
-    floods, fuzz, have, output, own,
+    floods, fuzz, have, ingest, output, own,
     page::{self, Place},
     rollups, root, run, target,
     test::python,
@@ -18,8 +18,8 @@ use std::{
 };
 
 /// What can be asked for.
-const BENCHES: [&str; 12] =
-    ["run", "record", "judge", "simulate", "store", "rollups", "page", "crash", "faults", "floods", "fuzz", "coverage"];
+const BENCHES: [&str; 13] =
+    ["run", "record", "ingest", "judge", "simulate", "store", "rollups", "page", "crash", "faults", "floods", "fuzz", "coverage"];
 /// Those of them that go on for as long as is said, and for how long where nothing is.
 const LASTING: [(&str, Duration); 2] = [("faults", Duration::from_secs(120)), ("fuzz", Duration::from_secs(60))];
 
@@ -40,6 +40,9 @@ pub(crate) fn bench(words: &[&str]) -> Done {
     }
     if wanted("record") {
         recorder()?;
+    }
+    if wanted("ingest") {
+        ingest::bench()?;
     }
     if wanted("judge") {
         judge()?;

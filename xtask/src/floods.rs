@@ -61,7 +61,7 @@ pub(crate) fn bench() -> Done {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join(".milepost")).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     fs::write(folder.join("milepost.toml"), CONFIG).map_err(|error| format!("cannot write the configuration: {error}"))?;
-    let server = Server::start(&program, &folder)?;
+    let server = Server::start(&program, &folder, &["--track"])?;
     println!("\nFloods; the server may take {} MiB\n", MEMORY_MAX >> 20);
     println!("| flood | offered | accepted | refused | counted | peak memory |\n|---|---:|---:|---:|---:|---:|");
     let mut faults = Vec::new();
@@ -126,10 +126,11 @@ struct Flood {
     fault: Option<String>,
 }
 
-struct Server {
+/// A `milepost serve`, until it is dropped.
+pub(crate) struct Server {
     child: Child,
     page: SocketAddr,
-    otlp: SocketAddr,
+    pub(crate) otlp: SocketAddr,
 }
 
 impl Drop for Server {
@@ -140,9 +141,10 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(program: &Path, folder: &Path) -> Result<Self, String> {
-        let mut command = milepost(program, folder, &["serve", "--track", "--listen", "127.0.0.1:0"]);
+    pub(crate) fn start(program: &Path, folder: &Path, more: &[&str]) -> Result<Self, String> {
+        let mut command = milepost(program, folder, &["serve", "--listen", "127.0.0.1:0"]);
         let mut child = command
+            .args(more)
             .args(["--otlp-http", "127.0.0.1:0", "--otlp-grpc", "off"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -159,10 +161,8 @@ impl Server {
         Ok(Self { child, page, otlp })
     }
 
-    fn memory(&self, what: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() * 1024
+    pub(crate) fn memory(&self, what: &str) -> u64 {
+        memory(self.child.id(), what)
     }
 
     fn get(&self, path: &str) -> Result<String, String> {
@@ -203,6 +203,13 @@ impl Server {
     }
 }
 
+/// What Linux says of the memory of a process, in bytes.
+pub(crate) fn memory(process: u32, what: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() * 1024
+}
+
 fn milepost(program: &Path, folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args).current_dir(folder).env_remove("MILEPOST_DATA").env_remove("MILEPOST_CONFIG").stdin(Stdio::null());
@@ -210,7 +217,7 @@ fn milepost(program: &Path, folder: &Path, args: &[&str]) -> Command {
 }
 
 /// Runs a command to its end: how long it took, what it printed, and the most memory that was seen.
-fn measured(program: &Path, folder: &Path, args: &[&str]) -> Result<(Duration, String, u64), String> {
+pub(crate) fn measured(program: &Path, folder: &Path, args: &[&str]) -> Result<(Duration, String, u64), String> {
     let began = Instant::now();
     let mut child = milepost(program, folder, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|e| e.to_string())?;
     let (id, mut peak) = (child.id(), 0);
@@ -225,9 +232,7 @@ fn measured(program: &Path, folder: &Path, args: &[&str]) -> Result<(Duration, S
         stderr.read_to_string(&mut text).map(|_| text)
     });
     let status = loop {
-        let seen = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let now = seen.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        peak = now.map_or(peak, |now| peak.max(now * 1024));
+        peak = peak.max(memory(id, "VmHWM:"));
         if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
             break status;
         }

@@ -10,6 +10,7 @@ mod dist;
 mod figures;
 mod floods;
 mod fuzz;
+mod ingest;
 mod nix;
 mod page;
 mod rollups;

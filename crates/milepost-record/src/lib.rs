@@ -124,7 +124,7 @@ pub use process_memory::ProcessMemory;
 pub use question::*;
 pub use recorder::{Recorder, Running};
 pub use scalar::Scalar;
-pub use segment::{Line, Manifest, Segment, Unreadable};
+pub use segment::{Line, Manifest, Segment, Stretch, Unreadable};
 #[cfg(feature = "tracing")]
 pub use span_operations::SpanOperations;
 pub use spool::{Durability, Spool};

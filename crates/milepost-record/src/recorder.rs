@@ -20,10 +20,10 @@
 //! ```
 
 use crate::{
-    Door, ErrorDetail, Event, Identity, Operation, Origin, Outcome, Texts, Timestamp,
+    Door, ErrorDetail, Event, Identity, Invalid, Operation, Origin, Outcome, Texts, Timestamp,
     files::SpoolError,
     recording_is_off,
-    spool::{Durability, OwnSegment, Spool},
+    spool::{Durability, OwnSegment, Spool, record},
 };
 use std::{
     path::Path,
@@ -33,6 +33,9 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+/// Of many events, about so many bytes are written at once.
+const WRITE_BYTES: usize = 1024 * 1024;
 
 /// Records events of one process into a data folder.
 ///
@@ -49,6 +52,27 @@ struct Open {
     spool: Spool,
     door: Door,
     segment: Mutex<Option<OwnSegment>>,
+}
+
+impl Open {
+    /// An event as it is to be written.
+    fn record(&self, event: Event, now: Timestamp) -> Result<Vec<u8>, Invalid> {
+        record(&self.door.admit(event, now)?.event)
+    }
+
+    fn write(&self, records: &[u8], durability: Durability) -> Result<(), SpoolError> {
+        let mut guard = self.segment.lock().unwrap_or_else(PoisonError::into_inner);
+        // After a fork the parent goes on with the old segment: this closes only the child's copy.
+        let segment = match guard.take().filter(OwnSegment::is_of_this_process) {
+            Some(full) if full.is_full() => {
+                self.spool.seal_own(&full)?;
+                self.spool.own_segment()?
+            }
+            Some(segment) => segment,
+            None => self.spool.own_segment()?,
+        };
+        guard.insert(segment).append(records, durability)
+    }
 }
 
 impl Recorder {
@@ -131,18 +155,29 @@ impl Recorder {
 
     fn record_to(&self, event: Event, durability: Durability) -> Result<(), SpoolError> {
         let Some(open) = &self.open else { return Ok(()) };
-        let event = open.door.admit(event, Timestamp::now())?.event;
-        let mut guard = open.segment.lock().unwrap_or_else(PoisonError::into_inner);
-        // After a fork the parent goes on with the old segment: this closes only the child's copy.
-        let segment = match guard.take().filter(OwnSegment::is_of_this_process) {
-            Some(full) if full.is_full() => {
-                open.spool.seal_own(&full)?;
-                open.spool.own_segment()?
+        let record = open.record(event, Timestamp::now())?;
+        open.write(&record, durability)
+    }
+
+    /// Records events as [`Recorder::record`] does, many with one write; for each of them, whether it was valid, and is recorded.
+    ///
+    /// # Errors
+    /// Where one could not be written: then nobody knows which of those before it are recorded. Who gives ids can record all of them again,
+    /// and each counts once.
+    pub fn record_all(&self, events: impl IntoIterator<Item = Event>) -> Result<Vec<Result<(), Invalid>>, SpoolError> {
+        let Some(open) = &self.open else { return Ok(events.into_iter().map(|_| Ok(())).collect()) };
+        let (now, mut records, mut told) = (Timestamp::now(), Vec::new(), Vec::new());
+        for event in events {
+            told.push(open.record(event, now).map(|record| records.extend(record)));
+            if records.len() >= WRITE_BYTES {
+                open.write(&records, Durability::Written)?;
+                records.clear();
             }
-            Some(segment) => segment,
-            None => open.spool.own_segment()?,
-        };
-        guard.insert(segment).append(&event, durability)
+        }
+        if !records.is_empty() {
+            open.write(&records, Durability::Written)?;
+        }
+        Ok(told)
     }
 
     /// Ends the segment that is being written, so that compaction can take it in: the next event begins another.

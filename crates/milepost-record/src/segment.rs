@@ -10,9 +10,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read, Seek},
+    io::{self, BufRead, BufReader, Read, Seek},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     string::FromUtf8Error,
+    sync::Arc,
 };
 
 /// What is known of a sealed segment: the text of its `.json` file.
@@ -140,15 +142,15 @@ impl Segment {
     /// The lines that are not empty, each with its offset in bytes.
     ///
     /// A last line without its line feed is torn in a sealed segment; in one that is still written, it is being written.
-    /// One reading at a time: they share the file's position.
     pub fn lines(&self) -> impl Iterator<Item = Result<(u64, Line), SpoolError>> + '_ {
-        let mut reader = BufReader::with_capacity(64 * 1024, (&self.file).take(self.bytes));
-        let mut offset = 0_u64;
-        let mut rewound = (&self.file).rewind();
+        self.lines_between(0, self.bytes)
+    }
+
+    /// The same of a part that begins and ends with a line.
+    fn lines_between(&self, begin: u64, end: u64) -> impl Iterator<Item = Result<(u64, Line), SpoolError>> + '_ {
+        let mut reader = BufReader::with_capacity(64 * 1024, Part { file: &self.file, at: begin, end });
+        let mut offset = begin;
         std::iter::from_fn(move || {
-            if let Err(error) = std::mem::replace(&mut rewound, Ok(())) {
-                return Some(Err(failed("read", &self.path)(error)));
-            }
             loop {
                 let begin = offset;
                 let mut line = Vec::new();
@@ -184,8 +186,28 @@ impl Segment {
     ///
     /// An event that says it happens more than five minutes after `now` is set aside: what is not yet cannot be counted.
     pub fn events(&self, now: Timestamp) -> impl Iterator<Item = Result<Event, Unreadable>> + '_ {
+        self.events_between(0, self.bytes, now)
+    }
+
+    /// The segment in stretches of whole lines, each of about so many bytes, which can be read at the same time.
+    ///
+    /// # Errors
+    /// Where the segment cannot be read.
+    pub fn stretches(self: &Arc<Self>, bytes: u64) -> Result<Vec<Stretch>, SpoolError> {
+        let (mut stretches, mut begin) = (Vec::new(), 0);
+        while begin < self.bytes {
+            let at = begin.saturating_add(bytes).min(self.bytes);
+            let mut rest = BufReader::with_capacity(4096, Part { file: &self.file, at, end: self.bytes });
+            let end = at.saturating_add(rest.skip_until(b'\n').map_err(failed("read", &self.path))? as u64);
+            stretches.push(Stretch { segment: Arc::clone(self), begin, end });
+            begin = end;
+        }
+        Ok(stretches)
+    }
+
+    fn events_between(&self, begin: u64, end: u64, now: Timestamp) -> impl Iterator<Item = Result<Event, Unreadable>> + '_ {
         let ahead = now.saturating_add(limits::AHEAD_MAX);
-        self.lines().map(move |line| {
+        self.lines_between(begin, end).map(move |line| {
             let (offset, line) = line.map_err(|error| self.unreadable(0, error.to_string(), String::new()))?;
             let text = match line {
                 Line::Text(text) => text,
@@ -212,6 +234,37 @@ impl Segment {
 
     fn unreadable(&self, offset: u64, reason: String, text: String) -> Unreadable {
         Unreadable { segment: self.path.clone(), offset, reason, text, ahead: None, newer: None }
+    }
+}
+
+/// Some lines of a segment, one after the other.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    segment: Arc<Segment>,
+    begin: u64,
+    end: u64,
+}
+
+impl Stretch {
+    /// The events in it, as [`Segment::events`] has them.
+    pub fn events(&self, now: Timestamp) -> impl Iterator<Item = Result<Event, Unreadable>> + '_ {
+        self.segment.events_between(self.begin, self.end, now)
+    }
+}
+
+/// A part of a file. Whoever reads another one is not disturbed.
+struct Part<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let read = self.file.read_at(buffer.get_mut(..left.min(buffer.len())).unwrap_or_default(), self.at)?;
+        self.at = self.at.saturating_add(read as u64);
+        Ok(read)
     }
 }
 

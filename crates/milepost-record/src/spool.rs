@@ -14,7 +14,7 @@
 //! line, which the next record's first line feed ends: a torn record costs only itself.
 
 use crate::{
-    Event, Timestamp,
+    Event, Invalid, Timestamp,
     crash_point::crash_point,
     files::{SpoolError, check_folder, create_once, failed, new_file, read_small, replace, sync_folder},
     limits,
@@ -125,8 +125,9 @@ impl Spool {
     /// Where the event is not valid or the operating system refused the write: then it is not acknowledged.
     pub fn append(&self, event: &Event, durability: Durability) -> Result<(), SpoolError> {
         let path = self.folder.join(SHARED);
+        let record = record(event)?;
         let mut file = self.locked_shared(&path)?;
-        write_record(&mut file, &path, event)?;
+        write(&mut file, &path, &record)?;
         if durability == Durability::OnDisk {
             file.sync_data().map_err(failed("flush", &path))?;
             sync_folder(&self.folder)?;
@@ -399,8 +400,9 @@ pub(crate) struct OwnSegment {
 }
 
 impl OwnSegment {
-    pub(crate) fn append(&mut self, event: &Event, durability: Durability) -> Result<(), SpoolError> {
-        self.bytes = self.bytes.saturating_add(write_record(&mut self.file, &self.path, event)?);
+    /// Appends one record, or several.
+    pub(crate) fn append(&mut self, records: &[u8], durability: Durability) -> Result<(), SpoolError> {
+        self.bytes = self.bytes.saturating_add(write(&mut self.file, &self.path, records)?);
         if durability == Durability::OnDisk {
             self.file.sync_data().map_err(failed("flush", &self.path))?;
             if let Some(folder) = self.path.parent() {
@@ -425,16 +427,21 @@ impl OwnSegment {
     }
 }
 
-fn write_record(file: &mut File, path: &Path, event: &Event) -> Result<u64, SpoolError> {
+/// An event as it lies in a segment.
+pub(crate) fn record(event: &Event) -> Result<Vec<u8>, Invalid> {
     let json = event.to_json()?;
     let mut record = Vec::with_capacity(json.len().saturating_add(2));
     record.push(b'\n');
     record.extend_from_slice(json.as_bytes());
     record.push(b'\n');
+    Ok(record)
+}
+
+fn write(file: &mut File, path: &Path, records: &[u8]) -> Result<u64, SpoolError> {
     loop {
-        match file.write(&record) {
-            Ok(written) if written == record.len() => return Ok(written as u64),
-            Ok(written) => return Err(SpoolError::Short { path: path.to_owned(), written, bytes: record.len() }),
+        match file.write(records) {
+            Ok(written) if written == records.len() => return Ok(written as u64),
+            Ok(written) => return Err(SpoolError::Short { path: path.to_owned(), written, bytes: records.len() }),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(failed("write to", path)(error)),
         }

@@ -208,6 +208,30 @@ fn the_recorder_fills_in_what_it_knows_and_keeps_texts_out() {
     assert!(last.to_json().expect("a line").contains(r#""error":{"category":"network","text":"no route"}"#));
 }
 
+/// More than one write takes, so that some of them begin a segment, and with some that are no events.
+#[test]
+fn many_events_are_recorded_at_once_and_each_is_told_about() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::open(folder.path()).expect("a recorder");
+    let named = |n: u32| {
+        let mut event = event(&format!("{n:05}"));
+        event.user = Some(if n % 1000 == 7 { String::new() } else { "u".repeat(200) });
+        event
+    };
+    let told = recorder.record_all((0..10_000).map(named)).expect("recorded");
+    let wrong: Vec<_> = told.iter().enumerate().filter(|(_, told)| told.is_err()).map(|(n, _)| n % 1000).collect();
+    assert_eq!((told.len(), wrong), (10_000, vec![7; 10]));
+    assert_eq!(told[7], Err(Invalid::Empty { key: "user" }));
+    let ids: Vec<_> = recorded(folder.path()).into_iter().map(|event| event.id.expect("an id")).collect();
+    let expected: Vec<_> = (0..10_000).filter(|n| n % 1000 != 7).map(|n| format!("{n:05}")).collect();
+    assert_eq!(ids, expected);
+    assert_eq!(recorder.record_all([]).expect("recorded"), []);
+    assert_eq!(Recorder::disabled().record_all([event("a")]).expect("taken"), [Ok(())]);
+    fs::remove_dir_all(folder.path().join("spool")).expect("removed");
+    recorder.seal().expect_err("it is gone");
+    assert!(Recorder::open(folder.path()).is_ok_and(|new| new.record_all([event("a")]).is_ok_and(|told| told == [Ok(())])));
+}
+
 #[test]
 fn a_recorder_survives_a_data_folder_that_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");

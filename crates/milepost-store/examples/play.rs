@@ -30,8 +30,7 @@ struct Place {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [milepost, folder, days, an_hour] = &args[..] else { panic!("usage: play MILEPOST FOLDER DAYS EVENTS_AN_HOUR") };
-    let folder = PathBuf::from(folder);
-    let milepost = fs::canonicalize(milepost).expect("the program");
+    let [milepost, folder] = [milepost, folder].map(|path| fs::canonicalize(path).expect("the program and the folder"));
     let place = Place { milepost, data: folder.join(".milepost"), folder };
     let (days, an_hour) = (number(days), number(an_hour));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -148,20 +147,23 @@ fn number(text: &str) -> u64 {
 
 fn record(data: &Path, from: Timestamp, events: u64) {
     let recorder = Recorder::open(data).expect("a recorder");
-    for n in 0..events {
+    let event = |n: u64| {
         // Spread as the digits of a multiplication are: every run is the same.
         let mixed = (from.as_microseconds() as u64).wrapping_add(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let mut operation = Operation::new(COMMANDS[(mixed % 4) as usize], if mixed % 50 == 0 { Outcome::Failed } else { Outcome::Ok });
+        let mut operation =
+            Operation::new(COMMANDS[(mixed % 4) as usize], if mixed.is_multiple_of(50) { Outcome::Failed } else { Outcome::Ok });
         operation.duration_us = Some(20_000 + mixed % 400_000);
-        operation.backend = Some(if mixed % 3 == 0 { "native" } else { "subprocess" }.to_owned());
+        operation.backend = Some(if mixed.is_multiple_of(3) { "native" } else { "subprocess" }.to_owned());
         let at = from.saturating_add(HOUR / u32::try_from(events).expect("few") * u32::try_from(n).expect("few"));
         let mut event = Event::at(at, operation);
         event.id = Some(format!("{:016}-{mixed:08x}", at.as_microseconds()));
         event.origin = Some(Origin::Use);
         event.user = Some(format!("u-{:03}", mixed % 200));
         event.persona = Some(PERSONAS[(mixed / 7 % 4) as usize].to_owned());
-        recorder.record(event).expect("recorded");
-    }
+        event
+    };
+    let told = recorder.record_all((0..events).map(event)).expect("recorded");
+    assert!(told.iter().all(Result::is_ok), "{told:?}");
 }
 
 fn size(path: &Path) -> u64 {

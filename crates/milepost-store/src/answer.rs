@@ -27,7 +27,7 @@ use std::{cmp::Reverse, collections::BTreeMap, iter::repeat_n, mem};
 fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreError> {
     let batches: Vec<Columns<'_>> = batches.iter().map(Columns).collect();
     Ok(match &question.subject {
-        // These are taken in row by row.
+        // These are taken in while rows come in.
         Subject::Operations { .. } | Subject::PeakMemory { .. } | Subject::Breakdown | Subject::Sessions => {
             return Err(StoreError::Shape("rows"));
         }
@@ -76,7 +76,6 @@ pub(crate) enum Taking {
     Operations { value: &'static str, days: Days },
     Breakdown(Box<Cells>),
     Activity(people::Activity),
-    Presence(people::Presence),
     Counts { question: Box<Question>, counts: Counts },
     Whole { question: Box<Question>, batches: Vec<RecordBatch> },
 }
@@ -94,7 +93,6 @@ impl Taking {
             Subject::Operations { .. } => Self::Operations { value: "duration_us", days: days(within) },
             Subject::PeakMemory { .. } => Self::Operations { value: "peak_bytes", days: days(within) },
             Subject::Breakdown => Self::Breakdown(Box::default()),
-            Subject::Sessions => Self::Presence(people::Presence::default()),
             _ => Self::Whole { question: Box::new(question.clone()), batches: Vec::new() },
         }
     }
@@ -104,7 +102,6 @@ impl Taking {
             Self::Operations { value, days } => days.take(&Columns(batch), value),
             Self::Breakdown(cells) => cells.take(&Columns(batch)),
             Self::Activity(activity) => activity.take(&Columns(batch)),
-            Self::Presence(presence) => presence.take(&Columns(batch)),
             Self::Counts { question, counts } => counts.take(&Columns(batch), &question.subject),
             Self::Whole { batches, .. } => {
                 batches.push(batch.clone());
@@ -122,7 +119,6 @@ impl Taking {
             }
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
             Self::Activity(activity) => Evidence::Returns(activity.returns()?),
-            Self::Presence(presence) => Evidence::Sessions(presence.sessions()),
             Self::Counts { question, counts } => counts.evidence(&question.subject)?,
             Self::Whole { question, batches } => of(&question, &batches)?,
         };

@@ -54,7 +54,7 @@ fn kept(bytes: &[u8]) {
         Tombstones::read(data.path())
     };
     match forget() {
-        Ok(mut tombstones) => assert!(tombstones.name("\"rose\"") && !tombstones.recognised().is_empty()),
+        Ok(tombstones) => assert!(tombstones.name("\"rose\"") && !tombstones.recognised().is_empty()),
         Err(error) => {
             let said = error.to_string();
             assert!(said.contains(name) && said.len() <= SAID_BYTES_MAX, "{name}: {said}");

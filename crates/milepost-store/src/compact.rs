@@ -1,6 +1,6 @@
 //! Compaction: what the spool took in becomes rows of the lake, each event once.
 //!
-//! 1. Segments are sealed, and read in the order of their numbers.
+//! 1. Segments are sealed, and read in the order of their numbers: some of them while those before are written.
 //! 2. A row of `segments` claims each for this spool, with its digest. A segment of a number that is claimed with another digest
 //!    (a backup was restored, a machine was cloned) gives the spool a new id.
 //! 3. Each table takes what it lacks, in one commit that names the last segment's number. A crash between two tables is made
@@ -14,11 +14,11 @@ use crate::{
     StoreError,
     digests::Digests,
     heads::{Head, Heads},
-    identity::{Identities, identity},
+    identity::{Identities, without},
     lake::{CLAIMS, Lake, SEGMENTS, holds, in_table, select},
     past::{self, Pasts},
     rollups::Rollups,
-    tables,
+    spooled::{Spooled, together},
     tombstones::Tombstones,
 };
 use datafusion::{
@@ -28,22 +28,23 @@ use datafusion::{
         datatypes::{DataType, Int64Type},
         record_batch::RecordBatch,
     },
+    common::runtime::SpawnedTask,
     error::DataFusionError,
 };
 use deltalake_core::DeltaTable;
+use futures::TryStreamExt;
 use jiff::civil::Date;
-use milepost_record::{Event, Kind, Segment, Spool, Timestamp, Unreadable, crash_point};
+use milepost_record::{Kind, Segment, Spool, Timestamp, Unreadable, crash_point};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
-/// How much of the spool is taken in at once, in bytes: it has to fit into memory several times.
+/// How much of the spool is taken in at once, in bytes: two of these have to fit into memory, as one is read while the other is written.
 const BATCH_BYTES: u64 = 64 * 1024 * 1024;
-/// How many events make one batch of rows.
-pub(crate) const ROWS: usize = 8192;
 
 /// How the store is looked after.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +99,7 @@ impl Compacted {
 struct Sealed {
     sequence: u64,
     digest: String,
-    file: Segment,
+    file: Arc<Segment>,
 }
 
 /// A sealed segment, read.
@@ -106,10 +107,17 @@ struct Taken {
     sequence: u64,
     digest: String,
     bytes: u64,
-    events: Vec<Event>,
+    rows: Vec<(Kind, RecordBatch)>,
     unreadable: Vec<Unreadable>,
     ahead: Vec<Unreadable>,
     forgotten: u64,
+}
+
+/// Some segments that are taken in at once.
+struct Batch {
+    taken: Vec<Taken>,
+    /// Why the next one is not: then nothing after it is.
+    stopped: Option<StoreError>,
 }
 
 /// Takes everything that was recorded up to now into the tables. `now` is the moment of receipt against which events of the
@@ -124,8 +132,8 @@ pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Com
         return Ok(done);
     }
     let (lake, _locked) = Lake::lock(data, upkeep.removed_kept)?;
-    let mut tombstones = Tombstones::of(data, &lake)?;
-    let stopped = take_all(data, &lake, &mut tombstones, now, &mut done).await?;
+    let tombstones = Arc::new(Tombstones::of(data, &lake)?);
+    let stopped = take_all(data, &lake, &tombstones, now, &mut done).await?;
     if !upkeep.taking_in_only {
         look_after(&lake, upkeep, &mut done).await?;
     }
@@ -137,7 +145,7 @@ pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Com
 pub(crate) async fn take_all(
     data: &Path,
     lake: &Lake,
-    tombstones: &mut Tombstones,
+    tombstones: &Arc<Tombstones>,
     now: Timestamp,
     done: &mut Compacted,
 ) -> Result<Option<StoreError>, StoreError> {
@@ -147,9 +155,9 @@ pub(crate) async fn take_all(
     spool.resume(now)?;
     spool.seal()?;
     loop {
-        let (sealed, damage) = whole(spool.segments()?)?;
+        let sealed = sealed(spool.segments()?)?;
         if sealed.is_empty() {
-            return Ok(damage.map(StoreError::Damaged));
+            return Ok(None);
         }
         let claims = Claims::of(lake, spool.id()).await?;
         let (mut known, foreign): (Vec<_>, Vec<_>) = sealed.into_iter().partition(|s| !claims.are_foreign_to(s.sequence, &s.digest));
@@ -162,57 +170,85 @@ pub(crate) async fn take_all(
                 continue;
             }
         }
-        let mut bytes = 0;
-        let fits = |segment: &Sealed| {
-            let first = bytes == 0;
-            bytes += segment.file.bytes();
-            first || bytes <= BATCH_BYTES
-        };
-        let (mut batch, mut newer) = (Vec::new(), None);
-        for segment in known.into_iter().take_while(fits) {
-            match Taken::read(segment, now, tombstones) {
-                Ok(taken) => batch.push(taken),
-                Err(error) => {
-                    newer = Some(error);
-                    break;
-                }
+        let read = |segments: Vec<Sealed>| SpawnedTask::spawn(Batch::read(segments, now, Arc::clone(tombstones)));
+        let mut waiting = batches(known).into_iter();
+        let mut next = waiting.next().map(read);
+        while let Some(batch) = next {
+            let Batch { taken, stopped } = batch.join().await.map_err(|error| DataFusionError::External(error.into()))??;
+            next = if stopped.is_none() { waiting.next().map(read) } else { None };
+            take_in(lake, &spool, claims.upto, &taken, now, done).await?;
+            if stopped.is_some() {
+                return Ok(stopped);
             }
-        }
-        take_in(lake, &spool, claims.upto, &batch, now, done).await?;
-        if newer.is_some() {
-            return Ok(newer);
         }
     }
 }
 
-/// The sealed segments before the first that is damaged, and what is wrong with that one: numbers are taken in in order.
-fn whole(segments: Vec<Segment>) -> Result<(Vec<Sealed>, Option<String>), StoreError> {
-    let mut sealed = Vec::new();
-    for file in segments {
-        let Some(sequence) = file.sequence() else { continue };
-        if let Some(damage) = file.damage()? {
-            return Ok((sealed, Some(format!("{}: {damage}", file.path().display()))));
+/// Those of some segments that are sealed.
+fn sealed(segments: Vec<Segment>) -> Result<Vec<Sealed>, StoreError> {
+    let of = |file: Segment| Some((file.sequence()?, file));
+    let sealed =
+        segments.into_iter().filter_map(of).map(|(sequence, file)| Ok(Sealed { sequence, digest: file.digest()?, file: Arc::new(file) }));
+    sealed.collect()
+}
+
+/// Segments as they are taken in together: as many as fit, and at least one.
+fn batches(segments: Vec<Sealed>) -> Vec<Vec<Sealed>> {
+    let (mut batches, mut bytes) = (Vec::<Vec<Sealed>>::new(), 0);
+    for segment in segments {
+        bytes += segment.file.bytes();
+        match batches.last_mut().filter(|_| bytes <= BATCH_BYTES) {
+            Some(batch) => batch.push(segment),
+            None => {
+                bytes = segment.file.bytes();
+                batches.push(vec![segment]);
+            }
         }
-        sealed.push(Sealed { sequence, digest: file.digest()?, file });
     }
-    Ok((sealed, None))
+    batches
+}
+
+impl Batch {
+    /// Reads segments up to the first that is damaged, or has events of a newer Milepost: numbers are taken in in order.
+    async fn read(segments: Vec<Sealed>, now: Timestamp, tombstones: Arc<Tombstones>) -> Result<Self, StoreError> {
+        let mut batch = Self { taken: Vec::new(), stopped: None };
+        let mut files = Vec::new();
+        for Sealed { sequence, digest, file } in segments {
+            if let Some(damage) = file.damage()? {
+                batch.stopped = Some(StoreError::Damaged(format!("{}: {damage}", file.path().display())));
+                break;
+            }
+            let (bytes, rows, unreadable, ahead) = (file.bytes(), Vec::new(), Vec::new(), Vec::new());
+            batch.taken.push(Taken { sequence, digest, bytes, rows, unreadable, ahead, forgotten: 0 });
+            files.push(file);
+        }
+        let mut read = pin!(Spooled::of(&files, now, &tombstones)?);
+        loop {
+            match read.try_next().await {
+                Ok(Some((position, spooled))) => batch.taken[position].add(spooled),
+                Ok(None) => return Ok(batch),
+                Err((position, newer @ StoreError::Newer(_))) => {
+                    batch.taken.truncate(position);
+                    return Ok(Self { stopped: Some(newer), ..batch });
+                }
+                Err((_, error)) => return Err(error),
+            }
+        }
+    }
 }
 
 impl Taken {
-    fn read(Sealed { sequence, digest, file }: Sealed, now: Timestamp, tombstones: &mut Tombstones) -> Result<Self, StoreError> {
-        let mut taken =
-            Self { sequence, digest, bytes: file.bytes(), events: Vec::new(), unreadable: Vec::new(), ahead: Vec::new(), forgotten: 0 };
-        for event in file.events(now) {
-            match event {
-                Ok(event) if tombstones.cover(&event) => taken.forgotten += 1,
-                Ok(event) => taken.events.push(event),
-                Err(Unreadable { newer: Some(newer), .. }) => return Err((*newer).into()),
-                Err(unreadable) if tombstones.name(&unreadable.text) => taken.forgotten += 1,
-                Err(unreadable) if unreadable.ahead.is_some() => taken.ahead.push(unreadable),
-                Err(unreadable) => taken.unreadable.push(unreadable),
-            }
-        }
-        Ok(taken)
+    fn add(&mut self, Spooled { rows, unreadable, forgotten }: Spooled) {
+        self.rows.extend(rows);
+        self.forgotten += forgotten;
+        let (ahead, unreadable): (Vec<_>, Vec<_>) = unreadable.into_iter().partition(|line| line.ahead.is_some());
+        self.ahead.extend(ahead);
+        self.unreadable.extend(unreadable);
+    }
+
+    /// How many events it has.
+    fn events(&self) -> u64 {
+        self.rows.iter().map(|(_, rows)| rows.num_rows() as u64).sum()
     }
 }
 
@@ -269,7 +305,7 @@ async fn take_in(
     crash_point("claimed");
     for kind in Kind::ALL {
         let name = kind.table();
-        if !batch.iter().any(|taken| taken.events.iter().any(|event| event.kind() == *kind)) {
+        if !batch.iter().any(|taken| taken.rows.iter().any(|(of, _)| of == kind)) {
             continue;
         }
         touched.insert(name);
@@ -279,22 +315,25 @@ async fn take_in(
             None => None,
         };
         let lacking = batch.iter().filter(|taken| held < Some(taken.sequence));
-        let events: Vec<_> = lacking.flat_map(|taken| &taken.events).filter(|event| event.kind() == *kind).collect();
+        let lacking = lacking.flat_map(|taken| taken.rows.iter().filter(|(of, _)| of == kind).map(|(_, rows)| rows));
         pasts.extend(heads.known_past(lake, name, table.as_ref()).map(|past| (name, past)));
-        let before = events.len();
-        let mut identities = Identities::default();
-        let mut events: Vec<_> = events.into_iter().filter(|event| identities.admit(event)).collect();
+        let (mut identities, mut rows, mut found) = (Identities::default(), Vec::new(), 0);
+        for lacking in lacking {
+            found += lacking.num_rows() as u64;
+            rows.push(identities.admit(*kind, lacking)?);
+        }
         if let Some(table) = &table
             && identities.may_be_in(*kind, &Head::of(table).map_err(in_table(name))?)
         {
             let stored = identities.stored(*kind, table).await?;
-            events.retain(|event| event.id.as_ref().is_none_or(|id| !stored.contains(&identity(*kind, id))));
+            rows = rows.iter().map(|rows| without(*kind, rows, &stored)).collect::<Result<_, _>>()?;
         }
-        done.repeated += (before - events.len()) as u64;
-        if events.is_empty() {
+        let rows = together(*kind, rows)?;
+        let events: u64 = rows.iter().map(|rows| rows.num_rows() as u64).sum();
+        done.repeated += found - events;
+        if rows.is_empty() {
             continue;
         }
-        let rows = events.chunks(ROWS).map(|events| tables::batch(*kind, events)).collect::<Result<Vec<_>, _>>()?;
         let before = table.as_ref().and_then(DeltaTable::version);
         let after = lake.append(name, table, rows.clone(), spool.id(), last).await?;
         crash_point(name);
@@ -307,7 +346,7 @@ async fn take_in(
         if *kind == Kind::Operation {
             Rollups::add(lake, before, &after, &rows).await?;
         }
-        done.events += events.len() as u64;
+        done.events += events;
     }
     Digests::settle(lake, &touched, &pasts).await?;
     crash_point("settled");
@@ -335,7 +374,7 @@ fn claims(spool: &str, taken: &[&Taken], now: Timestamp) -> Result<RecordBatch, 
         ("sequence", number(|taken| taken.sequence)),
         ("crc32c", Arc::new(taken.iter().map(|taken| Some(taken.digest.as_str())).collect::<StringArray>())),
         ("bytes", number(|taken| taken.bytes)),
-        ("events", number(|taken| taken.events.len() as u64)),
+        ("events", number(Taken::events)),
         ("unreadable", number(|taken| taken.unreadable.len() as u64)),
         ("stored_at", Arc::new(TimestampMicrosecondArray::from(vec![now.as_microseconds(); taken.len()]).with_timezone("UTC"))),
     ];

@@ -14,12 +14,13 @@
 use crate::{
     StoreError,
     claim::shared,
-    compact::{Compacted, ROWS, take_all},
+    compact::{Compacted, take_all},
     digests::Digests,
     events::events,
     lake::{Lake, failed, remove, select, sync},
     past::Pasts,
     rollups::Rollups,
+    spooled::ROWS,
     tables,
     tombstones::{Tombstones, Traces},
 };
@@ -39,6 +40,7 @@ use std::{
     fs,
     ops::Bound,
     path::Path,
+    sync::Arc,
 };
 
 /// So many rows are written anew at once at most, unless one day has more: they have to fit into memory.
@@ -61,7 +63,7 @@ impl Person {
     }
 
     /// Whether an event is of the person.
-    pub fn has(&mut self, event: &Event) -> bool {
+    pub fn has(&self, event: &Event) -> bool {
         self.0.cover(event)
     }
 }
@@ -98,7 +100,7 @@ pub async fn found(data: &Path, words: &[&str], now: Timestamp) -> Result<Found,
     let spool = spooled(data, now)?;
     let lake = Lake::find(data)?;
     let tables = tables_of(lake.as_ref()).await?;
-    let mut tombstones = recognised(identity, words, now, &tables, &spool).await?;
+    let tombstones = recognised(identity, words, now, &tables, &spool).await?;
     let mut ids = BTreeSet::new();
     let mut count = |event: Event| {
         let id = event.id.clone().map(|id| (event.kind(), id));
@@ -110,7 +112,7 @@ pub async fn found(data: &Path, words: &[&str], now: Timestamp) -> Result<Found,
         }
     };
     for (kind, table) in &tables {
-        for day in days_with(&mut tombstones, *kind, table).await? {
+        for day in days_with(&tombstones, *kind, table).await? {
             for batch in of_days(table, (&day, &day)).await? {
                 events(*kind, &batch)?.into_iter().filter(|event| tombstones.cover(event)).for_each(&mut count);
             }
@@ -156,22 +158,23 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
     if is_new {
         tombstones.publish(&lake)?;
     }
+    let tombstones = Arc::new(tombstones);
     // They count the person too, and are made anew.
     Rollups::clear(&lake)?;
     crash_point("learned");
     let mut stopped = None;
     if data.join("spool").is_dir() {
         let mut taken = Compacted::default();
-        stopped = take_all(data, &lake, &mut tombstones, now, &mut taken).await?;
+        stopped = take_all(data, &lake, &tombstones, now, &mut taken).await?;
         erased.from_spool = taken.forgotten;
     }
     let mut touched = BTreeSet::new();
     for kind in Kind::ALL {
         let Some(table) = lake.open(kind.table()).await? else { continue };
         touched.insert(kind.table());
-        let days = days_with(&mut tombstones, *kind, &table).await?;
+        let days = days_with(&tombstones, *kind, &table).await?;
         for (first, last) in at_once(&table, days).await? {
-            erased.from_tables += erase_days(&lake, &mut tombstones, *kind, (&first, &last)).await?;
+            erased.from_tables += erase_days(&lake, &tombstones, *kind, (&first, &last)).await?;
             crash_point("erased");
         }
     }
@@ -285,7 +288,7 @@ async fn learn(
 }
 
 /// The days on which a table may have events that tombstones cover.
-async fn days_with(tombstones: &mut Tombstones, kind: Kind, table: &DeltaTable) -> Result<BTreeSet<String>, StoreError> {
+async fn days_with(tombstones: &Tombstones, kind: Kind, table: &DeltaTable) -> Result<BTreeSet<String>, StoreError> {
     let people: Vec<_> = tombstones.ours().map(|(person, _)| person).collect();
     let mut conditions = Vec::new();
     let users = distinct(table, "\"user\"", "\"user\" IS NOT NULL").await?;
@@ -354,7 +357,7 @@ fn spans(rows: &BTreeMap<String, u64>, days: BTreeSet<String>, rows_max: u64) ->
 }
 
 /// Writes the days of a span without what tombstones cover; how much that was.
-async fn erase_days(lake: &Lake, tombstones: &mut Tombstones, kind: Kind, span: (&str, &str)) -> Result<u64, StoreError> {
+async fn erase_days(lake: &Lake, tombstones: &Tombstones, kind: Kind, span: (&str, &str)) -> Result<u64, StoreError> {
     let Some(table) = lake.open(kind.table()).await? else { return Ok(0) };
     let (mut left, mut gone) = (Vec::new(), 0);
     for batch in of_days(&table, span).await? {

@@ -52,10 +52,10 @@ const LAYOUT_VERSION: u32 = 1;
 pub(crate) const SEGMENTS: &str = "segments";
 /// The table of whose turn it is; none where no machines share the tables.
 pub(crate) const CLAIMS: &str = "claims";
-/// How large files become by merging, in bytes: such a one is written anew some dozen times before it is full.
-const FILE_BYTES: NonZeroU64 = NonZeroU64::new(64 * 1024 * 1024).unwrap();
-/// How many files beyond one a table may have that are less than half full before they are merged.
-const SMALL_FILES_MAX: usize = 4;
+/// How large files become by merging, in bytes, and how many files beyond one may be less than half as large before they are merged. In two
+/// steps, so that an event is written anew a few times until its file is full, and not each time that another few files came.
+const MERGED: [(NonZeroU64, usize); 2] = [(NonZeroU64::new(4 << 20).unwrap(), 4), (FILE_BYTES, 12)];
+const FILE_BYTES: NonZeroU64 = NonZeroU64::new(64 << 20).unwrap();
 /// How many rows of a file are skipped or read together.
 const GROUP_ROWS: usize = 64 * 1024;
 /// How long files stay that no version of the table needs any more: a reader may still be at them.
@@ -219,15 +219,18 @@ impl Lake {
     /// Merges small files once there are many, and removes those that nothing needs any more.
     /// Whether there was anything to do.
     pub(crate) async fn tidy(&self, name: &str, table: DeltaTable) -> Result<bool, StoreError> {
-        let (is_divided, table) = self.undivided(name, table).await?;
-        if small_files(&table).map_err(in_table(name))? <= SMALL_FILES_MAX {
-            return Ok(is_divided);
+        let (mut is_other, mut table) = self.undivided(name, table).await?;
+        for (size, small_files_max) in MERGED {
+            if small_files(&table, size).map_err(in_table(name))? > small_files_max {
+                let optimize =
+                    table.optimize().with_type(OptimizeType::Compact).with_target_size(size).with_writer_properties(compressed());
+                (table, _) = optimize.await.map_err(in_table(name))?;
+                crash_point("merged");
+                vacuum(name, table.clone()).await?;
+                is_other = true;
+            }
         }
-        let optimize = table.optimize().with_type(OptimizeType::Compact).with_target_size(FILE_BYTES).with_writer_properties(compressed());
-        let (table, _) = optimize.await.map_err(in_table(name))?;
-        crash_point("merged");
-        vacuum(name, table).await?;
-        Ok(true)
+        Ok(is_other)
     }
 
     /// A table that an earlier Milepost divided by day becomes one that is not, in one commit; whether it was divided.
@@ -315,9 +318,9 @@ async fn vacuum(name: &str, table: DeltaTable) -> Result<(), StoreError> {
     table.vacuum().with_mode(VacuumMode::Full).await.map(|_| ()).map_err(in_table(name))
 }
 
-/// How many files beyond one are less than half full.
-fn small_files(table: &DeltaTable) -> Result<usize, DeltaTableError> {
-    let is_small = |bytes: i64| u64::try_from(bytes).is_ok_and(|bytes| bytes < FILE_BYTES.get() / 2);
+/// How many files beyond one are less than half of a size.
+fn small_files(table: &DeltaTable, size: NonZeroU64) -> Result<usize, DeltaTableError> {
+    let is_small = |bytes: i64| u64::try_from(bytes).is_ok_and(|bytes| bytes < size.get() / 2);
     let small = table.snapshot()?.log_data().iter().filter(|file| is_small(file.size())).count();
     Ok(small.saturating_sub(1))
 }

@@ -31,6 +31,7 @@ mod rollup_files;
 mod rollups;
 mod rows;
 mod selection;
+mod spooled;
 mod sql;
 mod statements;
 mod store;

@@ -4,87 +4,70 @@ use crate::{
     StoreError,
     compact::Claims,
     engine::Stored,
-    identity::{Identities, of_batch},
-    tables,
+    identity::{Identities, without},
+    spooled::{Spooled, together},
     tombstones::Tombstones,
 };
-use datafusion::arrow::{array::BooleanArray, compute::filter_record_batch, record_batch::RecordBatch};
-use milepost_record::{Event, Inventory, Kind, Segment, Timestamp, UNREADABLE_MAX, Unreadable};
-use std::collections::BTreeMap;
-
-/// How many events of the spool make one batch.
-const BATCH: usize = 8192;
+use datafusion::arrow::record_batch::RecordBatch;
+use futures::TryStreamExt;
+use milepost_record::{Inventory, Kind, Segment, Timestamp, UNREADABLE_MAX};
+use std::{collections::BTreeMap, mem::take, pin::pin, sync::Arc};
 
 /// What the spool holds and no table does.
 #[derive(Default)]
 pub(crate) struct Live {
     pub(crate) batches: BTreeMap<Kind, Vec<RecordBatch>>,
     identities: Identities,
+    /// All but how many events of each kind there are.
     pub(crate) inventory: Inventory,
 }
 
 impl Live {
     /// The events of these segments, but those that the tables hold up to a segment.
-    pub(crate) fn read(
+    pub(crate) async fn read(
         segments: Vec<Segment>,
         held: &BTreeMap<Kind, u64>,
         claims: &Claims,
-        tombstones: &mut Tombstones,
+        tombstones: &Arc<Tombstones>,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let mut live = Self::default();
-        let mut waiting: BTreeMap<Kind, Vec<Event>> = BTreeMap::new();
-        for segment in segments {
+        let mut sequences = Vec::new();
+        for segment in &segments {
             live.inventory.segments.0 += 1;
             live.inventory.segments.1 += segment.bytes();
             // A segment that the store knows by this number as another one is held by no table.
-            let sequence = match segment.sequence() {
+            sequences.push(match segment.sequence() {
                 Some(sequence) => (!claims.are_foreign_to(sequence, &segment.digest()?)).then_some(sequence),
                 None => None,
-            };
-            for event in segment.events(now) {
-                let event = match event {
-                    Ok(event) => event,
-                    // What is judged without it would not be what was recorded.
-                    Err(Unreadable { newer: Some(newer), .. }) => return Err((*newer).into()),
-                    Err(unreadable) => {
-                        live.inventory.unreadable += 1;
-                        if live.inventory.first_unreadable.len() < UNREADABLE_MAX {
-                            live.inventory.first_unreadable.push(unreadable);
-                        }
-                        continue;
-                    }
-                };
-                if tombstones.cover(&event) {
-                    continue;
-                }
-                let kind = event.kind();
-                if sequence.is_some() && held.get(&kind).copied() >= sequence {
-                    continue;
-                }
-                if !live.identities.admit(&event) {
-                    live.inventory.repeated += 1;
-                    continue;
-                }
-                let waiting = waiting.entry(kind).or_default();
-                waiting.push(event);
-                if waiting.len() >= BATCH {
-                    live.push(kind, &std::mem::take(waiting))?;
+            });
+        }
+        let segments: Vec<_> = segments.into_iter().map(Arc::new).collect();
+        let mut read = pin!(Spooled::of(&segments, now, tombstones)?);
+        while let Some((position, Spooled { rows, unreadable, .. })) = read.try_next().await.map_err(|(_, error)| error)? {
+            live.inventory.unreadable += unreadable.len() as u64;
+            let room = UNREADABLE_MAX.saturating_sub(live.inventory.first_unreadable.len());
+            live.inventory.first_unreadable.extend(unreadable.into_iter().take(room));
+            let sequence = sequences[position];
+            for (kind, rows) in rows {
+                if sequence.is_none() || held.get(&kind).copied() < sequence {
+                    let left = live.identities.admit(kind, &rows)?;
+                    live.leave(kind, &rows, left);
                 }
             }
         }
-        for (kind, events) in waiting {
-            live.push(kind, &events)?;
+        for (kind, batches) in &mut live.batches {
+            *batches = together(*kind, take(batches))?;
         }
         Ok(live)
     }
 
-    fn push(&mut self, kind: Kind, events: &[Event]) -> Result<(), StoreError> {
-        if !events.is_empty() {
-            *self.inventory.events.entry(kind).or_default() += events.len() as u64;
-            self.batches.entry(kind).or_default().push(tables::batch(kind, &events.iter().collect::<Vec<_>>())?);
+    /// Keeps what is left of some rows: the others are there already.
+    fn leave(&mut self, kind: Kind, rows: &RecordBatch, left: RecordBatch) {
+        self.inventory.repeated += (rows.num_rows() - left.num_rows()) as u64;
+        if left.num_rows() > 0 {
+            self.batches.entry(kind).or_default().push(left);
         }
-        Ok(())
     }
 
     /// Leaves out the events whose ids a table already has: a sender tried again, or a spool was restored.
@@ -96,15 +79,9 @@ impl Live {
         if stored.is_empty() {
             return Ok(());
         }
-        for batch in self.batches.entry(kind).or_default() {
-            let keep: BooleanArray = of_batch(kind, batch)?.into_iter().map(|id| Some(id.is_none_or(|id| !stored.contains(&id)))).collect();
-            let left = filter_record_batch(batch, &keep)?;
-            let gone = (batch.num_rows() - left.num_rows()) as u64;
-            self.inventory.repeated += gone;
-            if let Some(n) = self.inventory.events.get_mut(&kind) {
-                *n -= gone;
-            }
-            *batch = left;
+        for rows in self.batches.remove(&kind).unwrap_or_default() {
+            let left = without(kind, &rows, &stored)?;
+            self.leave(kind, &rows, left);
         }
         Ok(())
     }

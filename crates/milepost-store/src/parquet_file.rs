@@ -48,7 +48,7 @@ impl Store {
         &self,
         kind: Kind,
         selection: &Selection,
-        mut person: Option<&mut Person>,
+        person: Option<&Person>,
         output: impl Write + Send,
     ) -> Result<u64, StoreError> {
         let failed = |error: ParquetError| StoreError::Engine(error.into());
@@ -60,7 +60,7 @@ impl Store {
         let mut rows = 0;
         for day in self.days(kind, selection).await? {
             for mut batch in self.run(&sql::of_day(kind, day, selection)).await? {
-                if let Some(person) = &mut person {
+                if let Some(person) = person {
                     let theirs: BooleanArray = events(kind, &batch)?.iter().map(|event| Some(person.has(event))).collect();
                     batch = filter_record_batch(&batch, &theirs)?;
                 }

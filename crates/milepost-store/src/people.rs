@@ -8,9 +8,12 @@ use crate::{
     answer::{Columns, count, date_of, day, time},
     sql::{condition, date, in_span, of_filter, time as moment, until},
 };
-use datafusion::arrow::array::{Array, AsArray};
+use datafusion::{
+    arrow::array::{Array, AsArray},
+    common::HashMap,
+};
 use milepost_record::{FIRST_SESSION_MAX, FirstSession, Kind, Question, Return, SILENCE_MAX, Sessions};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 const ATTEMPTED: &str = "\"user\" IS NOT NULL AND outcome <> 'cancelled' AND dry_run IS NOT TRUE";
 
@@ -68,6 +71,18 @@ impl Presence {
             }
         }
         Ok(())
+    }
+
+    /// With what other rows say of them.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for (user, theirs) in other.0 {
+            let person = self.0.entry(user).or_default();
+            person.attempted += theirs.attempted;
+            person.succeeded += theirs.succeeded;
+            person.starts.extend(theirs.starts);
+            theirs.busy.into_iter().for_each(|(began, at)| person.is_busy(began, at));
+        }
+        self
     }
 
     pub(crate) fn sessions(self) -> Sessions {

@@ -1,6 +1,13 @@
 //! Questions become statements, which the engine answers within limits.
 
-use crate::{StoreError, answer::Taking, engine::Engine, rolled::FromRollup, sql};
+use crate::{
+    StoreError,
+    answer::{Columns, Taking},
+    engine::Engine,
+    people::Presence,
+    rolled::FromRollup,
+    sql,
+};
 use datafusion::{
     arrow::record_batch::RecordBatch,
     error::DataFusionError,
@@ -13,7 +20,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use milepost_record::{Answer, Limit, Question};
+use milepost_record::{Answer, Evidence, Limit, Question, Subject};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -169,6 +176,10 @@ async fn answered(within: &Within, statement: Statement, questions: &[Question])
     }
     let evidence = match evidence {
         Some(evidence) => evidence,
+        None if matches!(question.subject, Subject::Sessions) => {
+            let presence = if finds { presence(within.engine().await?, &text).await? } else { Presence::default() };
+            vec![Evidence::Sessions(presence.sessions()); limits.len()]
+        }
         None if !finds => taking(false).evidence(&limits)?,
         None => {
             let rows = within.engine().await?.sql(&text).await?.execute_stream().await.map_err(limited)?.map_err(limited);
@@ -177,6 +188,25 @@ async fn answered(within: &Within, statement: Statement, questions: &[Question])
     };
     let answered = asked.iter().map(|(position, _)| *position).zip(evidence);
     Ok(answered.map(|(position, evidence)| (position, Answer { evidence, sql: text.clone() })).collect())
+}
+
+/// When people were there, as the rows of a statement tell: all that anybody did is read, so on all processors.
+async fn presence(engine: &SessionContext, sql: &str) -> Result<Presence, StoreError> {
+    let mut running = JoinSet::new();
+    for mut part in in_parts(engine)?.sql(sql).await?.execute_stream_partitioned().await.map_err(limited)? {
+        running.spawn(async move {
+            let mut presence = Presence::default();
+            while let Some(batch) = part.next().await {
+                presence.take(&Columns::of(&batch.map_err(limited)?))?;
+            }
+            Ok::<_, StoreError>(presence)
+        });
+    }
+    let mut all = Presence::default();
+    while let Some(part) = running.join_next().await {
+        all = all.and(part.map_err(|error| DataFusionError::External(error.into()))??);
+    }
+    Ok(all)
 }
 
 /// What rows say to a question, while they come in.

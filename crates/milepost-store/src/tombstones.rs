@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
+    sync::{Mutex, PoisonError},
 };
 
 const FILE: &str = "forgotten.json";
@@ -36,7 +37,7 @@ pub struct Tombstones {
     /// The mark of its key.
     key: Option<String>,
     /// The marks of words that were asked for, and of the pseudonyms that they would be given as names.
-    marks: HashMap<String, [String; 2]>,
+    marks: Mutex<HashMap<String, [String; 2]>>,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ impl Tombstones {
         let Some(content) = read_own::<Content>(&path, VERSION, damaged)? else { return Ok(Self::default()) };
         let identity = Identity::find(data)?;
         let key = identity.as_ref().map(Identity::key_mark);
-        Ok(Self { content, identity, key, marks: HashMap::new() })
+        Ok(Self { content, identity, key, marks: Mutex::default() })
     }
 
     /// Lays a tombstone for whom these words name, or renews it.
@@ -150,19 +151,19 @@ impl Tombstones {
     }
 
     /// Whether a person is called so.
-    pub(crate) fn is_user(&mut self, person: usize, user: &str) -> bool {
+    pub(crate) fn is_user(&self, person: usize, user: &str) -> bool {
         self.is_marked(person, user, |person| &person.users)
     }
 
-    pub(crate) fn is_session(&mut self, person: usize, session: &str) -> bool {
+    pub(crate) fn is_session(&self, person: usize, session: &str) -> bool {
         self.is_marked(person, session, |person| &person.sessions)
     }
 
-    pub(crate) fn is_interaction(&mut self, person: usize, id: &str) -> bool {
+    pub(crate) fn is_interaction(&self, person: usize, id: &str) -> bool {
         self.is_marked(person, id, |person| &person.interactions)
     }
 
-    fn is_marked(&mut self, person: usize, word: &str, among: fn(&Tombstone) -> &BTreeSet<String>) -> bool {
+    fn is_marked(&self, person: usize, word: &str, among: fn(&Tombstone) -> &BTreeSet<String>) -> bool {
         let Some([mark, _]) = self.mark(word) else { return false };
         self.content.people.get(person).is_some_and(|person| among(person).contains(&mark))
     }
@@ -186,13 +187,12 @@ impl Tombstones {
 
     /// Whether an event is of somebody who was forgotten, and happened before that.
     #[must_use]
-    pub fn cover(&mut self, event: &Event) -> bool {
-        let ours: Vec<_> = self.ours().map(|(position, person)| (position, person.until)).collect();
-        ours.into_iter().any(|(person, until)| self.is_of(person, until, event))
+    pub fn cover(&self, event: &Event) -> bool {
+        self.ours().any(|(position, person)| self.is_of(position, person.until, event))
     }
 
     /// Whether an event is of one person.
-    pub(crate) fn is_of(&mut self, person: usize, until: Timestamp, event: &Event) -> bool {
+    pub(crate) fn is_of(&self, person: usize, until: Timestamp, event: &Event) -> bool {
         // Of what is gone nobody needs a label, whenever it is given.
         if let Fact::Label(label) = &event.fact
             && self.is_interaction(person, &label.of)
@@ -208,7 +208,7 @@ impl Tombstones {
     }
 
     /// Whether a text that is no event names somebody who was forgotten: by pseudonym, by name, by a session, or in their own words.
-    pub fn name(&mut self, text: &str) -> bool {
+    pub fn name(&self, text: &str) -> bool {
         if self.ours().next().is_none() {
             return false;
         }
@@ -216,7 +216,7 @@ impl Tombstones {
     }
 
     /// The same, by pseudonym only: for pages, of which JSON lies beside.
-    pub fn name_by_pseudonym(&mut self, text: &str) -> bool {
+    pub fn name_by_pseudonym(&self, text: &str) -> bool {
         let bytes = text.as_bytes();
         for begin in text.match_indices("u-").map(|(at, _)| at) {
             if text.get(begin..begin + PSEUDONYM).is_some_and(|word| is_pseudonym(word) && self.stands_for(word))
@@ -229,7 +229,7 @@ impl Tombstones {
     }
 
     /// Whether a string of JSON in a text, however broken around it, stands for somebody.
-    fn quotes(&mut self, text: &str, nested: u32) -> bool {
+    fn quotes(&self, text: &str, nested: u32) -> bool {
         let mut rest = text;
         while let Some(begin) = rest.find('"') {
             let mut escaped = false;
@@ -252,7 +252,7 @@ impl Tombstones {
         false
     }
 
-    fn stands_for(&mut self, word: &str) -> bool {
+    fn stands_for(&self, word: &str) -> bool {
         let Some([mark, pseudonym]) = self.mark(word) else { return false };
         let is_long = word.len() >= WORD_BYTES_MIN;
         self.ours().any(|(_, person)| {
@@ -263,18 +263,20 @@ impl Tombstones {
         })
     }
 
-    fn mark(&mut self, word: &str) -> Option<[String; 2]> {
+    fn mark(&self, word: &str) -> Option<[String; 2]> {
         /// So many marks are remembered at most.
         const REMEMBERED_MAX: usize = 65_536;
-        if let Some(mark) = self.marks.get(word) {
+        let remembered = || self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mark) = remembered().get(word) {
             return Some(mark.clone());
         }
         let identity = self.identity.as_ref()?;
         let mark = [identity.mark(word), identity.mark(&identity.pseudonym(word))];
-        if self.marks.len() >= REMEMBERED_MAX {
-            self.marks.clear();
+        let mut marks = remembered();
+        if marks.len() >= REMEMBERED_MAX {
+            marks.clear();
         }
-        self.marks.insert(word.to_owned(), mark.clone());
+        marks.insert(word.to_owned(), mark.clone());
         Some(mark)
     }
 }

@@ -481,6 +481,52 @@ fn what_is_damaged_is_found_set_aside_and_repaired_without_the_rest() {
     assert_eq!(names(&data.join("set-aside")).len(), 3, "both files as they were, and the line that is no event");
 }
 
+/// As many events as are read in several stretches.
+fn long_text(ids: std::ops::Range<u32>) -> String {
+    let line = |id: u32| {
+        let mut event = operation(&format!("{id:06}"), "2026-11-04T10:00:00Z", u64::from(id));
+        event.persona = Some("p".repeat(200));
+        format!("\n{}\n", event.to_json().expect("a line"))
+    };
+    ids.map(line).collect()
+}
+
+#[test]
+fn a_long_segment_is_taken_in_whole_and_each_event_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let spool = Spool::open(data).expect("a spool");
+    let [begin, end, again] = [0..10_000, 10_000..20_000, 0..1].map(long_text);
+    fs::write(spool.folder().join("shared.jsonl"), format!("{begin}no event\n{end}{again}")).expect("written");
+    let before = exported(data);
+    let inventory = wait(Store::open(data, at(NOW))).expect("a store").inventory().clone();
+    assert_eq!((before.len(), inventory.repeated, inventory.unreadable), (20_000, 1, 1));
+    assert!(inventory.first_unreadable[0].offset > 0, "{inventory:?}");
+    let done = compacted(data);
+    assert_eq!((done.segments, done.events, done.repeated, done.unreadable), (1, 20_000, 1, 1));
+    assert_eq!(exported(data), before);
+}
+
+#[test]
+fn what_comes_before_an_event_of_a_newer_milepost_is_taken_in_and_nothing_after_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let spool = Spool::open(data).expect("a spool");
+    let newer = format!("{}{{\"v\":2}}\n", long_text(1..20_000));
+    for text in [long_text(0..1), newer, long_text(20_000..20_001)] {
+        fs::write(spool.folder().join("shared.jsonl"), text).expect("written");
+        spool.seal().expect("sealed");
+    }
+    let stopped = wait(compact(data, at(NOW), &Upkeep::default())).expect_err("a newer event");
+    assert!(matches!(stopped, StoreError::Newer(_)), "{stopped}");
+    let left: Vec<_> = names(spool.folder()).into_iter().filter(|name| name.ends_with(".jsonl")).collect();
+    assert_eq!(left, ["00000000000000000002.jsonl", "00000000000000000003.jsonl"]);
+    for name in left {
+        fs::rename(spool.folder().join(&name), data.join(name)).expect("moved away");
+    }
+    assert_eq!(counted(data)[&Kind::Operation], 1);
+}
+
 #[test]
 fn a_column_that_old_files_lack_is_null_in_them() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -4,7 +4,7 @@ use milepost_record::{
     Dimension, Event, Identity, Invalid, Kind, Line, Measure, Origin, Outcome, Spool, Timestamp, Topic, is_pseudonym,
     limits::LINE_BYTES_MAX,
 };
-use std::{cell::RefCell, fs, mem::discriminant, path::PathBuf, thread};
+use std::{cell::RefCell, fs, mem::discriminant, path::PathBuf, sync::Arc, thread};
 
 /// More than any sentence about one thing needs; what is wrong is shown on a screen, and kept.
 const SAID_BYTES_MAX: usize = 2048;
@@ -55,7 +55,8 @@ fn in_folder(with: impl FnOnce(&std::path::Path)) {
     });
 }
 
-/// Whatever somebody wrote into a segment: each line is an event or is set aside, and together they are all there is.
+/// Whatever somebody wrote into a segment: each line is an event or is set aside, and together they are all there is, also where it is
+/// read in stretches.
 pub fn segment(bytes: &[u8]) {
     in_folder(|data| {
         let spool = Spool::open(data).expect("a spool");
@@ -77,6 +78,11 @@ pub fn segment(bytes: &[u8]) {
                     }
                 }
                 assert_eq!(segment.damage().expect("a look"), None);
+                let segment = Arc::new(segment);
+                for bytes in [segment.bytes() / 64 + 1, segment.bytes() / 3 + 1] {
+                    let stretches = segment.stretches(bytes).expect("a file that can be read");
+                    assert!(stretches.iter().flat_map(|stretch| stretch.events(now)).eq(segment.events(now)), "in stretches of {bytes}");
+                }
             }
             spool.seal().expect("sealed");
         }

@@ -20,12 +20,12 @@ pub(super) fn export(export: &Export, workplace: &Workplace) -> Result<ExitCode,
     let now = Timestamp::now();
     let output = export.output.as_deref().filter(|path| path.as_os_str() != "-");
     let (events, unreadable) = wait(async {
-        let mut person = match (&user, &export.user) {
+        let person = match (&user, &export.user) {
             // A product may have written the name itself.
             (Some(pseudonym), Some(name)) => Some(Person::named(data, &[pseudonym, name], now).await?),
             _ => None,
         };
-        let person = person.as_mut();
+        let person = person.as_ref();
         let store = Store::open(data, now).await?;
         let events = match (export.format, output) {
             (ExportFormat::Jsonl, None) => lines(&store, &selection, person, io::stdout().lock(), io::stdout().is_terminal()).await?,
@@ -65,7 +65,7 @@ fn pseudonym(name: &str, data: &Path) -> Result<String, Failure> {
 async fn lines(
     store: &Store,
     selection: &Selection,
-    mut person: Option<&mut Person>,
+    person: Option<&Person>,
     output: impl Write,
     for_terminal: bool,
 ) -> Result<u64, Failure> {
@@ -73,7 +73,7 @@ async fn lines(
     let mut events = 0;
     store
         .for_each_event::<Failure>(selection, |event| {
-            if person.as_mut().is_some_and(|person| !person.has(&event)) {
+            if person.is_some_and(|person| !person.has(&event)) {
                 return Ok(());
             }
             let line = event.to_json().map_err(SpoolError::from)?;
@@ -87,7 +87,7 @@ async fn lines(
 }
 
 /// One kind becomes the file of that name; several become files in the folder of that name, each called as its view.
-async fn parquet(store: &Store, selection: &Selection, mut person: Option<&mut Person>, output: &Path) -> Result<u64, Failure> {
+async fn parquet(store: &Store, selection: &Selection, person: Option<&Person>, output: &Path) -> Result<u64, Failure> {
     if let [kind] = selection.kinds[..] {
         return one(store, kind, selection, person, output, true).await;
     }
@@ -95,20 +95,13 @@ async fn parquet(store: &Store, selection: &Selection, mut person: Option<&mut P
     let mut events = 0;
     for kind in Kind::ALL.iter().filter(|kind| selection.kinds.is_empty() || selection.kinds.contains(kind)) {
         let path = output.join(kind.table()).with_extension("parquet");
-        events += one(store, *kind, selection, person.as_deref_mut(), &path, false).await?;
+        events += one(store, *kind, selection, person, &path, false).await?;
     }
     Ok(events)
 }
 
 /// Writes a file, and keeps one without events only where it was asked for by name.
-async fn one(
-    store: &Store,
-    kind: Kind,
-    selection: &Selection,
-    person: Option<&mut Person>,
-    path: &Path,
-    empty: bool,
-) -> Result<u64, Failure> {
+async fn one(store: &Store, kind: Kind, selection: &Selection, person: Option<&Person>, path: &Path, empty: bool) -> Result<u64, Failure> {
     let mut file = files::unfinished(path).map_err(|error| failed(path, &error))?;
     let events = store.write_parquet(kind, selection, person, BufWriter::new(file.as_mut())).await;
     let events = events.map_err(|error: StoreError| Failure::internal(format!("cannot write {}: {error}", path.display())))?;

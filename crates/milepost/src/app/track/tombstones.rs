@@ -92,9 +92,9 @@ pub(in super::super) fn pending(data: &Path) -> Result<(usize, usize), Failure> 
 pub(in super::super) fn apply(data: &Path, output: &Path, now: Timestamp) -> Result<Applied, Failure> {
     let erased = patiently(|| wait(async { Ok(erase(data, now).await) }))?;
     let mut applied = Applied { erased, ..Applied::default() };
-    let mut tombstones = Tombstones::read(data)?;
-    set_aside(data, &mut tombstones, &mut applied)?;
-    reports(output, &mut tombstones, &mut applied)?;
+    let tombstones = Tombstones::read(data)?;
+    set_aside(data, &tombstones, &mut applied)?;
+    reports(output, &tombstones, &mut applied)?;
     if applied.erased.waiting == 0 {
         let content = Content { version: VERSION, applied: tombstones.recognised() };
         kept::write(&data.join(FILE), &content)?;
@@ -113,7 +113,7 @@ pub(in super::super) fn patiently<T>(work: impl Fn() -> Result<Result<T, StoreEr
     }
 }
 
-fn set_aside(data: &Path, tombstones: &mut Tombstones, applied: &mut Applied) -> Result<(), Failure> {
+fn set_aside(data: &Path, tombstones: &Tombstones, applied: &mut Applied) -> Result<(), Failure> {
     let entries = fs::read_dir(data.join("set-aside")).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in entries.chain([data.join(super::super::set_aside::SET_ASIDE)]) {
         let Some(bytes) = read(&path)? else { continue };
@@ -124,11 +124,11 @@ fn set_aside(data: &Path, tombstones: &mut Tombstones, applied: &mut Applied) ->
             applied.files.insert(path);
             continue;
         }
-        let is_theirs = |line: &[u8], tombstones: &mut Tombstones| {
+        let is_theirs = |line: &[u8]| {
             let text = String::from_utf8_lossy(line);
             Event::from_json(text.trim_end()).is_ok_and(|event| tombstones.cover(&event)) || tombstones.name(&text)
         };
-        let (theirs, others): (Vec<_>, Vec<_>) = bytes.split_inclusive(|byte| *byte == b'\n').partition(|line| is_theirs(line, tombstones));
+        let (theirs, others): (Vec<_>, Vec<_>) = bytes.split_inclusive(|byte| *byte == b'\n').partition(|line| is_theirs(line));
         if theirs.is_empty() {
             continue;
         }
@@ -142,7 +142,7 @@ fn set_aside(data: &Path, tombstones: &mut Tombstones, applied: &mut Applied) ->
     Ok(())
 }
 
-fn reports(output: &Path, tombstones: &mut Tombstones, applied: &mut Applied) -> Result<(), Failure> {
+fn reports(output: &Path, tombstones: &Tombstones, applied: &mut Applied) -> Result<(), Failure> {
     let wrote = tombstones.wrote();
     for path in made(output) {
         let Some(bytes) = read(&path)? else { continue };

@@ -7,7 +7,7 @@ use super::{
     mapping::{Mapping, Reason, Taken, foreign},
     tally::Counts,
 };
-use milepost_record::{Invalid, Recorder, SpoolError, Timestamp};
+use milepost_record::{Event, Invalid, Recorder, Timestamp};
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     logs::v1::LogRecord,
@@ -23,6 +23,8 @@ use std::sync::{
 };
 
 const TOO_LARGE: &str = "an item of more than 1 MiB";
+/// How many events of a request are recorded together.
+const EVENTS_AT_ONCE: usize = 1024;
 
 /// What a desk writes with, and by which rules.
 pub(crate) struct Open {
@@ -109,11 +111,12 @@ impl Desk {
         let opener = self.opener.as_ref().map_err(|variable| Refusal::Off(variable))?;
         let open = opener().map_err(Refusal::Unwritten)?;
         let Open { recorder, mapping } = &*open;
-        let mut round = Round { recorder, recorded: 0, left_out: Counts::default(), rejected: Counts::default() };
+        let mut round = Round { recorder, events: Vec::new(), recorded: 0, left_out: Counts::default(), rejected: Counts::default() };
         let done = match encoding {
             Encoding::Protobuf => protobuf(mapping, signal, bytes, &mut round),
             Encoding::Json => json(mapping, signal, bytes, &mut round),
         };
+        let done = done.and_then(|()| round.record());
         if round.recorded > 0 || !round.left_out.is_empty() || !round.rejected.is_empty() {
             self.note(|tally| tally.add(signal, round.recorded, &round.left_out, &round.rejected, Timestamp::now()));
         }
@@ -258,6 +261,8 @@ fn complete(value: &mut Value) {
 /// What becomes of one request.
 struct Round<'a> {
     recorder: &'a Recorder,
+    /// Events that are recorded together.
+    events: Vec<Event>,
     recorded: u64,
     left_out: Counts,
     rejected: Counts,
@@ -266,13 +271,25 @@ struct Round<'a> {
 impl Round<'_> {
     fn tell(&mut self, taken: Taken) -> Result<(), Refusal> {
         match taken {
-            Taken::Event(event) => match self.recorder.record(*event) {
-                Ok(()) => self.recorded += 1,
-                Err(SpoolError::Invalid(invalid)) => self.rejected.add(reason(&invalid), 1),
-                Err(error) => return Err(Refusal::Unwritten(error.to_string())),
-            },
+            Taken::Event(event) => {
+                self.events.push(*event);
+                if self.events.len() >= EVENTS_AT_ONCE {
+                    self.record()?;
+                }
+            }
             Taken::LeftOut(why) => self.left_out.add(why, 1),
             Taken::Rejected(why) => self.rejected.add(why, 1),
+        }
+        Ok(())
+    }
+
+    fn record(&mut self) -> Result<(), Refusal> {
+        let recorded = self.recorder.record_all(self.events.drain(..)).map_err(|error| Refusal::Unwritten(error.to_string()))?;
+        for event in recorded {
+            match event {
+                Ok(()) => self.recorded += 1,
+                Err(invalid) => self.rejected.add(reason(&invalid), 1),
+            }
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use milepost_collect::error_category::Rules;
 use milepost_record::{Event, Fact, Identity, Origin, Scalar, Timestamp, limits};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use sha2::{Digest, Sha256};
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 
 /// Why something is no event.
 pub(super) type Reason = Cow<'static, str>;
@@ -125,11 +125,8 @@ fn digest(parts: &[&[u8]]) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// An id of so many bytes of which not all are zero.
