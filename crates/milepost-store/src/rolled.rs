@@ -27,7 +27,7 @@ use datafusion::{
     error::DataFusionError,
 };
 use futures::{StreamExt, TryStreamExt};
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Dimension, Kind, Limit, Question, Subject, Timestamp};
 use std::{
     collections::BTreeSet,
@@ -177,7 +177,8 @@ impl FromRollup {
             statements.push(counted("live", &since)?);
         }
         if !cut.is_empty() {
-            statements.push(counted("operations", &format!("{}{only}{}", condition(question), among(&date, "IN", cut)))?);
+            let of_cut = format!("{}{only}{}{}", condition(question), near(cut), among(&date, "IN", cut));
+            statements.push(counted("operations", &of_cut)?);
         }
         if beside.has_samples && sql::admits_samples(question) {
             statements.push(counted("operations", &format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question)))?);
@@ -373,6 +374,13 @@ fn ends(question: &Question) -> [Date; 2] {
     let zone = zone(question);
     let day = |at: Timestamp| at.to_jiff().to_zoned_datetime(zone.clone()).date();
     [day(question.span.from), day(question.span.to)]
+}
+
+/// The days of UTC on which events of some days of any zone happened, so that the files of all others are left unread.
+fn near(days: &BTreeSet<Date>) -> String {
+    let near = |day: &Date| format!("day >= DATE '{}' AND day <= DATE '{}'", day.saturating_sub(1.day()), day.saturating_add(1.day()));
+    let days: Vec<_> = days.iter().map(near).collect();
+    format!("\n  AND ({})", days.join(" OR "))
 }
 
 fn among(column: &str, is: &str, days: &BTreeSet<Date>) -> String {
