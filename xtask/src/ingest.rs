@@ -21,27 +21,16 @@ use std::{
 const ROUNDS: usize = 5;
 const EVENTS: u64 = 1_000_000;
 const RIVAL: &str = "victoria-metrics";
-/// Nothing is judged, so that nothing but taking in is measured.
+/// Nothing is judged: `track` does no more beside taking in than it does for any product.
 const CONFIG: &str = "[project]\nname = \"ingest\"\n";
 
 pub(crate) fn bench() -> Done {
     let milepost = released()?;
     let built = target().join("bench");
     let mut command = cargo();
-    command.args([
-        "build",
-        "--release",
-        "--quiet",
-        "--manifest-path",
-        "bench/Cargo.toml",
-        "--features",
-        "otlp",
-        "--bin",
-        "send",
-        "--bin",
-        "crowd",
-    ]);
-    run(command.arg("--target-dir").arg(&built))?;
+    command.args(["build", "--release", "--quiet", "--manifest-path", "bench/Cargo.toml"]);
+    command.args(["--features", "otlp", "--bin", "send", "--bin", "crowd", "--target-dir"]);
+    run(command.arg(&built))?;
     let [send, crowd] = ["send", "crowd"].map(|name| built.join("release").join(name));
     let events = env::var("MILEPOST_BENCH_EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(EVENTS);
     let has_rival = have(RIVAL, RIVAL);

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A record is one `write` of a line feed, the JSON and a line feed. A writer that dies in the middle of one leaves a torn
-//! line, which the next record's first line feed ends: a torn record costs only itself.
+//! line, which the next record's first line feed ends: a torn record costs only itself. Who has many events writes several records at once.
 
 use crate::{
     Event, Invalid, Timestamp,

@@ -52,7 +52,7 @@ impl Live {
             for (kind, rows) in rows {
                 if sequence.is_none() || held.get(&kind).copied() < sequence {
                     let left = live.identities.admit(kind, &rows)?;
-                    live.leave(kind, &rows, left);
+                    live.keep(kind, &rows, left);
                 }
             }
         }
@@ -63,7 +63,7 @@ impl Live {
     }
 
     /// Keeps what is left of some rows: the others are there already.
-    fn leave(&mut self, kind: Kind, rows: &RecordBatch, left: RecordBatch) {
+    fn keep(&mut self, kind: Kind, rows: &RecordBatch, left: RecordBatch) {
         self.inventory.repeated += (rows.num_rows() - left.num_rows()) as u64;
         if left.num_rows() > 0 {
             self.batches.entry(kind).or_default().push(left);
@@ -81,7 +81,7 @@ impl Live {
         }
         for rows in self.batches.remove(&kind).unwrap_or_default() {
             let left = without(kind, &rows, &stored)?;
-            self.leave(kind, &rows, left);
+            self.keep(kind, &rows, left);
         }
         Ok(())
     }
