@@ -64,6 +64,7 @@ pub(crate) fn test() -> Done {
     }
     let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
     tally.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
+    tally.bucket()?;
     tally.browser()?;
     tally.client()?;
     tally.example()?;
@@ -153,6 +154,21 @@ impl Tally {
         let packages = target().join("otlp-node");
         browser::packages(&sources, &packages)?;
         self.ignored(others("node").env("MILEPOST_OTLP_NODE", packages))
+    }
+
+    /// Machines whose tables are in a bucket.
+    fn bucket(&mut self) -> Done {
+        match python("bucket-python", "crates/milepost/tests/bucket/requirements.txt") {
+            Ok(python) => {
+                let mut command = cargo();
+                command.args(["test", "--workspace", "--test", "bucket", "--", "--ignored"]);
+                self.ignored(command.env("MILEPOST_BUCKET_PYTHON", python))
+            }
+            Err(why) => {
+                println!("tables in a bucket are not tested: {why}");
+                Ok(())
+            }
+        }
     }
 
     /// Opens the page in a browser.

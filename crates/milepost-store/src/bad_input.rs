@@ -45,15 +45,16 @@ fn kept(bytes: &[u8]) {
     let names = ["store.json", "forgotten.json", "digests.json"];
     let name = names.get(usize::from(*which) % names.len()).copied().unwrap_or_default();
     fs::write(folder.join(name), bytes).expect("written");
-    let forget = || {
+    let forget = async || {
         let lake = Lake::find(data.path())?.expect("a store");
         Digests::read(&lake)?;
-        let mut tombstones = Tombstones::read(data.path())?;
+        let mut tombstones = Tombstones::read(data.path()).await?;
         tombstones.lay(identity.clone(), &["rose"], Timestamp::from_microseconds(1_795_554_780_000_000).expect("a time"));
-        tombstones.publish(&lake)?;
-        Tombstones::read(data.path())
+        tombstones.publish(&lake).await?;
+        Tombstones::read(data.path()).await
     };
-    match forget() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    match runtime.block_on(forget()) {
         Ok(tombstones) => assert!(tombstones.name("\"rose\"") && !tombstones.recognised().is_empty()),
         Err(error) => {
             let said = error.to_string();

@@ -2,6 +2,7 @@
 
 use crate::{
     StoreError,
+    bucket::Bucket,
     digests::{Digests, files},
     lake::{CLAIMS, Lake, SEGMENTS, failed, in_table, remove},
     log,
@@ -11,7 +12,7 @@ use crate::{
 };
 use milepost_record::{Kind, Spool, crash_point};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, DirBuilder, File},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -33,10 +34,10 @@ pub struct Finding {
 ///
 /// # Errors
 /// Where one is ([`StoreError::Newer`]).
-pub fn refuse_newer_files(data: &Path) -> Result<(), StoreError> {
+pub async fn refuse_newer_files(data: &Path) -> Result<(), StoreError> {
     let Some(lake) = unless_newer(Lake::find(data))?.flatten() else { return Ok(()) };
     unless_newer(Digests::read(&lake))?;
-    unless_newer(Tombstones::of(data, &lake)).map(|_| ())
+    unless_newer(Tombstones::of(data, &lake).await).map(|_| ())
 }
 
 fn unless_newer<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
@@ -58,6 +59,10 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
     if let Some(lake) = unless_damaged(Lake::find(data), &mut findings)?.flatten() {
         let mut digests = unless_damaged(Digests::read(&lake), &mut findings)?.unwrap_or_default();
         for name in tables() {
+            if let Some(bucket) = lake.bucket() {
+                findings.extend(missing(&lake, bucket, name).await?);
+                continue;
+            }
             let log = log::damaged(&lake, name, &digests)?;
             if !log.is_empty() {
                 // What such a log says of data files is nothing to go by.
@@ -83,6 +88,29 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
         }
         for path in Rollups::read(&lake)?.damaged()? {
             findings.push(Finding { path, what: "this file of a rollup is not as it was written".to_owned(), repaired: None });
+        }
+    }
+    Ok(findings)
+}
+
+/// The data files of a table in a bucket that are not there as its log tells. That no bit flips there, the bucket sees to itself.
+async fn missing(lake: &Lake, bucket: &Bucket, name: &str) -> Result<Vec<Finding>, StoreError> {
+    let finding = |path: &str, what: String| Finding { path: format!("{}/{path}", bucket.url()).into(), what, repaired: None };
+    let table = match lake.open(name).await {
+        Ok(Some(table)) => table,
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) => return Ok(vec![finding(name, error.to_string())]),
+    };
+    let there: BTreeMap<String, u64> = bucket.list(name).await?.into_iter().collect();
+    let mut findings = Vec::new();
+    for file in table.snapshot().map_err(in_table(name))?.log_data().iter() {
+        let path = format!("{name}/{}", file.object_store_path());
+        match there.get(&path) {
+            None => findings.push(finding(&path, "it is gone".to_owned())),
+            Some(bytes) if u64::try_from(file.size()).ok() != Some(*bytes) => {
+                findings.push(finding(&path, format!("it has {bytes} bytes and was written with {}", file.size())));
+            }
+            Some(_) => {}
         }
     }
     Ok(findings)

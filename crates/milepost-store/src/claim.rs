@@ -11,6 +11,7 @@
 
 use crate::{
     StoreError,
+    bucket::BucketUrl,
     lake::{CLAIMS, Lake, holds, select},
 };
 use datafusion::{
@@ -29,13 +30,26 @@ use std::{
     sync::Arc,
 };
 
-/// How often a claim is tried: it fails only where somebody else commits in the same moment, and then others have theirs.
-const ATTEMPTS_MAX: u32 = 100;
-
 /// The folder of the tables where it is one that several machines may share: where `store` of the data folder is a link.
 #[must_use]
 pub fn shared(data: &Path) -> Option<PathBuf> {
     Some(data.join("store")).filter(|folder| folder.is_symlink())
+}
+
+/// The bucket of the tables of a data folder; none where they are in no bucket.
+///
+/// # Errors
+/// Where the store does not say where its tables are.
+pub fn bucket(data: &Path) -> Result<Option<BucketUrl>, StoreError> {
+    Ok(Lake::find(data)?.and_then(|lake| lake.bucket().map(|bucket| bucket.url().clone())))
+}
+
+/// Whether other machines may write the tables of a data folder: they are in a folder that several may share, or in a bucket.
+///
+/// # Errors
+/// Where the store does not say where its tables are.
+pub fn is_shared(data: &Path) -> Result<bool, StoreError> {
+    Ok(shared(data).is_some() || bucket(data)?.is_some())
 }
 
 /// Claims a slot of a job for the machine with this spool. True where the slot is its own, be it from before.
@@ -50,23 +64,16 @@ pub async fn claim(data: &Path, job: &str, slot: u64, spool: &str, now: Timestam
         Some(lake) => lake,
         None => Lake::lock(data, None)?.0,
     };
-    let mut attempts = 0;
-    loop {
-        let table = lake.open(CLAIMS).await?;
+    let claim = async |table: Option<DeltaTable>| {
         if let Some(table) = &table
             && let Some(claimed) = holds(CLAIMS, table, job).await?
             && (claimed == slot || claimed == slot.saturating_add(1))
         {
             return Ok(holder(table, job, claimed).await?.as_deref() == Some(spool));
         }
-        let seen = table.as_ref().map(DeltaTable::version);
-        let Err(error) = lake.append(CLAIMS, table, vec![row(job, slot, spool, now)?], job, slot).await else { return Ok(true) };
-        attempts += 1;
-        let is_another = lake.open(CLAIMS).await?.as_ref().map(DeltaTable::version) != seen;
-        if !is_another || attempts == ATTEMPTS_MAX {
-            return Err(error);
-        }
-    }
+        lake.append(CLAIMS, table, vec![row(job, slot, spool, now)?], job, slot).await.map(|_| true)
+    };
+    lake.undisturbed(CLAIMS, claim).await
 }
 
 /// Who claimed a slot last.

@@ -34,7 +34,7 @@ use datafusion::{
 use deltalake_core::DeltaTable;
 use futures::TryStreamExt;
 use jiff::civil::Date;
-use milepost_record::{Kind, Segment, Spool, Timestamp, Unreadable, crash_point};
+use milepost_record::{Event, Kind, Segment, Spool, Timestamp, Unreadable, crash_point};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -132,7 +132,7 @@ pub async fn compact(data: &Path, now: Timestamp, upkeep: &Upkeep) -> Result<Com
         return Ok(done);
     }
     let (lake, _locked) = Lake::lock(data, upkeep.removed_kept)?;
-    let tombstones = Arc::new(Tombstones::of(data, &lake)?);
+    let tombstones = Arc::new(Tombstones::of(data, &lake).await?);
     let stopped = take_all(data, &lake, &tombstones, now, &mut done).await?;
     if !upkeep.taking_in_only {
         look_after(&lake, upkeep, &mut done).await?;
@@ -261,11 +261,17 @@ pub(crate) struct Claims {
 
 impl Claims {
     pub(crate) async fn of(lake: &Lake, spool: &str) -> Result<Self, StoreError> {
-        let Some(table) = lake.open(SEGMENTS).await? else { return Ok(Self::default()) };
-        let upto = holds(SEGMENTS, &table, spool).await?;
+        match lake.open(SEGMENTS).await? {
+            Some(table) => Self::noted(&table, spool).await,
+            None => Ok(Self::default()),
+        }
+    }
+
+    async fn noted(table: &DeltaTable, spool: &str) -> Result<Self, StoreError> {
+        let upto = holds(SEGMENTS, table, spool).await?;
         let sql = format!("SELECT sequence, crc32c FROM lake WHERE spool = '{}'", spool.replace('\'', "''"));
         let mut digests = BTreeMap::new();
-        for batch in select(&table, &sql).await? {
+        for batch in select(table, &sql).await? {
             let text = cast(batch.column(1), &DataType::Utf8).map_err(DataFusionError::from)?;
             let (sequences, text) = (batch.column(0).as_primitive::<Int64Type>(), text.as_string::<i32>());
             for row in 0..batch.num_rows() {
@@ -298,8 +304,7 @@ async fn take_in(
     }
     let (heads, mut touched, mut pasts) = (Heads::read(lake), BTreeSet::new(), Pasts::new());
     if !new.is_empty() {
-        let table = lake.open(SEGMENTS).await?;
-        lake.append(SEGMENTS, table, vec![claims(spool.id(), &new, now)?], spool.id(), last).await?;
+        claim(lake, spool, &new, now).await?;
         touched.insert(SEGMENTS);
     }
     crash_point("claimed");
@@ -309,44 +314,20 @@ async fn take_in(
             continue;
         }
         touched.insert(name);
-        let table = lake.open(name).await?;
-        let held = match &table {
-            Some(table) => holds(name, table, spool.id()).await?,
-            None => None,
-        };
-        let lacking = batch.iter().filter(|taken| held < Some(taken.sequence));
-        let lacking = lacking.flat_map(|taken| taken.rows.iter().filter(|(of, _)| of == kind).map(|(_, rows)| rows));
-        pasts.extend(heads.known_past(lake, name, table.as_ref()).map(|past| (name, past)));
-        let (mut identities, mut rows, mut found) = (Identities::default(), Vec::new(), 0);
-        for lacking in lacking {
-            found += lacking.num_rows() as u64;
-            rows.push(identities.admit(*kind, lacking)?);
-        }
-        if let Some(table) = &table
-            && identities.may_be_in(*kind, &Head::of(table).map_err(in_table(name))?)
-        {
-            let stored = identities.stored(*kind, table).await?;
-            rows = rows.iter().map(|rows| without(*kind, rows, &stored)).collect::<Result<_, _>>()?;
-        }
-        let rows = together(*kind, rows)?;
-        let events: u64 = rows.iter().map(|rows| rows.num_rows() as u64).sum();
-        done.repeated += found - events;
-        if rows.is_empty() {
-            continue;
-        }
-        let before = table.as_ref().and_then(DeltaTable::version);
-        let after = lake.append(name, table, rows.clone(), spool.id(), last).await?;
+        let added = lake.undisturbed(name, async |table| Added::to(lake, &heads, table, *kind, spool.id(), batch, last).await).await?;
+        done.repeated += added.repeated;
+        let Some(after) = added.after else { continue };
         crash_point(name);
         // Where that fails, the table is asked: what it took in is taken in.
-        if let Some(past) = pasts.remove(name)
-            && let Ok(past) = past::with(*kind, past, &rows).await
+        if let Some(past) = added.past
+            && let Ok(past) = past::with(*kind, past, &added.rows).await
         {
             pasts.insert(name, past);
         }
         if *kind == Kind::Operation {
-            Rollups::add(lake, before, &after, &rows).await?;
+            Rollups::add(lake, added.before, &after, &added.rows).await?;
         }
-        done.events += events;
+        done.events += added.rows.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
     }
     Digests::settle(lake, &touched, &pasts).await?;
     crash_point("settled");
@@ -358,6 +339,79 @@ async fn take_in(
         crash_point("retired");
     }
     Ok(())
+}
+
+/// Notes that segments are about to be taken in.
+///
+/// # Errors
+/// Where another machine that has a copy of the spool takes in segments of these numbers ([`StoreError::Busy`]), or the table cannot
+/// be written.
+async fn claim(lake: &Lake, spool: &Spool, new: &[&Taken], now: Timestamp) -> Result<(), StoreError> {
+    let (Some(first), Some(last)) = (new.first(), new.last()) else { return Ok(()) };
+    let rows = claims(spool.id(), new, now)?;
+    let claim = async |table: Option<DeltaTable>| {
+        if let Some(table) = &table
+            && holds(SEGMENTS, table, spool.id()).await? >= Some(first.sequence)
+        {
+            // They may be these very ones: a server may have done what it could not say any more.
+            let known = Claims::noted(table, spool.id()).await?;
+            let are_these = new.iter().all(|taken| known.digests.get(&taken.sequence) == Some(&taken.digest));
+            return if are_these { Ok(()) } else { Err(StoreError::Busy) };
+        }
+        lake.append(SEGMENTS, table, vec![rows.clone()], spool.id(), last.sequence).await.map(|_| ())
+    };
+    lake.undisturbed(SEGMENTS, claim).await
+}
+
+/// What a table took in of a batch.
+struct Added {
+    /// The version of the table before.
+    before: Option<u64>,
+    /// None where there was nothing to take in.
+    after: Option<DeltaTable>,
+    /// What is known of the past before.
+    past: Option<Vec<Event>>,
+    rows: Vec<RecordBatch>,
+    /// How many events were there already.
+    repeated: u64,
+}
+
+impl Added {
+    /// Adds to a table, as it is, the events of its kind that it lacks.
+    async fn to(
+        lake: &Lake,
+        heads: &Heads,
+        table: Option<DeltaTable>,
+        kind: Kind,
+        spool: &str,
+        batch: &[Taken],
+        last: u64,
+    ) -> Result<Self, StoreError> {
+        let name = kind.table();
+        let held = match &table {
+            Some(table) => holds(name, table, spool).await?,
+            None => None,
+        };
+        let lacking = batch.iter().filter(|taken| held < Some(taken.sequence));
+        let lacking = lacking.flat_map(|taken| taken.rows.iter().filter(|(of, _)| *of == kind).map(|(_, rows)| rows));
+        let (mut identities, mut rows, mut found) = (Identities::default(), Vec::new(), 0);
+        for lacking in lacking {
+            found += lacking.num_rows() as u64;
+            rows.push(identities.admit(kind, lacking)?);
+        }
+        if let Some(table) = &table
+            && identities.may_be_in(kind, &Head::of(table).map_err(in_table(name))?)
+        {
+            let stored = identities.stored(kind, table).await?;
+            rows = rows.iter().map(|rows| without(kind, rows, &stored)).collect::<Result<_, _>>()?;
+        }
+        let rows = together(kind, rows)?;
+        let repeated = found - rows.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
+        let past = heads.known_past(lake, name, table.as_ref());
+        let before = table.as_ref().and_then(DeltaTable::version);
+        let after = if rows.is_empty() { None } else { Some(lake.append(name, table, rows.clone(), spool, last).await?) };
+        Ok(Self { before, after, past, rows, repeated })
+    }
 }
 
 /// The table of the segments before any was taken in.
@@ -408,7 +462,7 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
         if lake.tidy(name, table).await? {
             changed.insert(name);
             if name == Kind::Operation.table() {
-                Rollups::follow(lake, before, lake.open(name).await?.as_ref().and_then(DeltaTable::version))?;
+                Rollups::follow(lake, before, lake.open(name).await?).await?;
             }
         }
     }

@@ -126,11 +126,11 @@ pub async fn found(data: &Path, words: &[&str], now: Timestamp) -> Result<Found,
 ///
 /// # Errors
 /// Where somebody else is writing the tables ([`StoreError::Busy`]), or the tombstone cannot be written.
-pub fn lay(data: &Path, words: &[&str], now: Timestamp) -> Result<(), StoreError> {
+pub async fn lay(data: &Path, words: &[&str], now: Timestamp) -> Result<(), StoreError> {
     let (lake, _locked) = Lake::lock(data, None)?;
-    let mut tombstones = Tombstones::of(data, &lake)?;
+    let mut tombstones = Tombstones::of(data, &lake).await?;
     tombstones.lay(Identity::open(data)?, words, now);
-    tombstones.publish(&lake)?;
+    tombstones.publish(&lake).await?;
     crash_point("tombstone");
     Ok(())
 }
@@ -142,11 +142,11 @@ pub fn lay(data: &Path, words: &[&str], now: Timestamp) -> Result<(), StoreError
 /// then the next call goes on.
 pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
     let mut erased = Erased::default();
-    if Tombstones::read(data)?.ours().next().is_none() {
+    if Tombstones::read(data).await?.ours().next().is_none() {
         return Ok(erased);
     }
     let (lake, _locked) = Lake::lock(data, None)?;
-    let mut tombstones = Tombstones::of(data, &lake)?;
+    let mut tombstones = Tombstones::of(data, &lake).await?;
     let spool = spooled(data, now)?;
     let tables = tables_of(Some(&lake)).await?;
     let people: Vec<_> = tombstones.ours().map(|(person, _)| person).collect();
@@ -156,7 +156,7 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
     }
     drop(spool);
     if is_new {
-        tombstones.publish(&lake)?;
+        tombstones.publish(&lake).await?;
     }
     let tombstones = Arc::new(tombstones);
     // They count the person too, and are made anew.
@@ -190,7 +190,7 @@ pub async fn erase(data: &Path, now: Timestamp) -> Result<Erased, StoreError> {
     stopped.map_or(Ok(erased), Err)
 }
 
-/// Removes all tables, and what lies beside them but the lock; of machines that share theirs, nothing.
+/// Removes all tables, and what lies beside them but the lock; of machines that share theirs, nothing of what they share.
 ///
 /// # Errors
 /// Where somebody else is writing the tables ([`StoreError::Busy`]), or the operating system refused: then the next call goes on.
@@ -358,19 +358,22 @@ fn spans(rows: &BTreeMap<String, u64>, days: BTreeSet<String>, rows_max: u64) ->
 
 /// Writes the days of a span without what tombstones cover; how much that was.
 async fn erase_days(lake: &Lake, tombstones: &Tombstones, kind: Kind, span: (&str, &str)) -> Result<u64, StoreError> {
-    let Some(table) = lake.open(kind.table()).await? else { return Ok(0) };
-    let (mut left, mut gone) = (Vec::new(), 0);
-    for batch in of_days(&table, span).await? {
-        let (covered, others): (Vec<_>, Vec<_>) = events(kind, &batch)?.into_iter().partition(|event| tombstones.cover(event));
-        gone += covered.len() as u64;
-        for others in others.chunks(ROWS) {
-            left.push(tables::batch(kind, &others.iter().collect::<Vec<_>>())?);
+    let erase = async |table: Option<DeltaTable>| {
+        let Some(table) = table else { return Ok(0) };
+        let (mut left, mut gone) = (Vec::new(), 0);
+        for batch in of_days(&table, span).await? {
+            let (covered, others): (Vec<_>, Vec<_>) = events(kind, &batch)?.into_iter().partition(|event| tombstones.cover(event));
+            gone += covered.len() as u64;
+            for others in others.chunks(ROWS) {
+                left.push(tables::batch(kind, &others.iter().collect::<Vec<_>>())?);
+            }
         }
-    }
-    if gone > 0 {
-        lake.rewrite_days(kind.table(), table, span, left).await?;
-    }
-    Ok(gone)
+        if gone > 0 {
+            lake.rewrite_days(kind.table(), table, span, left).await?;
+        }
+        Ok(gone)
+    };
+    lake.undisturbed(kind.table(), erase).await
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 
 use crate::{
     StoreError,
+    bucket::{Bucket, BucketUrl, Seen},
     digests::files,
     heads::{Head, Heads},
     log,
@@ -34,6 +35,7 @@ use deltalake_core::{
     operations::{optimize::OptimizeType, vacuum::VacuumMode, write::SchemaMode},
     protocol::{SaveMode, checkpoints},
 };
+use futures::TryStreamExt;
 use milepost_record::{Locked, crash_point, refuse_newer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -46,8 +48,13 @@ use std::{
 };
 use url::Url;
 
-/// The version of the store's layout on disk.
+/// The version of the store's layout: on the disk, and where its tables are in a bucket, which an older Milepost would not look for.
 const LAYOUT_VERSION: u32 = 1;
+const BUCKET_LAYOUT_VERSION: u32 = 2;
+/// The file that says so.
+const LAYOUT: &str = "store.json";
+/// How often something is tried again because another machine wrote the same table meanwhile.
+const ATTEMPTS_MAX: u32 = 100;
 /// The table of the segments that were taken in.
 pub(crate) const SEGMENTS: &str = "segments";
 /// The table of whose turn it is; none where no machines share the tables.
@@ -60,20 +67,28 @@ const FILE_BYTES: NonZeroU64 = NonZeroU64::new(64 << 20).unwrap();
 const GROUP_ROWS: usize = 64 * 1024;
 /// How long files stay that no version of the table needs any more: a reader may still be at them.
 const REMOVED_KEPT: Duration = Duration::from_secs(6 * 60 * 60);
+/// The same in a bucket, and how long a log is kept there: no lock ends with a machine that sleeps between writing its files and their
+/// commit, and what is removed meanwhile would not be missed by it.
+const REMOVED_KEPT_IN_BUCKET: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const LOG_KEPT_IN_BUCKET: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// After how many commits a table writes its whole state down, so that a reader need not begin at the first.
 const CHECKPOINT_INTERVAL: &str = "8";
 /// The longest file of the lake's own, in bytes: digests of a million files, or tombstones of all who were ever forgotten.
-const OWN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub(crate) const OWN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Layout {
     version: u32,
+    /// Where the tables are, unless they are in this folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tables: Option<BucketUrl>,
 }
 
-/// The folder of the tables.
+/// The folder of the tables, and the bucket where they are in one.
 #[derive(Clone, Debug)]
 pub(crate) struct Lake {
     folder: PathBuf,
+    bucket: Option<Bucket>,
     /// How long the tables that it makes keep what no version needs any more.
     removed_kept: Duration,
 }
@@ -82,32 +97,35 @@ impl Lake {
     /// The lake of a data folder; none where nothing was compacted yet.
     pub(crate) fn find(data: &Path) -> Result<Option<Self>, StoreError> {
         let folder = data.join("store");
-        let path = folder.join("store.json");
-        let damaged = |at| format!("this is no description of a store ({at}); restore it from a backup");
-        let Some(Layout { .. }) = read_own(&path, LAYOUT_VERSION, damaged)? else {
+        let path = folder.join(LAYOUT);
+        let Some(Layout { tables, .. }) = read_own(&path, BUCKET_LAYOUT_VERSION, no_layout)? else {
             if folder.is_symlink() && !folder.is_dir() {
                 let what = "this link leads to no folder, so the tables that are shared cannot be seen: is it mounted?".to_owned();
                 return Err(StoreError::Layout { path: folder, what });
             }
             return Ok(None);
         };
-        Ok(Some(Self { folder, removed_kept: REMOVED_KEPT }))
+        let bucket = tables.as_ref().map(Bucket::open).transpose()?;
+        Ok(Some(Self { folder, bucket, removed_kept: REMOVED_KEPT }))
     }
 
     /// The lake of a data folder, made where there is none, for whoever writes it: nobody else can until the lock is dropped.
     pub(crate) fn lock(data: &Path, removed_kept: Option<Duration>) -> Result<(Self, Locked), StoreError> {
-        // Where a link leads nowhere, no folder is made in its place.
-        Self::find(data)?;
-        let folder = data.join("store");
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
-        let path = folder.join("compact.lock");
-        let lock = Locked::try_at(&path).map_err(failed("lock", &path))?.ok_or(StoreError::Busy)?;
-        let is_new = Self::find(data)?.is_none();
-        let lake = Self { folder, removed_kept: removed_kept.unwrap_or(REMOVED_KEPT) };
-        if is_new {
-            lake.publish("store.json", &Layout { version: LAYOUT_VERSION })?;
-        }
-        Ok((lake, lock))
+        let (folder, lock) = locked(data)?;
+        let lake = match Self::find(data)? {
+            Some(lake) => lake,
+            None => {
+                let lake = Self { folder, bucket: None, removed_kept: REMOVED_KEPT };
+                lake.publish(LAYOUT, &Layout { version: LAYOUT_VERSION, tables: None })?;
+                lake
+            }
+        };
+        Ok((Self { removed_kept: removed_kept.unwrap_or(REMOVED_KEPT), ..lake }, lock))
+    }
+
+    /// The bucket of the tables, where they are in one: then this machine alone has its folder, and others write the tables too.
+    pub(crate) const fn bucket(&self) -> Option<&Bucket> {
+        self.bucket.as_ref()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -130,9 +148,60 @@ impl Lake {
         sync(&self.folder)
     }
 
+    /// What a file says that is one for all who write the tables, and what it takes to replace it.
+    pub(crate) async fn read_common<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        version: u32,
+        damaged: impl FnOnce(String) -> String,
+    ) -> Result<(Option<T>, Option<Seen>), StoreError> {
+        let Some(bucket) = &self.bucket else { return Ok((read_own(&self.folder.join(name), version, damaged)?, None)) };
+        let Some(seen) = bucket.read(name).await? else { return Ok((None, None)) };
+        let content = parsed(&PathBuf::from(format!("{}/{name}", bucket.url())), &seen.bytes, version, damaged)?;
+        Ok((Some(content), Some(seen)))
+    }
+
+    /// Replaces a file that is one for all who write the tables, as it was seen; returns how it is seen then.
+    ///
+    /// # Errors
+    /// Where somebody else replaced it meanwhile ([`StoreError::Busy`]), or it cannot be written.
+    pub(crate) async fn publish_common(
+        &self,
+        name: &str,
+        content: &impl Serialize,
+        was: Option<&Seen>,
+    ) -> Result<Option<Seen>, StoreError> {
+        let Some(bucket) = &self.bucket else { return self.publish(name, content).map(|()| None) };
+        let path = PathBuf::from(format!("{}/{name}", bucket.url()));
+        let json = serde_json::to_vec(content).map_err(|error| failed("write", &path)(error.into()))?;
+        if json.len() as u64 > OWN_BYTES_MAX {
+            return Err(too_large(&path));
+        }
+        bucket.replace(name, json, was).await?.map(Some).ok_or(StoreError::Busy)
+    }
+
+    /// Does something with a table as it is, and again where another machine wrote it meanwhile.
+    pub(crate) async fn undisturbed<T>(
+        &self,
+        name: &str,
+        mut work: impl AsyncFnMut(Option<DeltaTable>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut attempts = 0;
+        loop {
+            let table = self.open(name).await?;
+            let seen = table.as_ref().map(DeltaTable::version);
+            let done = work(table).await;
+            attempts += 1;
+            let Err(error) = done else { return done };
+            if attempts == ATTEMPTS_MAX || self.open(name).await?.as_ref().map(DeltaTable::version) == seen {
+                return Err(error);
+            }
+        }
+    }
+
     /// A table as it is at this moment; none where nothing was written to it yet.
     pub(crate) async fn open(&self, table: &str) -> Result<Option<DeltaTable>, StoreError> {
-        if !self.folder.join(table).join("_delta_log").is_dir() {
+        if self.bucket.is_none() && !self.folder.join(table).join("_delta_log").is_dir() {
             return Ok(None);
         }
         match self.handle(table)?.load().await {
@@ -151,6 +220,9 @@ impl Lake {
     /// All rows of a table, as its files have them, in no particular order. None where it takes the engine to read them: a file is damaged,
     /// lacks a column that the table has, or rows of it do not count.
     pub(crate) fn rows(&self, name: &str, head: &Head) -> Option<Vec<RecordBatch>> {
+        if self.bucket.is_some() {
+            return None;
+        }
         let mut batches = Vec::new();
         for file in head.files()? {
             let path = self.folder.join(name).join(file);
@@ -165,6 +237,9 @@ impl Lake {
     }
 
     fn handle(&self, table: &str) -> Result<DeltaTableBuilder, StoreError> {
+        if let Some(bucket) = &self.bucket {
+            return bucket.table(table).map_err(in_table(table));
+        }
         let path = std::path::absolute(self.folder.join(table)).map_err(failed("find", &self.folder))?;
         let no_url = || StoreError::Layout { path: path.clone(), what: "this path cannot be written as a URL".to_owned() };
         let url = Url::from_directory_path(&path).map_err(|()| no_url())?;
@@ -192,11 +267,13 @@ impl Lake {
                 let schema = rows.first().map(RecordBatch::schema);
                 let names = schema.iter().flat_map(|schema| schema.fields().iter().map(|field| field.name().clone()));
                 let with_statistics: Vec<_> = names.filter(|name| !PERSONAL.contains(&name.as_str())).collect();
-                let kept = format!("interval {} seconds", self.removed_kept.as_secs());
+                let kept = self.removed_kept;
+                let (log, files) = if self.bucket.is_some() { (LOG_KEPT_IN_BUCKET, REMOVED_KEPT_IN_BUCKET) } else { (kept, kept) };
+                let [log, files] = [log, files].map(|kept| format!("interval {} seconds", kept.as_secs()));
                 let configuration = [
                     ("delta.checkpointInterval", CHECKPOINT_INTERVAL.to_owned()),
-                    ("delta.logRetentionDuration", kept.clone()),
-                    ("delta.deletedFileRetentionDuration", kept),
+                    ("delta.logRetentionDuration", log),
+                    ("delta.deletedFileRetentionDuration", files),
                     ("delta.dataSkippingStatsColumns", with_statistics.join(",")),
                 ];
                 let table = self.handle(name)?.build().map_err(in_table(name))?.write(rows);
@@ -274,6 +351,9 @@ impl Lake {
         log::forget(self, name)?;
         Heads::forget(self, name)?;
         let Some(table) = self.open(name).await? else { return Ok(()) };
+        if let Some(bucket) = &self.bucket {
+            return sweep_bucket(bucket, name, &table).await;
+        }
         let current = table.snapshot().map_err(in_table(name))?.version();
         checkpoints::create_checkpoint(&table, None).await.map_err(in_table(name))?;
         let needed = files(name, &table)?;
@@ -311,6 +391,74 @@ impl Lake {
         }
         Ok(u64::try_from(rows).unwrap_or(0))
     }
+}
+
+/// Makes the tables of a data folder those of a bucket, which other machines may write too. Where they are already, nothing is asked of
+/// the server.
+///
+/// # Errors
+/// Where the folder has tables of its own or those of another bucket, the server cannot be reached, or it ignores the conditions that keep
+/// machines apart.
+pub async fn connect(data: &Path, url: &BucketUrl) -> Result<(), StoreError> {
+    let is_there = |lake: &Lake| lake.bucket().map(Bucket::url) == Some(url);
+    if Lake::find(data)?.as_ref().is_some_and(is_there) {
+        return Ok(());
+    }
+    let (folder, _locked) = locked(data)?;
+    if let Some(lake) = Lake::find(data)? {
+        if is_there(&lake) {
+            return Ok(());
+        }
+        let what = match lake.bucket() {
+            Some(bucket) => format!("the tables of this data folder are in {}, and not in {url}", bucket.url()),
+            None => format!("this data folder has tables of its own, and not in {url}"),
+        };
+        let what = format!(
+            "{what}: name another data folder as `path` under [store], and take along what there is by `milepost export` and `milepost record`"
+        );
+        return Err(StoreError::Layout { path: folder, what });
+    }
+    let bucket = Bucket::open(url)?;
+    bucket.prove().await?;
+    let lake = Lake { folder, bucket: Some(bucket), removed_kept: REMOVED_KEPT };
+    // Several machines may be the first.
+    let layout = Layout { version: LAYOUT_VERSION, tables: None };
+    match lake.read_common::<Layout>(LAYOUT, LAYOUT_VERSION, no_layout).await? {
+        (Some(_), _) => {}
+        (None, _) => match lake.publish_common(LAYOUT, &layout, None).await {
+            Ok(_) | Err(StoreError::Busy) => {}
+            Err(error) => return Err(error),
+        },
+    }
+    lake.publish(LAYOUT, &Layout { version: BUCKET_LAYOUT_VERSION, tables: Some(url.clone()) })
+}
+
+/// Removes the data files of older versions. Not others: one that no version knows may be of a commit that another machine is about to
+/// make. Nor the log, which tells nothing about people: who finds the number of its commit free because an older one of that number is
+/// gone would write what nobody reads.
+async fn sweep_bucket(bucket: &Bucket, name: &str, table: &DeltaTable) -> Result<(), StoreError> {
+    let state = table.snapshot().map_err(in_table(name))?;
+    let removed: Vec<_> = state.all_tombstones(table.log_store().as_ref()).try_collect().await.map_err(in_table(name))?;
+    let needed = files(name, table)?;
+    for path in removed.iter().map(|file| format!("{name}/{}", file.path())).filter(|path| !needed.contains(path)) {
+        bucket.remove(&path).await?;
+    }
+    Ok(())
+}
+
+/// The folder of the lake, made where there is none, and its lock.
+fn locked(data: &Path) -> Result<(PathBuf, Locked), StoreError> {
+    // Where a link leads nowhere, no folder is made in its place.
+    Lake::find(data)?;
+    let folder = data.join("store");
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
+    let path = folder.join("compact.lock");
+    let lock = Locked::try_at(&path).map_err(failed("lock", &path))?.ok_or(StoreError::Busy)?;
+    Ok((folder, lock))
+}
+
+fn no_layout(at: String) -> String {
+    format!("this is no description of a store ({at}); restore it from a backup")
 }
 
 /// Removes the files that no version needs any more, for as long as the table keeps its versions.
@@ -373,14 +521,17 @@ pub(crate) fn read_own<T: DeserializeOwned>(
     if file.take(OWN_BYTES_MAX + 1).read_to_end(&mut json).map_err(failed("read", path))? as u64 > OWN_BYTES_MAX {
         return Err(too_large(path));
     }
-    refuse_newer(path, &json, version.into())?;
-    // What the parser says may hold as much of the file as it likes.
-    let at = |error: serde_json::Error| damaged(format!("line {}, column {}", error.line(), error.column()));
-    let content = serde_json::from_slice(&json);
-    content.map(Some).map_err(|error| StoreError::Layout { path: path.to_owned(), what: at(error) })
+    parsed(path, &json, version, damaged).map(Some)
 }
 
-fn too_large(path: &Path) -> StoreError {
+fn parsed<T: DeserializeOwned>(path: &Path, json: &[u8], version: u32, damaged: impl FnOnce(String) -> String) -> Result<T, StoreError> {
+    refuse_newer(path, json, version.into())?;
+    // What the parser says may hold as much of the file as it likes.
+    let at = |error: serde_json::Error| damaged(format!("line {}, column {}", error.line(), error.column()));
+    serde_json::from_slice(json).map_err(|error| StoreError::Layout { path: path.to_owned(), what: at(error) })
+}
+
+pub(crate) fn too_large(path: &Path) -> StoreError {
     let what = format!("this has more than {} MiB, which Milepost neither writes nor reads", OWN_BYTES_MAX / 1024 / 1024);
     StoreError::Layout { path: path.to_owned(), what }
 }

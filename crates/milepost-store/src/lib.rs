@@ -6,6 +6,7 @@
 
 mod answer;
 mod breakdown;
+mod bucket;
 mod check;
 mod claim;
 mod columns_read;
@@ -40,10 +41,12 @@ mod tombstones;
 mod values;
 mod views;
 
+pub use bucket::{BucketUrl, CommonFiles};
 pub use check::{Finding, check, refuse_newer_files, repair, verify};
-pub use claim::{claim, shared};
+pub use claim::{bucket, claim, is_shared, shared};
 pub use compact::{Compacted, Upkeep, compact};
 pub use forget::{Erased, Found, Person, clear, erase, found, lay};
+pub use lake::connect;
 pub use parquet_file::{NotParquet, ParquetRows, a_panic_is_expected};
 pub use query::{Column, ColumnType, QueryError, QueryLimits, SQL_BYTES_MAX, Table};
 pub use rollups::{RolledUp, roll_up};

@@ -24,12 +24,13 @@ use crate::{
 };
 use datafusion::{
     arrow::record_batch::RecordBatch, common::runtime::SpawnedTask, datasource::MemTable, error::DataFusionError,
-    execution::context::SQLOptions, prelude::SessionContext,
+    execution::context::SQLOptions, parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder, prelude::SessionContext,
 };
 use deltalake_core::DeltaTable;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use milepost_record::{Kind, Limit, Question, Timestamp};
+use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,6 +49,8 @@ const KEPT_MAX: usize = 64;
 const UNASKED_DAYS_MAX: i64 = 14;
 /// The most moments since which totals of one question are kept.
 const TOTALS_MAX: usize = 4;
+/// What other machines wrote since is read at once where it has at most so many bytes; else rollups are made anew from all.
+const CAUGHT_UP_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How many files there may be before they are written as one.
 const FILES_MAX: usize = 6;
 
@@ -100,6 +103,23 @@ impl Kept {
     pub(crate) fn covers(&self, base: &str, limits: &[String]) -> bool {
         self.base == base && limits.iter().all(|limit| self.limits.contains(limit))
     }
+}
+
+/// What a commit did, as far as it is asked.
+#[derive(Deserialize)]
+struct Action {
+    add: Option<Changed>,
+    remove: Option<Changed>,
+}
+
+/// A data file that came or went; without a change of data where the same rows lie in another file.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Changed {
+    path: String,
+    #[serde(default)]
+    size: u64,
+    data_change: bool,
 }
 
 /// A file of rows.
@@ -161,10 +181,10 @@ pub async fn roll_up(data: &Path, questions: &[Question], totals: &[Question], n
     let Some(table) = lake.open(name).await? else { return Ok(RolledUp::default()) };
     let mut rollups = Rollups::read(&lake)?;
     let version = table.version();
-    if rollups.of_version != version {
+    let before = rollups.clone();
+    if rollups.of_version != version && !(lake.bucket().is_some() && rollups.catch_up(&table).await.unwrap_or(false)) {
         rollups.drop_all();
     }
-    let before = rollups.clone();
     let today = now.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
     let is_exact = rows_of(&table).map_err(in_table(name))? <= sql::EXACT_MAX;
     let new = rollups.choose(questions, today, is_exact);
@@ -290,12 +310,57 @@ impl Rollups {
         }
         let are_many = rows_of(after).map_err(in_table(Kind::Operation.table()))? > sql::EXACT_MAX;
         rollups.kept.retain(|kept| !(kept.is_exact && are_many));
-        if rollups.of_version != before || rollups.take_in(rows).await.is_err() {
-            rollups.drop_all();
+        let is_added = if rollups.of_version == before {
+            rollups.take_in(rows).await.is_ok()
         } else {
+            // Other machines wrote the table too.
+            lake.bucket().is_some() && rollups.catch_up(after).await.unwrap_or(false)
+        };
+        if is_added {
             rollups.of_version = after.version();
+        } else {
+            rollups.drop_all();
         }
         rollups.publish(lake)
+    }
+
+    /// Adds the rows of what the table took in since, whoever wrote it, as its log tells; false where rows were removed, or that is too much
+    /// to be read at once.
+    async fn catch_up(&mut self, table: &DeltaTable) -> Result<bool, StoreError> {
+        let name = Kind::Operation.table();
+        let (Some(from), Some(to)) = (self.of_version, table.version()) else { return Ok(false) };
+        let (mut added, mut bytes) = (Vec::new(), 0);
+        for version in from + 1..=to {
+            let Some(commit) = table.log_store().read_commit_entry(version).await.map_err(in_table(name))? else { return Ok(false) };
+            for line in commit.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let Ok(action) = serde_json::from_slice::<Action>(line) else { return Ok(false) };
+                if action.remove.is_some_and(|file| file.data_change) {
+                    return Ok(false);
+                }
+                if let Some(file) = action.add.filter(|file| file.data_change) {
+                    bytes += file.size;
+                    added.push(file.path);
+                }
+            }
+        }
+        if from > to || bytes > CAUGHT_UP_BYTES_MAX {
+            return Ok(false);
+        }
+        let (files, schema) = (table.log_store().object_store(None), tables::batch(Kind::Operation, &[])?.schema());
+        let mut rows = Vec::new();
+        for path in added {
+            let Ok(path) = object_store::path::Path::from_url_path(&path) else { return Ok(false) };
+            let failed = |source| StoreError::Bucket { action: "read", what: format!("{name}/{path}"), source: Box::new(source) };
+            let file = files.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
+            let read = ParquetRecordBatchReaderBuilder::try_new(file).and_then(ParquetRecordBatchReaderBuilder::build);
+            let read = read.map_err(DataFusionError::from)?.collect::<Result<Vec<_>, _>>()?;
+            let read = SessionContext::new_with_config(engine::config()).read_batches(read)?;
+            let columns = engine::columns(&read, &schema)?;
+            rows.extend(read.select(columns)?.collect().await?);
+        }
+        self.take_in(&rows).await?;
+        self.of_version = Some(to);
+        Ok(true)
     }
 
     async fn take_in(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
@@ -307,13 +372,20 @@ impl Rollups {
         self.write_from(0, &engine, false).await
     }
 
-    /// The table has other files by now, and the same events.
-    pub(crate) fn follow(lake: &Lake, before: Option<u64>, after: Option<u64>) -> Result<(), StoreError> {
+    /// The table has other files by now, and the same events; in a bucket, also those that other machines added meanwhile.
+    pub(crate) async fn follow(lake: &Lake, before: Option<u64>, after: Option<DeltaTable>) -> Result<(), StoreError> {
         let mut rollups = Self::read(lake)?;
-        if rollups.kept.is_empty() || rollups.of_version != before || before == after {
+        let version = after.as_ref().and_then(DeltaTable::version);
+        if rollups.kept.is_empty() || rollups.of_version != before || before == version {
             return Ok(());
         }
-        rollups.of_version = after;
+        rollups.of_version = version;
+        if let Some(table) = after.filter(|_| lake.bucket().is_some()) {
+            rollups.of_version = before;
+            if !rollups.catch_up(&table).await.unwrap_or(false) {
+                rollups.drop_all();
+            }
+        }
         rollups.publish(lake)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     answer::{self, Columns},
-    columns_read,
+    bucket, columns_read,
     compact::Claims,
     engine::{Engine, Stored},
     events::events,
@@ -54,6 +54,16 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A server of object storage refused, or cannot be reached.
+    #[error("cannot {action} {what}: {source}{}", bucket::advice(.source))]
+    Bucket {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        what: String,
+        /// What the client said.
+        source: Box<object_store::Error>,
+    },
     /// A file of the layout does not say what it has to.
     #[error("{}: {what}", path.display())]
     Layout {
@@ -66,7 +76,7 @@ pub enum StoreError {
     #[error(transparent)]
     Newer(#[from] Newer),
     /// A table cannot be read or written.
-    #[error("the table `{table}` cannot be used: {source}; see `milepost doctor`")]
+    #[error("the table `{table}` cannot be used: {source}{}; see `milepost doctor`", bucket::advice_on_table(.source))]
     Table {
         /// Its name.
         table: String,
@@ -174,7 +184,10 @@ impl Store {
             (Some(lake), Some(spool)) if has_sealed => Claims::of(lake, spool.id()).await?,
             _ => Claims::default(),
         };
-        let tombstones = Arc::new(lake.as_ref().map_or(Ok(Tombstones::default()), |lake| Tombstones::of(data, lake))?);
+        let tombstones = match &lake {
+            Some(lake) => Arc::new(Tombstones::of(data, lake).await?),
+            None => Arc::default(),
+        };
         let mut live = Live::read(segments, &held, &claims, &tombstones, now).await?;
         for (kind, of_kind) in &stored {
             live.leave_out(*kind, of_kind).await?;

@@ -7,10 +7,7 @@
 //! A mark is a keyed hash (`milepost_record::Identity::mark`), so who has the store and not the key cannot tell who was forgotten,
 //! and who has the key recognises a copy in a spool or a backup. What a tombstone covers is never taken in and never counted.
 
-use crate::{
-    StoreError,
-    lake::{Lake, read_own},
-};
+use crate::{StoreError, bucket::Seen, lake::Lake};
 use milepost_record::{Event, Fact, Identity, Kind, Timestamp, is_pseudonym};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -36,6 +33,8 @@ pub struct Tombstones {
     identity: Option<Identity>,
     /// The mark of its key.
     key: Option<String>,
+    /// The file as it was read, where it is one for several machines.
+    seen: Option<Seen>,
     /// The marks of words that were asked for, and of the pseudonyms that they would be given as names.
     marks: Mutex<HashMap<String, [String; 2]>>,
 }
@@ -82,18 +81,20 @@ impl Tombstones {
     ///
     /// # Errors
     /// Where they cannot be read, or a newer Milepost wrote them.
-    pub fn read(data: &Path) -> Result<Self, StoreError> {
-        Lake::find(data)?.map_or_else(|| Ok(Self::default()), |lake| Self::of(data, &lake))
+    pub async fn read(data: &Path) -> Result<Self, StoreError> {
+        match Lake::find(data)? {
+            Some(lake) => Self::of(data, &lake).await,
+            None => Ok(Self::default()),
+        }
     }
 
-    pub(crate) fn of(data: &Path, lake: &Lake) -> Result<Self, StoreError> {
-        let path = lake.folder().join(FILE);
+    pub(crate) async fn of(data: &Path, lake: &Lake) -> Result<Self, StoreError> {
         let damaged =
             |at| format!("this does not say who was forgotten ({at}); restore it from a backup, or what was forgotten comes back");
-        let Some(content) = read_own::<Content>(&path, VERSION, damaged)? else { return Ok(Self::default()) };
+        let (Some(content), seen) = lake.read_common::<Content>(FILE, VERSION, damaged).await? else { return Ok(Self::default()) };
         let identity = Identity::find(data)?;
         let key = identity.as_ref().map(Identity::key_mark);
-        Ok(Self { content, identity, key, marks: Mutex::default() })
+        Ok(Self { content, identity, key, seen, marks: Mutex::default() })
     }
 
     /// Lays a tombstone for whom these words name, or renews it.
@@ -122,8 +123,9 @@ impl Tombstones {
     }
 
     /// Writes them down, for whoever holds the lock of the tables.
-    pub(crate) fn publish(&self, lake: &Lake) -> Result<(), StoreError> {
-        lake.publish(FILE, &self.content)
+    pub(crate) async fn publish(&mut self, lake: &Lake) -> Result<(), StoreError> {
+        self.seen = lake.publish_common(FILE, &self.content, self.seen.as_ref()).await?;
+        Ok(())
     }
 
     /// Those that this machine recognises, by a name that tells nothing, with how often each has changed.

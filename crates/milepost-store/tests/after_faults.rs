@@ -183,7 +183,7 @@ fn forgetting_leaves_of_the_copies_what_it_leaves_of_the_log() {
     spooled(data, &event);
     let (log, copies) = store_of(data, 3);
     assert_eq!(files(&log).len(), 3);
-    lay(data, &["u-0123456789abcdef"], now()).expect("a tombstone");
+    wait(lay(data, &["u-0123456789abcdef"], now())).expect("a tombstone");
     assert_eq!(wait(erase(data, now())).expect("erased").from_tables, 1);
     let left = files(&log);
     assert!(!left.iter().any(|(name, _)| name == "00000000000000000000.json"), "{left:?}");

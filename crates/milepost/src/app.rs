@@ -49,7 +49,7 @@ use milepost_collect::{
 };
 use milepost_judge::Rhythm;
 use milepost_record::{Door, Identity, Newer, Spool, SpoolError, check_folder, recording_is_off};
-use milepost_store::StoreError;
+use milepost_store::{StoreError, connect};
 use std::{
     ffi::OsString,
     fmt,
@@ -273,8 +273,17 @@ impl Workplace {
         self.config.path.is_some()
     }
 
-    /// The data folder, into which no other account puts files.
+    /// The data folder, of which the tables are where the configuration wants them.
     fn data(&self) -> Result<&Path, Failure> {
+        let data = self.folder()?;
+        if let Some(url) = &self.config.tables {
+            scorecard::wait(async { Ok(connect(data, url).await?) })?;
+        }
+        Ok(data)
+    }
+
+    /// The data folder, into which no other account puts files.
+    fn folder(&self) -> Result<&Path, Failure> {
         let nothing =
             || Failure::usage("nothing is configured here, so there is no place for data: run `milepost init`, or set MILEPOST_DATA");
         let data = self.data.as_deref().ok_or_else(nothing)?;
@@ -284,7 +293,7 @@ impl Workplace {
 
     /// The spool, and the rules for what comes in.
     fn door(&self, name: &'static str) -> Result<(Spool, Door), Failure> {
-        let data = self.data()?;
+        let data = self.folder()?;
         let spool = Spool::open(data)?;
         let door = Door::new(name, Identity::open(data)?).version(self.config.criteria.version.clone()).texts(self.config.texts);
         Ok((spool, door))

@@ -25,6 +25,7 @@ use jiff::tz::TimeZone;
 use milepost_collect::Kind;
 use milepost_judge::Criteria;
 use milepost_record::Texts;
+use milepost_store::BucketUrl;
 use nix::unistd::geteuid;
 use schemars::{Schema, generate::SchemaSettings, transform::transform_subschemas};
 use std::{
@@ -70,6 +71,8 @@ pub struct Config {
     pub error_categories: Vec<ErrorCategory>,
     /// Where the data are, if the file says so.
     pub store: Option<PathBuf>,
+    /// The bucket of the tables, where they are in one.
+    pub tables: Option<BucketUrl>,
     /// How long events are kept at least; for ever where it is absent.
     pub retention: Option<Duration>,
     /// The folder that `milepost track` publishes into, if the file says so.
@@ -196,6 +199,7 @@ impl Default for Config {
             texts: Texts::default(),
             error_categories: Vec::new(),
             store: None,
+            tables: None,
             retention: None,
             output: None,
             untrusted: None,

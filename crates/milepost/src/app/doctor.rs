@@ -150,7 +150,7 @@ fn alerts(report: &mut Report, place: &Workplace) {
     if place.config.alerts.is_empty() {
         return;
     }
-    match place.common().and_then(|common| Alerts::open(&common)).map(|alerts| still_waiting(alerts.waiting())) {
+    match place.common().and_then(Alerts::open).map(|alerts| still_waiting(alerts.waiting())) {
         Ok(None) => {}
         Ok(Some(waiting)) => report.trouble("Alerts", &format!("{waiting}; `milepost track --test-alert` tries whether any arrive")),
         Err(failure) => report.trouble("Alerts", &printable(&failure.to_string())),
@@ -195,6 +195,9 @@ fn spool(report: &mut Report, data: &Path) -> Result<(), Failure> {
         "Data",
         &format!("{}: {}, {bytes} bytes; tables, {stored} bytes", data.display(), several(segments.len() as u64, "segment", "segments")),
     );
+    if let Some(bucket) = milepost_store::bucket(data)? {
+        report.fact("Shared", &format!("the tables are those of {bucket}"));
+    }
     if let Some(shared) = milepost_store::shared(data) {
         let place = fs::canonicalize(&shared).unwrap_or(shared);
         report.fact("Shared", &format!("the tables are those of {}", printable(&place.to_string_lossy())));

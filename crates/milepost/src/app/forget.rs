@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cli::Forget;
 use milepost_record::{Identity, Locked, Spool, Timestamp, is_pseudonym};
-use milepost_store::{clear, found, lay, shared};
+use milepost_store::{bucket, clear, found, is_shared, lay, shared};
 use std::{
     fs,
     io::{self, BufRead, IsTerminal},
@@ -54,10 +54,11 @@ fn person(name: &str, yes: bool, data: &Path, output: &Path) -> Result<ExitCode,
     print(&said)?;
     confirm("Erase what is of this person? There is no way back.", yes)?;
     let _lock = lock(data)?;
-    patiently(|| Ok(lay(data, &words, now)))?;
+    patiently(|| wait(async { Ok(lay(data, &words, now).await) }))?;
     let applied = apply(data, output, now)?;
-    let others = shared(data).map(|_| "Machines that share the tables and the key erase their copies at the next `milepost track`.\n");
-    print(&format!("{applied}\n{}{NOT_IN_REACH}", others.unwrap_or_default()))
+    let others =
+        if is_shared(data)? { "Machines that share the tables and the key erase their copies at the next `milepost track`.\n" } else { "" };
+    print(&format!("{applied}\n{others}{NOT_IN_REACH}"))
 }
 
 fn everything(yes: bool, data: &Path, output: &Path) -> Result<ExitCode, Failure> {
@@ -67,6 +68,10 @@ fn everything(yes: bool, data: &Path, output: &Path) -> Result<ExitCode, Failure
     if data.join("spool").is_dir() && Spool::open(data)?.clear()?.is_none() {
         return Err(Failure::internal("somebody is recording at this moment, so nothing was erased: end what embeds a recorder first"));
     }
+    let shared = match bucket(data)? {
+        Some(url) => Some(url.to_string()),
+        None => shared(data).map(|folder| printable(&fs::canonicalize(&folder).unwrap_or(folder).to_string_lossy())),
+    };
     patiently(|| Ok(clear(data)))?;
     let failed = |path: &Path, error: &io::Error| Failure::internal(format!("cannot remove {}: {error}", path.display()));
     for path in reports_in(output).iter().flat_map(|path| family(path)).chain(ours(data)) {
@@ -77,10 +82,7 @@ fn everything(yes: bool, data: &Path, output: &Path) -> Result<ExitCode, Failure
             return Err(failed(&path, &error));
         }
     }
-    let tables = shared(data).map(|folder| {
-        let folder = fs::canonicalize(&folder).unwrap_or(folder);
-        format!("Kept: the tables in {}, which several machines share.\n", folder.display())
-    });
+    let tables = shared.map(|place| format!("Kept: the tables in {place}, which several machines share.\n"));
     print(&format!("Erased. Kept: milepost.toml, and an empty spool.\n{}{NOT_IN_REACH}", tables.unwrap_or_default()))
 }
 

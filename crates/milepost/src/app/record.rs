@@ -17,7 +17,7 @@ pub(super) fn record(record: Record, workplace: &Workplace) -> Result<ExitCode, 
     let durability = if record.on_disk { Durability::OnDisk } else { Durability::Written };
     match record.kind {
         Some(kind) => one(kind, workplace, &spool, &door, durability),
-        None => lines(io::stdin().lock(), &Desk { data: workplace.data()?, spool: &spool, door: &door, durability }),
+        None => lines(io::stdin().lock(), &Desk { data: workplace.folder()?, spool: &spool, door: &door, durability }),
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn of_period(rhythm: Rhythm, of: &PeriodOf, workplace: &Workplace) ->
     let data = workplace.data()?;
     let mut report = wait(async { made(&Store::open(data, now).await?, &workplace.config.criteria, period, &origins, now).await })?;
     if origins == names(&[Origin::Use]) {
-        let first = Journal::open(&workplace.common()?)?.made(period);
+        let first = Journal::open(workplace.common()?)?.made(period);
         report.first_made = first.filter(|first| report.open_until.is_none() && first.events != report.events);
     }
     print(&shown(&report, of.format)?)

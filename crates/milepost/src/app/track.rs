@@ -38,7 +38,7 @@ use crate::{
 use milepost_collect::{Kind, error_category::Rules};
 use milepost_judge::{Period, Quantity, Rhythm, Scorecard, Unit, Verdict, questions, report_questions};
 use milepost_record::{Door, Durability, Event, Fact, Locked, Origin, Outcome, Question, Span, Spool, Timestamp, recording_is_off};
-use milepost_store::{Compacted, RolledUp, Store, Upkeep, compact, roll_up};
+use milepost_store::{Compacted, RolledUp, Store, Upkeep, compact, roll_up, shared};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
     env, io,
@@ -102,7 +102,7 @@ pub(super) fn once(wishes: &cli::Track, workplace: &Workplace, stop: &Stop) -> R
     files::folder(data, true).map_err(failed("make"))?;
     let Some(_lock) = Locked::try_at(&data.join("track.lock")).map_err(failed("lock track.lock in"))? else { return Ok(None) };
     let off = recording_is_off();
-    let mut journal = if off.is_none() { Some(Journal::open(data)?) } else { None };
+    let mut journal = if off.is_none() { Some(Journal::open(kept::Place::Folder(data.to_owned()))?) } else { None };
     let now = Timestamp::now();
     let mut round = Round { workplace, data, now, stop, text: String::new(), width: width(), told: 0, failed: false, refused: false };
     if let Some(variable) = off {
@@ -251,7 +251,9 @@ impl Round<'_> {
         let past = self.attempt("the criteria are not recorded", |round| round.define(common, &turn, &mut recorded));
         let compacted = self.attempt("the data are not compacted", |round| round.compact(past.as_deref(), turn.is_ours()));
         let mut compacted = compacted.map(|then| taken_in.and(then));
-        let rolls_up = turn.is_ours().then_some("no rollups are made, and the events answer");
+        // Of tables in a bucket, each machine has rollups of its own.
+        let rolls_up = turn.is_ours() || shared(self.data).is_none();
+        let rolls_up = rolls_up.then_some("no rollups are made, and the events answer");
         if let (Some(otherwise), Some(past)) = (rolls_up, &past) {
             self.attempt(otherwise, |round| round.roll_up(&round.asked(past), &round.judged_on(past)));
         }
@@ -275,7 +277,7 @@ impl Round<'_> {
                 Turn::Alone => self.reports(wishes, &judged.store, journal),
                 _ => {
                     _ = self.attempt("no report is made", |round| {
-                        round.reports(wishes, &judged.store, &mut Journal::open(&round.workplace.common()?)?);
+                        round.reports(wishes, &judged.store, &mut Journal::open(round.workplace.common()?)?);
                         Ok(())
                     })
                 }
@@ -488,7 +490,7 @@ impl Round<'_> {
             return;
         }
         let taken = self.attempt("no alert is sent", |round| {
-            let mut alerts = Alerts::open(&round.workplace.common()?)?;
+            let mut alerts = Alerts::open(round.workplace.common()?)?;
             alerts.take(&config.criteria, scorecard, &config.alerts)?;
             Ok(alerts)
         });

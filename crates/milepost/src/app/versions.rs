@@ -1,6 +1,6 @@
 //! What a newer Milepost wrote is refused before anything is written beside it.
 
-use super::{Failure, Workplace, files, otlp, track};
+use super::{Failure, Workplace, files, otlp, scorecard::wait, track, track::kept};
 use crate::serve::tokens;
 use milepost_record::{Identity, Spool, refuse_newer};
 use std::path::Path;
@@ -13,17 +13,18 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// # Errors
 /// Where one is, or spool and key cannot be read.
 pub(super) fn refuse_newer_files(workplace: &Workplace) -> Result<(), Failure> {
-    let (data, common) = (workplace.data()?, workplace.common()?);
+    let data = workplace.data()?;
     if data.join("spool/spool.json").exists() {
         Spool::open(data)?.refuse_newer()?;
     }
     Identity::find(data)?;
-    milepost_store::refuse_newer_files(data)?;
+    wait(async { Ok(milepost_store::refuse_newer_files(data).await?) })?;
     let [journal, alerts, forgotten] = track::FORMATS;
     let own = [journal, alerts, forgotten, otlp::FORMAT, tokens::FORMAT].map(|format| (data, format));
-    // Where nothing is shared, these are the same ones once more.
-    let common = [journal, alerts].map(|format| (common.as_path(), format));
-    own.into_iter().chain(common).try_for_each(|(folder, format)| refuse(folder, format))
+    own.into_iter().try_for_each(|(folder, format)| refuse(folder, format))?;
+    // Where nothing is shared, these are the same ones once more; what is in a bucket is looked at by who reads it.
+    let kept::Place::Folder(common) = workplace.common()? else { return Ok(()) };
+    [journal, alerts].into_iter().try_for_each(|format| refuse(&common, format))
 }
 
 /// The same for one file of a folder, by its name and the version that this program writes.

@@ -74,6 +74,10 @@ pub(crate) struct Project {
 pub(crate) struct Store {
     /// A folder; where it is relative, it begins at the folder of this file.
     pub(crate) path: Option<At<String>>,
+    /// A bucket for the tables of several machines, such as `"s3://bucket/folder"`; the folder then holds what is this machine's own. Who it
+    /// is, and which server is asked, the environment says, as for the tools of Amazon: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+    /// `AWS_REGION`, `AWS_ENDPOINT_URL_S3` …
+    pub(crate) url: Option<At<String>>,
     /// How long events are kept at least, such as `"400d"`: older ones are removed once no criterion needs them. For ever
     /// unless given.
     pub(crate) retention: Option<At<Amount>>,

@@ -14,6 +14,7 @@ use milepost_collect::{
 };
 use milepost_judge::{Criteria, Quantity, Unit};
 use milepost_record::{Texts, limits};
+use milepost_store::BucketUrl;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Range, RangeInclusive},
@@ -30,6 +31,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
     reader.aliases(&file);
     let project = reader.project(&file);
     let store = file.store.as_ref().and_then(|store| store.path.as_ref()).and_then(|at| reader.folder("path", path, at));
+    let tables = file.store.as_ref().and_then(|store| store.url.as_ref()).and_then(|at| reader.bucket(at));
     let retention = file.store.as_ref().and_then(|store| store.retention.as_ref()).and_then(|at| reader.duration(at, &RETENTION));
     let output = file.track.as_ref().and_then(|track| track.output.as_ref()).and_then(|at| reader.folder("output", path, at));
     let error_categories = reader.error_categories(&file.error_category);
@@ -59,6 +61,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
             texts,
             error_categories,
             store,
+            tables,
             retention,
             output,
             untrusted: None,
@@ -235,6 +238,11 @@ impl Reader<'_> {
             return None;
         }
         Some(config.parent().map_or_else(|| PathBuf::from(&path), |folder| folder.join(&path)))
+    }
+
+    fn bucket(&mut self, at: &At<String>) -> Option<BucketUrl> {
+        let url = self.line("url", at, limits::NAME_BYTES_MAX)?;
+        url.parse().map_err(|why| self.fault(at.span.clone(), Wrong::NoBucket { why })).ok()
     }
 
     /// Rules for errors that can be used. Who uses them knows what that takes, so it is asked: for all of them at once, since

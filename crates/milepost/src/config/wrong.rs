@@ -130,6 +130,12 @@ pub enum Wrong {
         /// The path.
         path: String,
     },
+    /// A URL that names no bucket.
+    #[error("this is no bucket: {why}")]
+    NoBucket {
+        /// What is wrong with it.
+        why: String,
+    },
     /// A key of `[[collect]]` that belongs to another kind.
     #[error("`{key}` does not go with `kind = \"{kind}\"`")]
     NotCollected {
@@ -402,7 +408,9 @@ impl Wrong {
             Self::ControlCharacter { .. } => "write it on one line, without escapes such as \\n or \\t".to_owned(),
             Self::Twice { .. } => "rename one of the two, or remove it".to_owned(),
             Self::UnknownTimeZone { .. } => "write an IANA name, such as `UTC` or `Europe/Berlin`".to_owned(),
+            Self::NoFolder { path } if path.starts_with("s3://") => format!("name a bucket in a line of its own: url = \"{path}\""),
             Self::NoFolder { .. } => "write the path in full, or relative to the folder of this file".to_owned(),
+            Self::NoBucket { .. } => "write, for example, url = \"s3://bucket/folder\"".to_owned(),
             Self::NotCollected { .. } => "remove it, or change the kind".to_owned(),
             Self::AlertTo { several: true } => "keep one, and write another [[alert]] for each of the others".to_owned(),
             Self::AlertTo { several: false } => "add a line: webhook = \"https://…\", or command = [\"PROGRAM\"]".to_owned(),

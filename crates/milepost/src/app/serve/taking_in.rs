@@ -5,7 +5,7 @@ use super::super::{Failure, Workplace, otlp::Office, say, scorecard::wait};
 use super::attempt;
 use crate::serve::Live;
 use milepost_record::{SpoolState, Timestamp};
-use milepost_store::{StoreError, Upkeep, compact, shared};
+use milepost_store::{StoreError, Upkeep, compact, is_shared};
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -64,7 +64,7 @@ fn looked(data: &Path, office: &Office) -> Result<(), Failure> {
     office.desk.seal().map_err(Failure::internal)?;
     // What is old is removed by `milepost track` alone, which knows what is still needed. Where machines share the tables, files are
     // merged by whoever has the common work.
-    let upkeep = Upkeep { taking_in_only: shared(data).is_some(), ..Upkeep::default() };
+    let upkeep = Upkeep { taking_in_only: is_shared(data)?, ..Upkeep::default() };
     match wait(async { Ok(compact(data, Timestamp::now(), &upkeep).await) })? {
         // Somebody else takes it in at this moment.
         Ok(_) | Err(StoreError::Busy) => {}

@@ -7,7 +7,7 @@
 
 use super::{
     super::{Failure, printable, scorecard::wait},
-    kept,
+    kept::Place,
 };
 use crate::{
     config::{Address, AlertFormat, Receiver, To},
@@ -26,7 +26,6 @@ use std::{
     error::Error,
     fmt,
     io::{Write, pipe},
-    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -42,7 +41,7 @@ const ROUND_MAX: Duration = Duration::from_secs(30);
 
 /// What was seen and told, and what waits.
 pub(in super::super) struct Alerts {
-    path: PathBuf,
+    place: Place,
     content: Content,
 }
 
@@ -76,10 +75,9 @@ impl Alerts {
     ///
     /// # Errors
     /// Where it cannot be read, or a newer Milepost wrote it.
-    pub(in super::super) fn open(data: &Path) -> Result<Self, Failure> {
-        let path = data.join(FORMAT.0);
-        let content = kept::read(&path, VERSION, "what is there now counts as told, and what waited to be told is not")?;
-        Ok(Self { path, content: content.unwrap_or_default() })
+    pub(in super::super) fn open(place: Place) -> Result<Self, Failure> {
+        let content = place.read(FORMAT.0, VERSION, "what is there now counts as told, and what waited to be told is not")?;
+        Ok(Self { place, content: content.unwrap_or_default() })
     }
 
     /// How many alerts wait, and how many were dropped since they do.
@@ -149,7 +147,7 @@ impl Alerts {
 
     fn write(&mut self) -> Result<(), Failure> {
         self.content.version = VERSION;
-        kept::write(&self.path, &self.content)
+        self.place.write(FORMAT.0, &self.content)
     }
 }
 

@@ -16,14 +16,15 @@ use super::{
     },
     Desk, Round,
     definition::definition,
+    kept::Place,
 };
 use milepost_judge::Verdict;
 use milepost_record::{Event, Fact, Locked, Timestamp};
-use milepost_store::{Compacted, Store, StoreError, claim, shared};
+use milepost_store::{CommonFiles, Compacted, Store, StoreError, claim, is_shared, shared};
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write,
-    path::PathBuf,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -41,7 +42,7 @@ pub(super) enum Turn {
     /// This machine, which shares with nobody.
     Alone,
     /// This machine; nobody else until the lock is dropped.
-    Ours { _lock: Locked },
+    Ours { _lock: Option<Locked> },
     /// Another machine, or nobody.
     Theirs,
 }
@@ -74,25 +75,39 @@ impl Turn {
 }
 
 impl Workplace {
-    /// The folder in which the common work remembers something.
-    pub(in super::super) fn common(&self) -> Result<PathBuf, Failure> {
+    /// Where the common work remembers something.
+    pub(in super::super) fn common(&self) -> Result<Place, Failure> {
         let data = self.data()?;
-        Ok(shared(data).unwrap_or_else(|| data.to_owned()))
+        Ok(match CommonFiles::of(data)? {
+            Some(files) => Place::Bucket(Arc::new(files)),
+            None => Place::Folder(shared(data).unwrap_or_else(|| data.to_owned())),
+        })
     }
 }
 
 impl Round<'_> {
     /// Finds out whose turn it is, and says so where it is another machine's.
     pub(super) fn turn(&mut self, desk: Option<&Desk>) -> Turn {
-        let Some(folder) = shared(self.data) else { return Turn::Alone };
+        let place = match self.attempt("the common work is not done", |round| Ok(is_shared(round.data)?.then(|| shared(round.data)))) {
+            Some(Some(place)) => place,
+            Some(None) => return Turn::Alone,
+            None => return Turn::Theirs,
+        };
         let Some(desk) = desk else { return Turn::Theirs };
         let turn = self.attempt("the common work is not done", |round| {
-            let path = folder.join("track.lock");
-            if !folder.is_dir() {
-                return Err(Failure::internal(format!("{} leads to no folder: is it mounted?", folder.display())));
+            // In a bucket there are no locks: what is remembered there is replaced only by who saw it last.
+            let mut lock = None;
+            if let Some(folder) = place {
+                let path = folder.join("track.lock");
+                if !folder.is_dir() {
+                    return Err(Failure::internal(format!("{} leads to no folder: is it mounted?", folder.display())));
+                }
+                let failed = |error| Failure::internal(format!("cannot lock {}: {error}", path.display()));
+                lock = Locked::try_at(&path).map_err(failed)?;
+                if lock.is_none() {
+                    return Ok(Turn::Theirs);
+                }
             }
-            let failed = |error| Failure::internal(format!("cannot lock {}: {error}", path.display()));
-            let Some(lock) = Locked::try_at(&path).map_err(failed)? else { return Ok(Turn::Theirs) };
             // Not when the round began: its jobs may have taken longer than an hour.
             let now = Timestamp::now();
             let claimed = || wait(async { Ok(claim(round.data, JOB, slot(now), desk.spool.id(), now).await) });

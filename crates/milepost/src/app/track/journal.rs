@@ -1,14 +1,10 @@
 //! When each job last began, how the last round went, and of how many events each report was made: `track.json` in the data folder.
 
-use super::{super::Failure, kept};
+use super::{super::Failure, kept::Place};
 use milepost_judge::{Period, period_report::FirstMade};
 use milepost_record::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 const VERSION: u64 = 1;
 /// The file, and the version that is written.
@@ -20,7 +16,7 @@ const REPORTS_NOTED_FOR: Duration = Duration::from_secs(800 * 86400);
 
 /// When each job last began, and how the last round went.
 pub(in super::super) struct Journal {
-    path: PathBuf,
+    place: Place,
     starts: BTreeMap<String, Timestamp>,
     last: Option<LastRound>,
     reports: BTreeMap<String, FirstMade>,
@@ -51,11 +47,10 @@ impl Journal {
     ///
     /// # Errors
     /// Where it cannot be read, or a newer Milepost wrote it.
-    pub(in super::super) fn open(data: &Path) -> Result<Self, Failure> {
-        let path = data.join(FORMAT.0);
-        let content: Option<Content> = kept::read(&path, VERSION, "everything is due")?;
+    pub(in super::super) fn open(place: Place) -> Result<Self, Failure> {
+        let content: Option<Content> = place.read(FORMAT.0, VERSION, "everything is due")?;
         let (starts, last, reports) = content.map_or_else(Default::default, |content| (content.jobs, content.last, content.reports));
-        Ok(Self { path, starts, last, reports })
+        Ok(Self { place, starts, last, reports })
     }
 
     /// Whether a job is due: `now` lies in a later slot of its rhythm than its last start. So a call that comes a little early
@@ -109,7 +104,7 @@ impl Journal {
 
     fn write(&self) -> Result<(), Failure> {
         let content = Content { version: VERSION, jobs: self.starts.clone(), last: self.last.clone(), reports: self.reports.clone() };
-        kept::write(&self.path, &content)
+        self.place.write(FORMAT.0, &content)
     }
 }
 
@@ -127,6 +122,7 @@ pub(super) fn name<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -148,8 +144,12 @@ mod tests {
             // The clock was wrong by a year.
             ("2027-11-25T12:00:00Z", "2026-11-25T12:00:00Z", hour, true),
         ] {
-            let journal =
-                Journal { path: PathBuf::new(), starts: [("job".to_owned(), at(last))].into(), last: None, reports: BTreeMap::new() };
+            let journal = Journal {
+                place: Place::Folder(PathBuf::new()),
+                starts: [("job".to_owned(), at(last))].into(),
+                last: None,
+                reports: BTreeMap::new(),
+            };
             assert_eq!(journal.is_due("job", every, at(now)), due, "{last} {now}");
             assert!(journal.is_due("another", every, at(now)));
         }

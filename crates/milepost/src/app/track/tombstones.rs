@@ -75,7 +75,7 @@ fn applied(data: &Path) -> Result<Content, Failure> {
 /// # Errors
 /// Where that cannot be read.
 pub(in super::super) fn pending(data: &Path) -> Result<(usize, usize), Failure> {
-    let tombstones = Tombstones::read(data)?;
+    let tombstones = wait(async { Ok(Tombstones::read(data).await?) })?;
     let recognised = tombstones.recognised();
     if recognised.is_empty() {
         return Ok((0, tombstones.of_other_keys()));
@@ -92,7 +92,7 @@ pub(in super::super) fn pending(data: &Path) -> Result<(usize, usize), Failure> 
 pub(in super::super) fn apply(data: &Path, output: &Path, now: Timestamp) -> Result<Applied, Failure> {
     let erased = patiently(|| wait(async { Ok(erase(data, now).await) }))?;
     let mut applied = Applied { erased, ..Applied::default() };
-    let tombstones = Tombstones::read(data)?;
+    let tombstones = wait(async { Ok(Tombstones::read(data).await?) })?;
     set_aside(data, &tombstones, &mut applied)?;
     reports(output, &tombstones, &mut applied)?;
     if applied.erased.waiting == 0 {
