@@ -455,7 +455,7 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
     for name in Kind::ALL.iter().map(|kind| kind.table()).chain([SEGMENTS, CLAIMS]) {
         let Some(table) = lake.open(name).await? else { continue };
         let before = table.version();
-        if !heads.know(name) {
+        if heads.of(lake, name).is_none() {
             changed.insert(name);
         }
         pasts.extend(heads.known_past(lake, name, Some(&table)).map(|past| (name, past)));
