@@ -45,14 +45,22 @@ pub(crate) fn bench() -> Done {
         "| operations | status from rollups | from the events | DuckDB | exact report | DuckDB | first `track` |\n\
          |---:|---:|---:|---:|---:|---:|---:|",
     );
+    let mut sizes = Vec::new();
     for events in env::var("MILEPOST_BENCH_EVENTS").unwrap_or_else(|_| EVENTS.to_owned()).split_whitespace() {
-        let cells = of(events, &milepost, &built.join("release/crowd"), &python)?;
+        let (cells, size) = of(events, &milepost, &built.join("release/crowd"), &python)?;
         figures.say(format!("| {events} | {} |", cells.join(" | ")));
+        sizes.push(format!("| {events} | {size} |"));
+    }
+    figures.say("\nBytes that an operation takes on the disk, each with an id of 32 random digits, a person, a persona and a backend\n");
+    figures.say("| operations | the table | but for ids | plain Parquet (DuckDB, Zstandard) | but for ids |\n|---:|---:|---:|---:|---:|");
+    for size in sizes {
+        figures.say(size);
     }
     figures.publish()
 }
 
-fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[String; 6], String> {
+/// The cells of both tables.
+fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<([String; 6], String), String> {
     let place = Place::new(target().join("bench-rollups"), milepost)?;
     let failed = |error| format!("cannot make the events: {error}");
     let mut made = Command::new(crowd).arg(events).stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -66,10 +74,13 @@ fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[Str
     run(Command::new("cp").arg("-a").arg(&whole).arg(&bare))?;
     fs::remove_file(bare.join("store/rollups.json")).map_err(|error| format!("there are no rollups: {error}"))?;
     let files = place.folder.join("files.txt");
-    let [script, exact] = ["scorecard.py", "exact.py"].map(|name| root().join("bench").join(name).display().to_string());
+    let [script, exact, at_rest] =
+        ["scorecard.py", "exact.py", "at_rest.py"].map(|name| root().join("bench").join(name).display().to_string());
     let python = python.display().to_string();
     let listed = output(Command::new(&python).arg(&script).arg(whole.join("store/operations")))?;
     fs::write(&files, listed).map_err(|error| format!("cannot write {}: {error}", files.display()))?;
+
+    let size = output(Command::new(&python).arg(at_rest).arg(&files).arg(&place.folder))?;
 
     let of_data = |data: &Path, words: &[&str]| {
         let program = ["env".to_owned(), format!("MILEPOST_DATA={}", data.display()), milepost.display().to_string()];
@@ -100,7 +111,8 @@ fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<[Str
         cells.push(format!("{time}, {} MiB", measured(&place, &words)?.1));
     }
     cells.push(format!("{:.1} s, {} MiB", track.0, track.1));
-    cells.try_into().map_err(|_| "not every command was timed".to_owned())
+    let cells = cells.try_into().map_err(|_| "not every command was timed".to_owned())?;
+    Ok((cells, size.trim().to_owned()))
 }
 
 /// What `status` says, without the moment at which it says so. What it ends with is about the criteria.

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         operation.backend = Some(if of(5).is_multiple_of(3) { "native" } else { "subprocess" }.to_owned());
         operation.error = (outcome == Outcome::Failed).then(|| ErrorDetail { category: "network".to_owned(), text: None });
         let mut event = Event::at(begin.saturating_add(SPAN / events * n), operation);
-        event.id = Some(format!("crowd-{n}"));
+        event.id = Some(format!("{:016x}{:016x}", of(6), of(7)));
         event.user = Some(format!("u-{user:016x}"));
         event.persona = PERSONAS.get((user % 10) as usize).map(|name| (*name).to_owned());
         writeln!(out, "{}", event.to_json()?)?;
