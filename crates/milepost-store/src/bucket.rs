@@ -288,11 +288,20 @@ pub(crate) fn advice(error: &Error) -> &'static str {
 const WHO: &str =
     "; who this machine is, the environment says: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what the machine itself was given";
 
-/// What to do about an error of a table, which may be in a bucket. Of credentials that are not there, the text alone tells.
+const REACHED: &str = "; look whether the server can be reached, and at AWS_ENDPOINT_URL_S3 and AWS_REGION";
+
+/// What to do about an error of a table, which may be in a bucket. Of what has no kind of its own, the text alone tells.
 pub(crate) fn advice_on_table(error: &impl fmt::Display) -> &'static str {
     let said = error.to_string();
-    // Without any, a virtual machine is asked for its own, at this address.
-    if ["Missing AccessKeyId", "Missing SecretAccessKey", "http://169.254."].iter().any(|sign| said.contains(sign)) { WHO } else { "" }
+    let says = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
+    // Without any credentials, a virtual machine is asked for its own, at this address.
+    if says(&["Missing AccessKeyId", "Missing SecretAccessKey", "http://169.254."]) {
+        WHO
+    } else if says(&["HTTP error"]) {
+        REACHED
+    } else {
+        ""
+    }
 }
 
 /// The logs of tables in a bucket are those of tables anywhere: a commit is a file that must not be there yet.
@@ -354,7 +363,8 @@ mod tests {
         let generic = |why: &str| Error::Generic { store: "S3", source: why.to_owned().into() };
         assert_eq!(advice(&generic("Missing AccessKeyId")), WHO);
         assert_eq!(advice(&generic("Error performing PUT http://169.254.169.254/latest/api/token in 10s")), WHO);
-        assert_eq!(advice(&generic("Error performing GET http://127.0.0.1:9000/team in 10s")), "");
+        assert_eq!(advice(&generic("Error performing GET http://127.0.0.1:9000/team in 10s - HTTP error: error sending request")), REACHED);
+        assert_eq!(advice(&generic("Error performing GET http://127.0.0.1:9000/team in 10s - Server returned error response")), "");
         let source = || String::new().into();
         assert_eq!(advice(&Error::Unauthenticated { path: String::new(), source: source() }), WHO);
         assert!(advice(&Error::PermissionDenied { path: String::new(), source: source() }).contains("list, read, write and remove"));

@@ -96,12 +96,13 @@ pub async fn check(data: &Path) -> Result<Vec<Finding>, StoreError> {
 /// The data files of a table in a bucket that are not there as its log tells. That no bit flips there, the bucket sees to itself.
 async fn missing(lake: &Lake, bucket: &Bucket, name: &str) -> Result<Vec<Finding>, StoreError> {
     let finding = |path: &str, what: String| Finding { path: format!("{}/{path}", bucket.url()).into(), what, repaired: None };
+    // Where the server cannot be reached, this tells it, and nothing is damaged.
+    let there: BTreeMap<String, u64> = bucket.list(name).await?.into_iter().collect();
     let table = match lake.open(name).await {
         Ok(Some(table)) => table,
         Ok(None) => return Ok(Vec::new()),
         Err(error) => return Ok(vec![finding(name, error.to_string())]),
     };
-    let there: BTreeMap<String, u64> = bucket.list(name).await?.into_iter().collect();
     let mut findings = Vec::new();
     for file in table.snapshot().map_err(in_table(name))?.log_data().iter() {
         let path = format!("{name}/{}", file.object_store_path());

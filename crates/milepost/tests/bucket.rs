@@ -236,6 +236,17 @@ fn what_is_wrong_with_a_bucket_is_said() {
     };
     let missing = said(&machine);
     assert!(missing.contains("s3://nobody/tables") && missing.contains("make it, or look at the name"), "{missing}");
+    // Where nobody listens, that is said, and nothing is called damaged; who records does not notice.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let mut away = Machine::new(server.address, "");
+    away.said(&["track"]);
+    away.server = free;
+    away.records("a", 3);
+    let away_said = said(&away);
+    assert!(away_said.contains("look whether the server can be reached"), "{away_said}");
+    let found = String::from_utf8(away.ran(&["doctor"]).stdout).expect("text");
+    assert!(found.contains("! ") && !found.contains("Damaged"), "{found}");
+    away.said(&["schedule", "status"]);
     // Of a folder with tables of its own, nothing is moved or forgotten.
     machine.configured("");
     machine.records("a", 3);

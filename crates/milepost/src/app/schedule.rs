@@ -128,7 +128,7 @@ fn status(entry: &Entry, workplace: &Workplace) -> Result<ExitCode, Failure> {
         Some((Scheduler::Cron, rhythm)) => fact(&mut text, width, "Installed", &format!("{rhythm}, by cron")),
         Some((_, rhythm)) => fact(&mut text, width, "Installed", &format!("{rhythm}, by systemd, as {}", systemd::timer(&entry.name))),
     }
-    match Journal::open(kept::Place::Folder(workplace.data()?.to_owned()))?.last() {
+    match Journal::open(kept::Place::Folder(workplace.folder()?.to_owned()))?.last() {
         None => fact(&mut text, width, "Last ran", "not yet"),
         Some(last) => {
             let took = last.ended.since(last.began).as_secs_f64();
