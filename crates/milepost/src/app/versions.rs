@@ -1,8 +1,9 @@
 //! What a newer Milepost wrote is refused before anything is written beside it.
 
-use super::{Failure, Workplace, files, otlp, scorecard::wait, track, track::kept};
+use super::{Failure, Workplace, files, otlp, scorecard::wait, track};
 use crate::serve::tokens;
 use milepost_record::{Identity, Spool, refuse_newer};
+use milepost_store::shared;
 use std::path::Path;
 
 /// The largest file that is looked at, in bytes: more than any that is read.
@@ -23,7 +24,7 @@ pub(super) fn refuse_newer_files(workplace: &Workplace) -> Result<(), Failure> {
     let own = [journal, alerts, forgotten, otlp::FORMAT, tokens::FORMAT].map(|format| (data, format));
     own.into_iter().try_for_each(|(folder, format)| refuse(folder, format))?;
     // Where nothing is shared, these are the same ones once more; what is in a bucket is looked at by who reads it.
-    let kept::Place::Folder(common) = workplace.common()? else { return Ok(()) };
+    let common = shared(data).unwrap_or_else(|| data.to_owned());
     [journal, alerts].into_iter().try_for_each(|format| refuse(&common, format))
 }
 
