@@ -1,5 +1,5 @@
-//! `cargo xtask bench rollups`: what a scorecard costs as events grow, from rollups and from the events, and what the exact report costs,
-//! each beside DuckDB on the same files. It fails where two answers differ.
+//! `cargo xtask bench rollups`: what a scorecard costs as events grow, from rollups and from the events, what the exact report costs, and
+//! how many bytes an operation takes, each beside DuckDB on the same files. It fails where two answers differ.
 
 use crate::{
     Done,

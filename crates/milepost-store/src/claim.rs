@@ -5,6 +5,8 @@
 //! DATA/store/claims/  a row for each claim: job, slot, spool of the machine, moment
 //! ```
 //!
+//! Where they share a bucket, the table is there (`bucket.rs`).
+//!
 //! A claim is one commit with Delta's application transaction (job, slot), made on the table as it was when nobody had claimed that
 //! slot: of two that commit at once, one fails, looks again, and finds whose it is. It is not taken back: where a machine dies, the
 //! job is done in the next slot.

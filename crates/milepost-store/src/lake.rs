@@ -1,13 +1,15 @@
-//! The lake: one Delta table for each kind of event, and one of the segments that were taken in, on the local disk.
+//! The lake: one Delta table for each kind of event, and one of the segments that were taken in, on the local disk or in a bucket.
 //!
 //! ```text
-//! DATA/store/store.json        version of this layout
+//! DATA/store/store.json        version of this layout, and the bucket where the tables are in one
 //! DATA/store/compact.lock      held by whoever writes the tables
 //! DATA/store/digests.json      length and CRC32C of each data file and each file of a log
 //! DATA/store/copies/           the logs again: see `log.rs`
 //! DATA/store/heads.json        what a reader has to know of each table: see `heads.rs`
 //! DATA/store/operations/       a Delta table; others can read it as it is
 //! ```
+//!
+//! Of tables in a bucket, DATA/store has `store.json`, the lock and rollups; the tables and what is one for all machines lie there.
 //!
 //! A table is not divided into folders of days: with a file a day, what a question costs would grow with every day, however few events
 //! it has. Rows that came together lie together, so the smallest and largest day of files and row groups tell which to read.

@@ -2,7 +2,7 @@
 //!
 //! It is the `criterion` and `verdict` events, what the tables need beside what is taken in, alerts, and the reports of days, weeks and
 //! months. Of each hour one machine has claimed it (`milepost_store::claim`); a lock beside the tables keeps one whose round lasts
-//! into the next hour apart from the next one. What the common work remembers (`alerts.json`, and of `track.json` the reports) lies
+//! into the next hour apart from the next one; in a bucket, which has no locks, what is remembered is replaced only as it was read. What the common work remembers (`alerts.json`, and of `track.json` the reports) lies
 //! beside the tables too. Where a machine dies in it, the one that claims a later hour goes on from what is there: a report that is
 //! not noted is made, an alert that waits is sent, and an event that lies in the dead machine's spool is recorded again under the id
 //! that it has there, so that it counts once.

@@ -1,4 +1,4 @@
-//! Files in the data folder in which `milepost track` and `milepost serve` remember something, as JSON with a version.
+//! Files in the data folder, or in the bucket of several machines, in which `milepost track` and `milepost serve` remember something, as JSON with a version.
 
 use super::super::{Failure, files, say, scorecard::wait};
 use milepost_record::refuse_newer;
