@@ -4,7 +4,7 @@ use crate::{
     StoreError,
     answer::{Columns, count},
     rolled::{DIMENSIONS, within_of},
-    values::packed,
+    values::{Lists, packed},
 };
 use datafusion::arrow::{
     array::{Array, ArrayRef, BinaryArray, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array},
@@ -12,7 +12,7 @@ use datafusion::arrow::{
     record_batch::RecordBatch,
 };
 use futures::{Stream, StreamExt};
-use milepost_record::{Timestamp, each_once};
+use milepost_record::Timestamp;
 use std::{
     collections::BTreeMap,
     pin::pin,
@@ -24,6 +24,10 @@ pub(crate) const LIMITS_MAX: usize = 8;
 /// How many rows and values one question may have: with more, reading them would cost as much as the events. The unit tests have no time
 /// for so many.
 const VALUES_MAX: usize = if cfg!(test) { 4_000 } else { 4_000_000 };
+/// From how many rows on the times of people are not kept where a row counts fewer operations than [`DENSE_MIN`]: reading it would cost as
+/// much as reading those, and take more room.
+const SPARSE_ROWS_MAX: usize = if cfg!(test) { 2_000 } else { 100_000 };
+const DENSE_MIN: u64 = 4;
 
 /// The dimensions, and the day, if days are told apart: so rows of one group lie together.
 type Key = ([Option<String>; DIMENSIONS.len()], Option<i32>);
@@ -38,7 +42,7 @@ struct Row {
     /// The first and the last event, in microseconds since 1970.
     oldest: i64,
     newest: i64,
-    /// The values, and how many operations have each.
+    /// The values, and how many operations have each; or what else is listed.
     values: Vec<(u64, u64)>,
 }
 
@@ -47,12 +51,17 @@ struct Row {
 pub(crate) struct Packed {
     rows: BTreeMap<Key, Row>,
     limits: usize,
+    lists: Lists,
 }
 
 impl Packed {
     /// The rows of a question with this many limits: those of a statement over events, or those of a rollup. None where they are too many.
-    pub(crate) async fn of(rows: impl Stream<Item = Result<RecordBatch, StoreError>>, limits: usize) -> Result<Option<Self>, StoreError> {
-        let mut packed = Self { rows: BTreeMap::new(), limits };
+    pub(crate) async fn of(
+        rows: impl Stream<Item = Result<RecordBatch, StoreError>>,
+        limits: usize,
+        lists: Lists,
+    ) -> Result<Option<Self>, StoreError> {
+        let mut packed = Self { rows: BTreeMap::new(), limits, lists };
         let mut rows = pin!(rows);
         let mut size = 0;
         while let Some(batch) = rows.next().await {
@@ -61,7 +70,7 @@ impl Packed {
             if size > 2 * VALUES_MAX {
                 size = packed.put_in_order();
             }
-            if size > 2 * VALUES_MAX {
+            if size > 2 * VALUES_MAX || packed.is_sparse() {
                 return Ok(None);
             }
         }
@@ -87,14 +96,20 @@ impl Packed {
             (of.oldest, of.newest) = (of.oldest.min(oldest), of.newest.max(newest));
             of.within.iter_mut().zip(&within).for_each(|(sum, n)| *sum += count(n, row));
             let before = of.values.len();
-            of.without += values.add_to(&mut of.values, row)?.1;
+            of.without += self.lists.add(&mut of.values, &values, newest, row)?;
             added += of.values.len() - before;
         }
         Ok(added)
     }
 
+    fn is_sparse(&self) -> bool {
+        let rows = self.rows.len();
+        let operations = || self.rows.values().map(|row| row.without).sum::<u64>();
+        self.lists == Lists::Times && rows > SPARSE_ROWS_MAX && operations() / DENSE_MIN < rows as u64
+    }
+
     fn put_in_order(&mut self) -> usize {
-        self.rows.values_mut().for_each(|row| each_once(&mut row.values));
+        self.rows.values_mut().for_each(|row| self.lists.put_in_order(&mut row.values));
         self.rows.len() + self.rows.values().map(|row| row.values.len()).sum::<usize>()
     }
 
@@ -109,7 +124,7 @@ impl Packed {
     pub(crate) fn since(&self, from: Timestamp, day: i32) -> (i32, Self) {
         let is_cut = |(key, row): (&Key, &Row)| key.1 == Some(day) && row.oldest < from.as_microseconds();
         let first = day + i32::from(self.rows.iter().any(is_cut));
-        let mut since = Self { rows: BTreeMap::new(), limits: 0 };
+        let mut since = Self { limits: 0, ..Self::default() };
         for ((dimensions, _), row) in self.rows.iter().filter(|((_, date), row)| *date >= Some(first) && !row.values.is_empty()) {
             let Row { oldest, newest, .. } = *row;
             let of = since.rows.entry((dimensions.clone(), None)).or_insert_with(|| Row { oldest, newest, ..Row::default() });
@@ -149,7 +164,7 @@ impl Packed {
                 false => new_null_array(&DataType::Int64, n),
             });
         }
-        let measured = numbers(&|row| whole(row.values.iter().map(|(_, n)| *n).sum()));
+        let measured = numbers(&|row| whole(row.values.iter().fold(0, |sum: u64, (_, n)| sum.saturating_add(*n))));
         columns.extend([times(|row| row.oldest), times(|row| row.newest), measured, Arc::new(values.collect::<BinaryArray>())]);
         Ok(RecordBatch::try_new(schema, columns)?)
     }
@@ -177,14 +192,22 @@ mod tests {
 
     /// The rows of a question that lists these values, each given as often as is said.
     fn packed(values: usize, times: usize) -> Option<Packed> {
-        let dimensions: String = DIMENSIONS.iter().map(|name| format!(", CAST(NULL AS VARCHAR) AS \"{name}\"")).collect();
+        let rows = format!("'all' AS who, v.value, 1 AS n FROM generate_series(1, {values}) v, generate_series(1, {times})");
+        of(&rows, Lists::Values)
+    }
+
+    /// The rows that a statement makes: who, a value, and a number.
+    fn of(rows: &str, lists: Lists) -> Option<Packed> {
+        let none: String = DIMENSIONS.iter().skip(1).map(|name| format!(", CAST(NULL AS VARCHAR) AS \"{name}\"")).collect();
         let time = "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')";
         let rows = format!(
-            "SELECT CAST(NULL AS DATE) AS date{dimensions}, v.value, CAST(1 AS BIGINT) AS n, {time} AS oldest, {time} AS newest\n\
-             FROM generate_series(1, {values}) v, generate_series(1, {times})"
+            "SELECT CAST(NULL AS DATE) AS date, who AS \"{}\"{none}, value, CAST(n AS BIGINT) AS n, {time} AS oldest, {time} AS newest\n\
+             FROM (SELECT {rows})",
+            DIMENSIONS[0]
         );
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let rows = async { Packed::of(SessionContext::new().sql(&rows).await?.execute_stream().await?.map_err(StoreError::from), 0).await };
+        let rows =
+            async { Packed::of(SessionContext::new().sql(&rows).await?.execute_stream().await?.map_err(StoreError::from), 0, lists).await };
         runtime.block_on(rows).expect("packed")
     }
 
@@ -202,5 +225,16 @@ mod tests {
         assert!(packed(VALUES_MAX - 1, 1).is_some(), "with their row they are as many as may be");
         assert!(packed(VALUES_MAX, 1).is_none());
         assert!(packed(3 * VALUES_MAX, 2).is_none());
+    }
+
+    #[test]
+    fn times_of_many_people_who_do_little_are_not_kept() {
+        let people = |people: usize, each: u64| {
+            of(&format!("CAST(value AS VARCHAR) AS who, value, {each} AS n FROM generate_series(1, {people})"), Lists::Times)
+        };
+        assert!(people(SPARSE_ROWS_MAX, 1).is_some(), "few may do little");
+        assert!(people(SPARSE_ROWS_MAX + 1, DENSE_MIN - 1).is_none());
+        let kept = people(SPARSE_ROWS_MAX - 1, DENSE_MIN).expect("many do much");
+        assert_eq!(kept.rows.len(), SPARSE_ROWS_MAX - 1);
     }
 }

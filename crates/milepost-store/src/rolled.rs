@@ -9,11 +9,12 @@ use crate::{
     answer::{self, Columns, number_of},
     engine::Engine,
     packed::{Packed, schema},
-    people::{BY_SOMEBODY, active_days},
+    people::{ATTEMPTED, BEGAN_US, BY_SOMEBODY, active_days, starts_sql},
     rollup_files::{Read, RollupFiles},
     rollups::{Kept, Rollups},
     sql::{self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, within},
     statements::Within,
+    values::{FIRST_DAY, FIRST_US, Lists, SILENCE_US},
 };
 use datafusion::{
     arrow::{
@@ -122,7 +123,7 @@ impl FromRollup {
         }
         let mut rows = Vec::new();
         let [_, last] = ends(&self.question);
-        let last = i64::from(number_of(last)?) - i64::from(cut.contains(&last));
+        let last = i64::from(number_of(last)?) - FIRST_DAY - i64::from(cut.contains(&last));
         for batch in read.rows.iter().chain(&read.totals) {
             rows.push(match self.question.subject {
                 // The days of a person that count are those until the last that is not cut.
@@ -135,11 +136,13 @@ impl FromRollup {
             let (engine, places) = (within.beside().await?, (0..self.limits.len()).collect::<Vec<_>>());
             for statement in beside {
                 let found = engine.sql(&statement).await?.execute_stream().await?.map_err(StoreError::from);
-                if matches!(self.question.subject, Subject::Returns) {
-                    rows.extend(found.map(|batch| until(&batch?, None)).try_collect::<Vec<_>>().await?);
-                } else {
-                    let found = Packed::of(found, self.limits.len()).await?.ok_or(StoreError::Shape("rollup"))?;
-                    rows.push(shaped(&self.question, &found.batch()?, &places)?);
+                match lists(&self.question) {
+                    Lists::Values => {
+                        let found = Packed::of(found, self.limits.len(), Lists::Values).await?.ok_or(StoreError::Shape("rollup"))?;
+                        rows.push(shaped(&self.question, &found.batch()?, &places)?);
+                    }
+                    Lists::Weeks => rows.extend(found.map(|batch| until(&batch?, None)).try_collect::<Vec<_>>().await?),
+                    Lists::Times => rows.extend(found.try_collect::<Vec<_>>().await?),
                 }
             }
         }
@@ -183,10 +186,16 @@ impl FromRollup {
         if beside.has_samples && sql::admits_samples(question) {
             statements.push(counted("operations", &format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question)))?);
         }
-        if beside.has_others && matches!(question.subject, Subject::Returns) {
-            // Who comes back may do so with events of these kinds.
-            let active = active_days(question);
-            statements.push(format!("SELECT \"user\" AS \"group\", {DAY_NUMBER} AS value, CAST(1 AS BIGINT) AS n FROM ({active})"));
+        if beside.has_others {
+            // People begin and come back with events of other kinds too.
+            statements.extend(match lists(question) {
+                Lists::Values => None,
+                Lists::Weeks => {
+                    let (active, day) = (active_days(question), day_number("date"));
+                    Some(format!("SELECT \"user\" AS \"group\", {day} / 7 AS value, {} AS n FROM ({active})", day_of_week(&day)))
+                }
+                Lists::Times => Some(starts_sql(question)),
+            });
         }
         Some(statements)
     }
@@ -199,6 +208,7 @@ const fn needed(question: &Question) -> &'static [&'static str] {
         Subject::Breakdown => &["operation", "backend", "ended", "category", "n", "measured", "values"],
         Subject::ErrorDays => &["date", "category", "n"],
         Subject::Returns => &["group", "n", "measured", "values"],
+        Subject::Sessions => &["group", "ended", "n", "newest", "measured", "values"],
         _ => &["group", "date", "ended", "n", "oldest", "newest", "measured", "values"],
     }
 }
@@ -304,10 +314,20 @@ fn whenever(question: &Question) -> String {
     format!("WHERE true{}{}{}", of_filter(question), if sql::admits_samples(question) { " AND sample IS NULL" } else { "" }, only(question))
 }
 
+/// What the lists of its rows tell.
+pub(crate) const fn lists(question: &Question) -> Lists {
+    match question.subject {
+        Subject::Returns => Lists::Weeks,
+        Subject::Sessions => Lists::Times,
+        _ => Lists::Values,
+    }
+}
+
 fn only(question: &Question) -> &'static str {
     match question.subject {
         Subject::ErrorDays => FAILED,
         Subject::Returns => BY_SOMEBODY,
+        Subject::Sessions => ATTEMPTED,
         _ => "",
     }
 }
@@ -319,7 +339,7 @@ const NOTHING: &str = "CAST(NULL AS BIGINT)";
 fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is_exact: bool) -> Option<String> {
     let failed = "CASE WHEN outcome IN ('failed', 'timeout') THEN error_category END";
     let operation = sql::column(&Dimension::Operation, question);
-    let group = group(question);
+    let (group, day, began) = (group(question), day_number(&date(question)), format!("greatest({BEGAN_US} - ({FIRST_US}), 0)"));
     // Group, operation, backend, how it ended, category and value, of one event.
     let [group, operation, backend, ended, category, raw] = match &question.subject {
         Subject::Operations { .. } => [group.as_str(), NONE, NONE, ENDED, NONE, DURATION],
@@ -327,7 +347,8 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is
         Subject::Misses { .. } => [group.as_str(), operation.as_str(), NONE, ENDED, "error_category", DURATION],
         Subject::Breakdown => [NONE, operation.as_str(), "backend", ENDED, failed, DURATION],
         Subject::ErrorDays => [NONE, NONE, NONE, NONE, "error_category", NOTHING],
-        Subject::Returns => ["\"user\"", NONE, NONE, NONE, NONE, NOTHING],
+        Subject::Returns => ["\"user\"", NONE, NONE, NONE, NONE, day.as_str()],
+        Subject::Sessions => ["\"user\"", NONE, NONE, "CASE WHEN outcome = 'ok' THEN 'ok' ELSE 'failed' END", NONE, began.as_str()],
         _ => return None,
     };
     let of_events = format!(
@@ -341,19 +362,26 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is
             ("date", NONE, NONE, sql::MISSED, NOTHING.to_owned(), kept)
         }
         Subject::ErrorDays => ("date", NONE, NONE, "category", NOTHING.to_owned(), String::new()),
-        // Of each person one row, with the days as values.
-        Subject::Returns => ("CAST(NULL AS DATE)", "\"group\"", NONE, NONE, DAY_NUMBER.to_owned(), String::new()),
+        // What begins within the time that ends a session is parted by none.
+        Subject::Sessions => ("date", "\"group\"", "ended", NONE, format!("raw / {SILENCE_US}"), String::new()),
+        // Of each person one row, with the weeks as values.
+        Subject::Returns => ("CAST(NULL AS DATE)", "\"group\"", NONE, NONE, "raw / 7".to_owned(), String::new()),
         _ => ("date", "\"group\"", "ended", "category", if is_exact { "raw".to_owned() } else { rounded("raw") }, String::new()),
     };
     let within = |(index, limit): (usize, &&Limit)| {
         format!(", count(*) FILTER (WHERE ended = 'ok' AND {}) AS {}", limit_text(limit), within_of(index))
     };
     let within: String = limits.iter().enumerate().map(within).collect();
+    let (listed, n) = match lists(question) {
+        Lists::Values => ("counted", "count(*)".to_owned()),
+        Lists::Weeks => ("counted", format!("bit_or({})", day_of_week("raw"))),
+        Lists::Times => ("min(raw)", "count(*)".to_owned()),
+    };
     let dimensions = dimensions();
     Some(format!(
-        "SELECT date{dimensions}, value, count(*) AS n{within}, min(at) AS oldest, max(at) AS newest\n\
+        "SELECT date{dimensions}, {listed} AS value, {n} AS n{within}, min(at) AS oldest, max(at) AS newest\n\
          FROM (SELECT {date} AS date, at, {group} AS \"group\", operation, backend, {ended} AS ended, {category} AS category,\n  \
-         {value} AS value, raw FROM ({of_events})\n{kept})\nGROUP BY date{dimensions}, value"
+         {value} AS counted, raw FROM ({of_events})\n{kept})\nGROUP BY date{dimensions}, counted"
     ))
 }
 
@@ -361,8 +389,15 @@ fn dimensions() -> String {
     DIMENSIONS.iter().map(|name| format!(", \"{name}\"")).collect()
 }
 
-/// The number of a date, in days since 1970.
-const DAY_NUMBER: &str = "CAST(CAST(date AS INT) AS BIGINT)";
+/// The number of a date in lists.
+fn day_number(date: &str) -> String {
+    format!("(CAST(CAST({date} AS INT) AS BIGINT) - ({FIRST_DAY}))")
+}
+
+/// The bit that stands for a day among those of its week, of the number of the day.
+fn day_of_week(day: &str) -> String {
+    format!("CAST(1 AS BIGINT) << ({day} % 7)")
+}
 
 fn zone(question: &Question) -> TimeZone {
     // This one without a walk through the files of all zones.

@@ -9,6 +9,7 @@ use crate::{
     lake::{failed, sync},
     packed::{Packed, schema},
     rollups::{RollupBatch, RollupFile, Since, Tells},
+    values::Lists,
 };
 use datafusion::arrow::{
     array::{AsArray, BooleanArray},
@@ -204,7 +205,7 @@ impl RollupFiles {
                 continue;
             }
             let days = days.into_iter().map(|batch| opened.read(&decoder, batch));
-            let days = Packed::of(stream::iter(days), limits).await?.ok_or(StoreError::Shape("rollup"))?;
+            let days = Packed::of(stream::iter(days), limits, Lists::Values).await?.ok_or(StoreError::Shape("rollup"))?;
             for batch in totals {
                 let found = opened.read(&decoder, batch)?;
                 let expected = match (batch.tells, batch.days) {
@@ -298,7 +299,9 @@ mod tests {
             "SELECT arrow_cast(CAST(d.value AS INT), 'Date32') AS date{dimensions}, CAST(7 AS BIGINT) AS value, CAST(1 AS BIGINT) AS n,\n  \
              {time} AS oldest, {time} AS newest FROM generate_series({first}, {last}) d"
         );
-        let rows = async { Packed::of(SessionContext::new().sql(&rows).await?.execute_stream().await?.map_err(StoreError::from), 0).await };
+        let rows = async {
+            Packed::of(SessionContext::new().sql(&rows).await?.execute_stream().await?.map_err(StoreError::from), 0, Lists::Values).await
+        };
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(rows).expect("rows").expect("few")
     }
 

@@ -3,7 +3,8 @@
 //! ```text
 //! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
 //! DATA/store/rollups/*.arrow       rows of each question: the day, what it tells apart, counts, first and last event, and packed the
-//!                                  values (durations, peaks, or days of a person) and how often each was; totals of those
+//!                                  values (durations or peaks) and how often each was, or of a person on which days of which weeks or
+//!                                  from when to when; totals of values
 //! ```
 //!
 //! A rollup is derived, and can be made anew at any time: so whatever is in doubt is dropped, and the events answer. Rollups hold for
@@ -16,11 +17,12 @@ use crate::{
     engine,
     lake::{Lake, failed, in_table, read_own, remove, rows as rows_of, sync},
     packed::{LIMITS_MAX, Packed, schema},
-    rolled::{base, limit_text, rollup, total_since},
+    rolled::{base, limit_text, lists, rollup, total_since},
     rollup_files::{NewFile, RollupFiles},
     sql,
     statements::{STATEMENTS_MAX, within_limits},
     tables,
+    values::Lists,
 };
 use datafusion::{
     arrow::record_batch::RecordBatch, common::runtime::SpawnedTask, datasource::MemTable, error::DataFusionError,
@@ -42,7 +44,7 @@ use std::{
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// The most questions that are kept.
 const KEPT_MAX: usize = 64;
 /// For how many days a question is kept that nobody asks any more.
@@ -77,6 +79,7 @@ pub(crate) struct Kept {
     pub(crate) limits: Vec<String>,
     /// The statement of its rows, limits included.
     statement: String,
+    lists: Lists,
     /// The last day on which it was asked.
     asked: Date,
     /// Whether it has its rows: not where they were too many.
@@ -255,7 +258,8 @@ impl Rollups {
             } else if let Some(statement) = rollup(question, &limits, is_exact) {
                 let key = format!("{}-{}", Timestamp::now().as_microseconds(), new.len());
                 let is_exact = is_exact && self::base(question, false).as_ref() != Some(&base);
-                new.push(Kept { key, base, limits: texts, statement, asked: today, is_whole: true, is_exact, totals: Vec::new() });
+                let lists = lists(question);
+                new.push(Kept { key, base, limits: texts, statement, lists, asked: today, is_whole: true, is_exact, totals: Vec::new() });
             }
         }
         let first = today.saturating_sub(UNASKED_DAYS_MAX.days());
@@ -502,14 +506,14 @@ async fn with_operations(table: &DeltaTable) -> Result<SessionContext, StoreErro
 async fn counted(engine: &SessionContext, kept: &Kept) -> Result<Option<Packed>, StoreError> {
     let only_reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let rows = engine.sql_with_options(&kept.statement, only_reads).await?.execute_stream().await?;
-    Packed::of(rows.map_err(StoreError::from), kept.limits.len()).await
+    Packed::of(rows.map_err(StoreError::from), kept.limits.len(), kept.lists).await
 }
 
 /// What its rows say to it.
 async fn rolled(files: &RollupFiles, kept: &Kept) -> Result<Option<Packed>, StoreError> {
     let schema = schema();
     let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?.into_iter().map(Ok)), kept.limits.len()).await
+    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?.into_iter().map(Ok)), kept.limits.len(), kept.lists).await
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ const NOT_FOR_USERS: &[&str] = &[
     "milepost-judge/src/stability.rs MINUTES_MAX",
     "milepost-record/src/timestamp.rs MAX_US",
     "milepost-store/src/packed.rs LIMITS_MAX",
+    "milepost-store/src/packed.rs SPARSE_ROWS_MAX",
     "milepost-store/src/packed.rs VALUES_MAX",
     "milepost-store/src/parquet_claims.rs DEPTH_MAX",
     "milepost-store/src/lake.rs ATTEMPTS_MAX",

@@ -53,6 +53,16 @@ fn event(n: u64) -> Event {
     event
 }
 
+/// What somebody does that is there for a week, twice an hour.
+fn busy(n: u64) -> Event {
+    let begin = at("2026-07-01T09:29:00Z").saturating_add(Duration::from_secs(n * 1_800) + Duration::from_micros(n / 9));
+    let mut operation = Operation::new("search", if n.is_multiple_of(5) { Outcome::Failed } else { Outcome::Ok });
+    operation.duration_us = n.is_multiple_of(11).then_some(5_000_000_000);
+    let mut event = Event::at(begin, operation);
+    (event.id, event.origin, event.user) = (Some(format!("busy-{n}")), Some(Origin::Use), Some("p-busy".to_owned()));
+    event
+}
+
 fn record(data: &Path, events: impl IntoIterator<Item = Event>) {
     let recorder = Recorder::open(data).expect("a recorder");
     for event in events {
@@ -92,6 +102,7 @@ fn questions() -> Vec<Question> {
         Subject::Breakdown,
         Subject::ErrorDays,
         Subject::Returns,
+        Subject::Sessions,
     ];
     let mut all: Vec<_> = subjects.map(|subject| question(subject, "2026-07-01T09:30:00Z", "2026-08-25T11:30:00Z")).into();
     for dimension in [Dimension::Operation, Dimension::Backend, Dimension::Version] {
@@ -109,7 +120,7 @@ fn questions() -> Vec<Question> {
 /// One question of each way in which rows are added up.
 fn few() -> Vec<Question> {
     let all = questions();
-    [1, 4, 6, 8].into_iter().filter_map(|index| all.get(index).cloned()).collect()
+    [1, 4, 6, 8, 9].into_iter().filter_map(|index| all.get(index).cloned()).collect()
 }
 
 fn answers(data: &Path, questions: &[Question]) -> Vec<Evidence> {
@@ -204,9 +215,17 @@ fn rollups_answer_what_the_events_answer() {
     let begun = |n: u64| Event { id: Some(format!("begun-{n}")), session: Some(format!("s-{n}")), fact: Session::new().into(), ..event(n) };
     record(data, (0..50).map(|n| Event { at: at("2026-06-01T08:00:00Z"), ..begun(n) }));
     assert_eq!(rolled_up(data), RolledUp::default(), "nothing is in the tables yet");
+    // One is busy all day long, and now and then silent for just as long as a session lasts, or a microsecond more.
+    record(data, (0..400).map(busy));
     compacted(data);
     let made = rolled_up(data);
     assert!(made.made > 0 && made.kept == made.made, "{made:?}");
+    let sessions = answers(data, &questions()).into_iter().find_map(|answer| match answer {
+        Evidence::Sessions(sessions) => Some(sessions),
+        _ => None,
+    });
+    let sessions = sessions.expect("an answer");
+    assert!(sessions.users > 200 && sessions.sessions > sessions.users + 20 && sessions.attempted > 2 * sessions.sessions, "{sessions:?}");
     assert_eq!(rolled_up(data).made, 0, "each is made once");
     let returns = answers(data, &questions()).into_iter().find_map(|answer| match answer {
         Evidence::Returns(returns) => Some(returns),
