@@ -53,8 +53,9 @@ const UNASKED_DAYS_MAX: i64 = 14;
 const TOTALS_MAX: usize = 4;
 /// What other machines wrote since is read at once where it has at most so many bytes; else rollups are made anew from all.
 const CAUGHT_UP_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How many files there may be before they are written as one.
-const FILES_MAX: usize = 6;
+/// How many times as large as what came in since the first file may be before they are written as one. The unit tests have no time
+/// to make it so large.
+const LARGER_MAX: i64 = if cfg!(test) { 1 } else { 32 };
 
 /// The rollups of a store.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -131,6 +132,20 @@ pub(crate) struct RollupFile {
     pub(crate) name: String,
     pub(crate) crc32c: String,
     pub(crate) batches: Vec<RollupBatch>,
+}
+
+impl RollupFile {
+    /// Of all that it tells of days, in bytes.
+    fn size(&self) -> i64 {
+        let days = self.batches.iter().filter(|batch| batch.tells == Tells::Days);
+        days.fold(0, |sum: i64, RollupBatch { at: [_, metadata, body], .. }| sum.saturating_add(*metadata).saturating_add(*body))
+    }
+
+    /// Whether it has rows of a question, and not its totals since each moment since which they are asked.
+    fn lacks_totals(&self, kept: &Kept) -> bool {
+        let told = |tells| self.batches.iter().any(|batch| batch.key == kept.key && batch.tells == tells);
+        kept.is_whole && told(Tells::Days) && kept.totals.iter().any(|since| !told(Tells::Total { from: since.from, day: since.day }))
+    }
 }
 
 /// The rows of a question and a quarter of a year in a file.
@@ -268,7 +283,7 @@ impl Rollups {
         new
     }
 
-    /// Notes since when totals of these questions are asked; where it is kept already, they are made when files are next written as one.
+    /// Notes since when totals of these questions are asked; of those that are kept already they are made with the next compaction.
     fn choose_totals(&mut self, questions: &[Question], today: Date, is_exact: bool) {
         for question in questions {
             let (Some(base), Some(from)) = (base(question, is_exact), total_since(question)) else { continue };
@@ -297,7 +312,7 @@ impl Rollups {
         let mut rows = stream::iter(asked).map(count).buffered(STATEMENTS_MAX);
         for kept in self.kept.iter_mut().skip(first).filter(|kept| kept.is_whole) {
             let rows = rows.next().await.ok_or(StoreError::Shape("rollup"))?.map_err(|error| DataFusionError::External(error.into()))??;
-            // Of the few that came in within an hour, the days are read as soon.
+            // What came in within an hour is soon written as one with more.
             let totals = if are_all { kept.totals.as_slice() } else { &[] };
             kept.is_whole = file.take(&kept.key, rows.as_ref(), totals)?;
         }
@@ -403,12 +418,13 @@ impl Rollups {
         rollups.remove_unneeded(Duration::ZERO)
     }
 
-    /// Writes many files as one, with the rows of a day that can be told apart by nothing as one row; and removes files that are not
-    /// needed any more.
+    /// Writes files as one, with the rows of a day that can be told apart by nothing as one row; and removes files that are not needed any
+    /// more. Two are left, so that an answer after a year reads no more of them than one on the first day: a large one that is seldom
+    /// written, and what came in since.
     pub(crate) async fn tidy(lake: &Lake, removed_kept: Duration) -> Result<(), StoreError> {
         let mut rollups = Self::read(lake)?;
-        if rollups.files.len() > FILES_MAX {
-            if rollups.merge().await.is_err() {
+        if let Some(first) = rollups.untidy() {
+            if rollups.merge(first).await.is_err() {
                 rollups.drop_all();
             }
             rollups.publish(lake)?;
@@ -416,14 +432,26 @@ impl Rollups {
         rollups.remove_unneeded(removed_kept)
     }
 
-    async fn merge(&mut self) -> Result<(), StoreError> {
-        let before = self.open()?;
+    /// The file from which on they have to be written as one; none where they need not.
+    fn untidy(&self) -> Option<usize> {
+        let (first, since) = self.files.split_first()?;
+        let is_large = || since.iter().fold(0, |sum: i64, file| sum.saturating_add(file.size())) >= first.size() / LARGER_MAX;
+        if self.kept.iter().any(|kept| first.lacks_totals(kept)) || !since.is_empty() && is_large() {
+            return Some(0);
+        }
+        (since.len() > 1).then_some(1)
+    }
+
+    /// Writes the files from this one on as one.
+    async fn merge(&mut self, first: usize) -> Result<(), StoreError> {
+        let before = RollupFiles::open(&self.folder, self.files.get(first..).unwrap_or_default())?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
             let rows = rolled(&before, kept).await?;
             kept.is_whole = file.take(&kept.key, rows.as_ref(), &kept.totals)?;
         }
-        self.files = file.finish()?.into_iter().collect();
+        self.files.truncate(first);
+        self.files.extend(file.finish()?);
         Ok(())
     }
 
