@@ -346,7 +346,6 @@ fn totals_are_of_whole_days() {
         record(data, [Event { id: Some(format!("more-{n}")), ..event(n) }]);
         compacted(data);
         wait(roll_up(data, &asked, &asked, at(NOW))).expect("rolled up");
-        wait(roll_up(data, &asked, &asked, at(NOW))).expect("rolled up");
     }
     assert_eq!((files(data).len(), totals_kept(data)), (2, 4), "each file has its own");
     let path = data.join("store/rollups.json");
