@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 const EDGES: &[(&str, &[&str])] = &[
     ("milepost-record", &[]),
     ("milepost-collect", &["milepost-record"]),
-    ("milepost-store", &["milepost-record", "datafusion", "deltalake-core", "tokio"]),
+    ("milepost-store", &["milepost-record", "ballista", "datafusion", "deltalake-core", "tokio"]),
     ("milepost-judge", &["milepost-record"]),
     (
         "milepost",
@@ -25,6 +25,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "tokio-rustls",
         ],
     ),
+    // Nothing but tests, and what these start.
+    ("milepost-cluster", &["ballista-core", "ballista-executor", "ballista-scheduler", "tokio"]),
     ("xtask", &[]),
 ];
 
@@ -95,6 +97,8 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
         &["reqwest", "TcpStream", "TcpListener", "UdpSocket", "UnixListener", "hyper::", "hyper_util"],
         "crates",
         &[
+            // Whether a cluster is there.
+            "crates/milepost-store/src/cluster.rs",
             "crates/milepost/src/app/track/alerts.rs",
             "crates/milepost/src/app/otlp.rs",
             "crates/milepost/src/serve/connections.rs",
@@ -102,7 +106,7 @@ const WORDS: &[(&[&str], &str, &[&str], &str)] = &[
             // Answers whom `connections.rs` has no place for.
             "crates/milepost/src/serve/turned_away.rs",
         ],
-        "alerts alone connect to something, and `serve` alone listens",
+        "alerts and the engine on a cluster alone connect to something, and `serve` alone listens",
     ),
     (&["rusqlite"], "crates/milepost/src", &["crates/milepost/src/app/import/sqlite.rs"], "one file opens databases of others, read only"),
     (
@@ -137,20 +141,24 @@ pub(crate) fn check() -> Done {
     Ok(())
 }
 
-/// Program and tests take every crate with the same features: else the heavy ones are built twice.
+/// Program and tests take every crate with the same features, else the heavy ones are built twice; and plain `cargo build --release` as the
+/// benchmarks. Between these two, what a cluster is made of makes a difference.
 fn same_features() -> Done {
-    let features = |edges: &str| -> Result<BTreeMap<String, String>, String> {
-        let tree = output(cargo().args(["tree", "--workspace", "--edges", edges, "--prefix", "none", "--format", "{p}|{f}"]))?;
+    let features = |of: &[&str], edges: &str| -> Result<BTreeMap<String, String>, String> {
+        let tree = output(cargo().arg("tree").args(of).args(["--edges", edges, "--prefix", "none", "--format", "{p}|{f}"]))?;
         let of_crate = |line: &str| line.trim_end_matches(" (*)").split_once('|').map(|(name, of)| (name.to_owned(), of.to_owned()));
         Ok(tree.lines().filter_map(of_crate).collect())
     };
-    let with_tests = features("normal,build,dev")?;
-    for (name, program) in features("normal,build")? {
-        match with_tests.get(&name) {
-            Some(tests) if *tests != program => {
-                return Err(format!("{name} is built with features `{program}` for the program and `{tests}` for the tests"));
+    let (all, released) = (["--workspace"], ["--workspace", "--exclude", "milepost-cluster"]);
+    for (fewer, more) in [(&all[..], &all[..]), (&["--package", "milepost"], &released)] {
+        let with_tests = features(more, "normal,build,dev")?;
+        for (name, program) in features(fewer, "normal,build")? {
+            match with_tests.get(&name) {
+                Some(tests) if *tests != program => {
+                    return Err(format!("{name} is built with features `{program}` for the program and `{tests}` for the tests"));
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
     Ok(())

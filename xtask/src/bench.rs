@@ -110,8 +110,7 @@ fn faults(lasting: Duration) -> Done {
 }
 
 pub(crate) fn released() -> Result<PathBuf, String> {
-    // As plain `cargo build --release` does: alone, the program would have the engine built with other features.
-    run(cargo().args(["build", "--release", "--workspace"]))?;
+    run(cargo().args(["build", "--release"]))?;
     Ok(target().join("release/milepost"))
 }
 
@@ -216,8 +215,8 @@ fn store() -> Done {
         }
     }
     let milepost = released()?;
-    // Of the whole workspace: alone, the crate would have the engine built with other features.
-    run(cargo().args(["build", "--release", "--workspace", "--example", "play"]))?;
+    // Beside the program: alone, the crate would have the engine built with other features.
+    run(cargo().args(["build", "--release", "--workspace", "--exclude", "milepost-cluster", "--example", "play"]))?;
     let program = target().join("release/examples/play");
     let days = std::env::var("MILEPOST_BENCH_DAYS").unwrap_or_else(|_| "10".to_owned());
     let mut figures = Figures::of("store");

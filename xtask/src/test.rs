@@ -161,7 +161,7 @@ impl Tally {
         match python("bucket-python", "crates/milepost/tests/bucket/requirements.txt") {
             Ok(python) => {
                 let mut command = cargo();
-                command.args(["test", "--workspace", "--test", "bucket", "--", "--ignored"]);
+                command.args(["test", "--workspace", "--test", "bucket", "--test", "cluster", "--", "--ignored"]);
                 self.ignored(command.env("MILEPOST_BUCKET_PYTHON", python))
             }
             Err(why) => {

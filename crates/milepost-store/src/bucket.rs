@@ -212,9 +212,14 @@ impl Bucket {
         Ok(found.into_iter().filter_map(within).collect())
     }
 
+    /// Where a table in it is.
+    pub(crate) fn location(&self, name: &str) -> Result<Url, DeltaTableError> {
+        Url::parse(&format!("{}/{name}/", self.url)).map_err(|error| DeltaTableError::Generic(error.to_string()))
+    }
+
     /// A table in it.
     pub(crate) fn table(&self, name: &str) -> Result<DeltaTableBuilder, DeltaTableError> {
-        let location = Url::parse(&format!("{}/{name}/", self.url)).map_err(|error| DeltaTableError::Generic(error.to_string()))?;
+        let location = self.location(name)?;
         if let Ok(scheme) = Url::parse(&format!("{SCHEME}://")) {
             logstore_factories().entry(scheme).or_insert_with(|| Arc::new(Logs));
         }

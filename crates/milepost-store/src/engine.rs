@@ -5,6 +5,7 @@
 
 use crate::{
     StoreError,
+    cluster::{self, Cluster},
     compact::no_claims,
     heads::{Head, Heads},
     lake::{Lake, SEGMENTS, in_table},
@@ -87,15 +88,31 @@ pub(crate) struct Engine {
     live: BTreeMap<Kind, Vec<RecordBatch>>,
     /// The kinds of which there are few events.
     few: BTreeSet<Kind>,
+    cluster: Option<Cluster>,
     all: OnceCell<SessionContext>,
+    on_cluster: OnceCell<SessionContext>,
     of_few: OnceCell<SessionContext>,
     beside: OnceCell<SessionContext>,
 }
 
 impl Engine {
-    pub(crate) fn over(lake: Option<Lake>, stored: BTreeMap<Kind, Stored>, live: BTreeMap<Kind, Vec<RecordBatch>>) -> Self {
-        let mut engine =
-            Self { lake, stored, live, few: BTreeSet::new(), all: OnceCell::new(), of_few: OnceCell::new(), beside: OnceCell::new() };
+    pub(crate) fn over(
+        lake: Option<Lake>,
+        stored: BTreeMap<Kind, Stored>,
+        live: BTreeMap<Kind, Vec<RecordBatch>>,
+        cluster: Option<&Cluster>,
+    ) -> Self {
+        let mut engine = Self {
+            lake,
+            stored,
+            live,
+            few: BTreeSet::new(),
+            cluster: cluster.cloned(),
+            all: OnceCell::new(),
+            on_cluster: OnceCell::new(),
+            of_few: OnceCell::new(),
+            beside: OnceCell::new(),
+        };
         let is_few = |kind: &Kind| engine.stored.get(kind).is_none_or(Stored::is_short) && (1..=FEW).contains(&engine.events(*kind));
         engine.few = Kind::ALL.iter().copied().filter(is_few).collect();
         engine
@@ -123,6 +140,50 @@ impl Engine {
     /// The engine that knows the events of every kind, and the segments that the tables hold.
     pub(crate) async fn all(&self) -> Result<&SessionContext, StoreError> {
         self.all.get_or_try_init(|| self.made()).await
+    }
+
+    pub(crate) const fn has_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// The same on the cluster, where there is one.
+    pub(crate) async fn largest(&self) -> Result<&SessionContext, StoreError> {
+        match &self.cluster {
+            Some(cluster) => self.on_cluster.get_or_try_init(|| self.made_on(cluster)).await,
+            None => self.all().await,
+        }
+    }
+
+    async fn made_on(&self, cluster: &Cluster) -> Result<SessionContext, StoreError> {
+        let engine = cluster.engine().await?;
+        for kind in Kind::ALL {
+            let all = match self.lake.as_ref().zip(self.stored(*kind)) {
+                Some((lake, stored)) => {
+                    let schema = viewed(&tables::batch(*kind, &[])?)?.schema();
+                    let kept = cluster::of_files(&engine, lake, kind.table(), stored.head(), &schema)?;
+                    if self.live(*kind).is_empty() { kept } else { kept.union(self.live_on(&engine, *kind)?)? }
+                }
+                None => self.live_on(&engine, *kind)?,
+            };
+            engine.register_table(kind.table(), all.into_view())?;
+        }
+        let schema = viewed(&no_claims()?)?.schema();
+        let segments = match &self.lake {
+            Some(lake) => lake.open(SEGMENTS).await?.map(|table| (lake, table)),
+            None => None,
+        };
+        let segments = match segments {
+            Some((lake, table)) => cluster::of_files(&engine, lake, SEGMENTS, &Head::of(&table).map_err(in_table(SEGMENTS))?, &schema)?,
+            None => cluster::of_rows(&engine, &[], &schema)?,
+        };
+        engine.register_table(SEGMENTS, segments.into_view())?;
+        Ok(engine)
+    }
+
+    /// What no table of a kind has yet, for an engine on a cluster.
+    fn live_on(&self, engine: &SessionContext, kind: Kind) -> Result<DataFrame, StoreError> {
+        let schema = viewed(&tables::batch(kind, &[])?)?.schema();
+        cluster::of_rows(engine, &self.live(kind).iter().map(viewed).collect::<Result<Vec<_>, _>>()?, &schema)
     }
 
     async fn made(&self) -> Result<SessionContext, StoreError> {
@@ -189,6 +250,11 @@ impl Engine {
     /// The engine for what is counted beside rollups: it also knows, as `live`, the operations that no table has yet.
     pub(crate) async fn beside(&self) -> Result<&SessionContext, StoreError> {
         let made = || async {
+            if let Some(cluster) = &self.cluster {
+                let engine = self.made_on(cluster).await?;
+                engine.register_table("live", self.live_on(&engine, Kind::Operation)?.into_view())?;
+                return Ok(engine);
+            }
             let (all, engine) = (self.all().await?, SessionContext::new_with_config(config()));
             for kind in BESIDE {
                 engine.register_table(kind.table(), all.table_provider(kind.table()).await?)?;

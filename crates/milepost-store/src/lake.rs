@@ -250,10 +250,17 @@ impl Lake {
         if let Some(bucket) = &self.bucket {
             return bucket.table(table).map_err(in_table(table));
         }
+        DeltaTableBuilder::from_url(self.location(table)?).map_err(in_table(table))
+    }
+
+    /// Where a table is.
+    pub(crate) fn location(&self, table: &str) -> Result<Url, StoreError> {
+        if let Some(bucket) = &self.bucket {
+            return bucket.location(table).map_err(in_table(table));
+        }
         let path = std::path::absolute(self.folder.join(table)).map_err(failed("find", &self.folder))?;
         let no_url = || StoreError::Layout { path: path.clone(), what: "this path cannot be written as a URL".to_owned() };
-        let url = Url::from_directory_path(&path).map_err(|()| no_url())?;
-        DeltaTableBuilder::from_url(url).map_err(in_table(table))
+        Url::from_directory_path(&path).map_err(|()| no_url())
     }
 
     /// Appends rows that came from the segments of a spool up to `sequence`: all of them, or none. Columns that the table lacks

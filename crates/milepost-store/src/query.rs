@@ -1,6 +1,6 @@
 //! SQL of people: one statement that reads, within limits, and what comes back as plain data.
 
-use crate::StoreError;
+use crate::{StoreError, cluster::unanswered};
 use datafusion::{
     arrow::{
         array::{Array, AsArray},
@@ -186,7 +186,10 @@ impl QueryError {
             DataFusionError::Plan(what) | DataFusionError::NotImplemented(what) | DataFusionError::Configuration(what) => {
                 Self::Wrong(plain(what))
             }
-            DataFusionError::Execution(what) => Self::Value(plain(what)),
+            DataFusionError::Execution(what) => match unanswered(error) {
+                Some(said) => Self::Engine(format!("the cluster does not answer: {said}")),
+                None => Self::Value(plain(what)),
+            },
             DataFusionError::ArrowError(error, _) => match error.as_ref() {
                 ArrowError::MemoryError(_) => Self::Memory(limits.memory_bytes),
                 ArrowError::IoError(..) | ArrowError::ParquetError(_) | ArrowError::ExternalError(_) => Self::Engine(error.to_string()),

@@ -3,6 +3,7 @@
 use crate::{
     StoreError,
     answer::{Columns, Taking},
+    cluster::unanswered,
     engine::Engine,
     people::Presence,
     rolled::FromRollup,
@@ -119,7 +120,8 @@ impl Within {
     }
 
     pub(crate) async fn engine(&self) -> Result<&SessionContext, StoreError> {
-        let of = || async { within_limits(if self.are_many { self.engine.of_few().await? } else { self.engine.all().await? }) };
+        let is_few = self.are_many && !self.engine.has_cluster();
+        let of = || async { within_limits(if is_few { self.engine.of_few().await? } else { self.engine.largest().await? }) };
         self.limited.get_or_try_init(of).await
     }
 
@@ -139,10 +141,11 @@ pub(crate) fn within_limits(engine: &SessionContext) -> Result<SessionContext, S
     Ok(sharing(&runtime, engine))
 }
 
-/// The engine with that limit, that reads tables in as many parts as there are processors.
+/// The engine with that limit, that reads tables in as many parts as there are processors, or in more where it is on a cluster.
 pub(crate) fn in_parts(engine: &SessionContext) -> Result<SessionContext, StoreError> {
     let state = within_limits(engine)?.state();
-    let config = state.config().clone().with_target_partitions(threads());
+    let parts = state.config().target_partitions().max(threads());
+    let config = state.config().clone().with_target_partitions(parts);
     Ok(SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build()))
 }
 
@@ -234,6 +237,9 @@ fn questions_bytes() -> u64 {
 pub(crate) fn limited(error: DataFusionError) -> StoreError {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => StoreError::Memory(questions_bytes()),
-        _ => error.into(),
+        _ => match unanswered(&error) {
+            Some(said) => StoreError::Unanswered(said.to_owned()),
+            None => error.into(),
+        },
     }
 }

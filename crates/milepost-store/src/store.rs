@@ -2,7 +2,9 @@
 
 use crate::{
     answer::{self, Columns},
-    bucket, columns_read,
+    bucket,
+    cluster::{Cluster, ClusterUrl},
+    columns_read,
     compact::Claims,
     engine::{Engine, Stored},
     events::events,
@@ -64,6 +66,26 @@ pub enum StoreError {
         /// What the client said.
         source: Box<object_store::Error>,
     },
+    /// A cluster cannot be reached.
+    #[error("the cluster {url} cannot be reached: {source}")]
+    Cluster {
+        /// Where its scheduler should be.
+        url: ClusterUrl,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A cluster could be reached, and did not answer.
+    #[error("the cluster does not answer: {0}")]
+    Unanswered(String),
+    /// A table has rows that only the embedded engine can leave out.
+    #[error(
+        "a cluster cannot read the table `{0}`: another program removed rows of it and left them in their files; until these are written \
+         anew, `[engine]` has to stay without `url`"
+    )]
+    NotForCluster(&'static str),
+    /// So many events of a kind are in no table yet, too many to go along with each statement.
+    #[error("{0} events are in no table yet, too many to be sent to a cluster with each question: `milepost track` takes them in")]
+    TooManyLive(usize),
     /// A file of the layout does not say what it has to.
     #[error("{}: {what}", path.display())]
     Layout {
@@ -163,6 +185,14 @@ impl Store {
     /// # Errors
     /// Where the spool or a table cannot be read, or a newer Milepost wrote of either.
     pub async fn open(data: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        Self::open_on(data, now, None).await
+    }
+
+    /// The same, with questions and SQL worked out by a cluster where there is one.
+    ///
+    /// # Errors
+    /// As [`Store::open`]. The cluster is asked when a statement needs it.
+    pub async fn open_on(data: &Path, now: Timestamp, cluster: Option<&Cluster>) -> Result<Self, StoreError> {
         let spool = if data.join("spool").is_dir() { Some(Spool::open(data)?) } else { None };
         let segments = spool.as_ref().map_or(Ok(Vec::new()), Spool::segments)?;
         let lake = Lake::find(data)?;
@@ -198,7 +228,7 @@ impl Store {
             _ => None,
         };
         let Live { batches, mut inventory, .. } = live;
-        let engine = Arc::new(Engine::over(lake, stored, batches));
+        let engine = Arc::new(Engine::over(lake, stored, batches, cluster));
         inventory.events = Kind::ALL.iter().map(|kind| (*kind, engine.events(*kind))).filter(|(_, n)| *n > 0).collect();
         let rolled = match rollups {
             Some(rollups) => Some(Arc::new(Rolled::new(rollups, Beside::of(&engine).await?))),
@@ -314,7 +344,7 @@ impl Store {
     /// # Errors
     /// Where the engine fails, or it takes more memory than there is.
     pub async fn exact(&self, question: &Question, ranks: impl Fn(&Tally) -> Vec<u64> + Sync) -> Result<Exact, StoreError> {
-        exact::exact(self.engine.all().await?, question, ranks).await
+        exact::exact(self.engine.largest().await?, question, ranks).await
     }
 
     /// How the engine would answer a question from the events, in its own words. A rollup may answer it instead.
@@ -418,7 +448,7 @@ impl Store {
     /// # Errors
     /// Where the statement is wrong, does not only read, or reaches a limit but that of rows.
     pub async fn query(&self, sql: &str, limits: &QueryLimits) -> Result<Table, QueryError> {
-        query::query(self.engine.all().await?, sql, limits).await
+        query::query(self.engine.largest().await?, sql, limits).await
     }
 
     /// The views that SQL can read.

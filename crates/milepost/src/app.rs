@@ -49,7 +49,7 @@ use milepost_collect::{
 };
 use milepost_judge::Rhythm;
 use milepost_record::{Door, Identity, Newer, Spool, SpoolError, check_folder, recording_is_off};
-use milepost_store::{StoreError, connect};
+use milepost_store::{Cluster, StoreError, connect};
 use std::{
     ffi::OsString,
     fmt,
@@ -280,6 +280,17 @@ impl Workplace {
             scorecard::wait(async { Ok(connect(data, url).await?) })?;
         }
         Ok(data)
+    }
+
+    /// The cluster that works out what is asked, where one does.
+    fn cluster(&self) -> Result<Option<&Cluster>, Failure> {
+        match (&self.config.cluster, self.config.untrusted, &self.config.path) {
+            (Some(cluster), Some(untrusted), Some(path)) => {
+                let why = format!("{} is not asked, for somebody else could have written {}: {untrusted}", cluster.url, path.display());
+                Err(Failure::usage(why))
+            }
+            (cluster, ..) => Ok(cluster.as_ref()),
+        }
     }
 
     /// The data folder, into which no other account puts files.

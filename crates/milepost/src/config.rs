@@ -25,7 +25,7 @@ use jiff::tz::TimeZone;
 use milepost_collect::Kind;
 use milepost_judge::Criteria;
 use milepost_record::Texts;
-use milepost_store::BucketUrl;
+use milepost_store::{BucketUrl, Cluster};
 use nix::unistd::geteuid;
 use schemars::{Schema, generate::SchemaSettings, transform::transform_subschemas};
 use std::{
@@ -73,6 +73,8 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// The bucket of the tables, where they are in one.
     pub tables: Option<BucketUrl>,
+    /// The cluster that works out what is asked, where one does.
+    pub cluster: Option<Cluster>,
     /// How long events are kept at least; for ever where it is absent.
     pub retention: Option<Duration>,
     /// The folder that `milepost track` publishes into, if the file says so.
@@ -200,6 +202,7 @@ impl Default for Config {
             error_categories: Vec::new(),
             store: None,
             tables: None,
+            cluster: None,
             retention: None,
             output: None,
             untrusted: None,

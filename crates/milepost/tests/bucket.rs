@@ -3,58 +3,19 @@
 //! The server is moto's, from Python. It is no Amazon, and keeps the conditions that Amazon's does.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "bucket/server.rs"]
+mod server;
+
 use serde_json::Value;
+use server::Server;
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write, copy},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     thread,
-    time::{Duration, Instant},
 };
-
-/// A server with a bucket.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start() -> Self {
-        let python = env::var_os("MILEPOST_BUCKET_PYTHON").expect("MILEPOST_BUCKET_PYTHON names a Python that has moto");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let child = Command::new(python)
-            .args(["-m", "moto.server", "--host", "127.0.0.1", "--port", &free.port().to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("moto");
-        let server = Self { child, address: free };
-        let began = Instant::now();
-        while server.asked("PUT /team HTTP/1.1").is_none() {
-            assert!(began.elapsed() < Duration::from_secs(60), "moto does not listen");
-            thread::sleep(Duration::from_millis(100));
-        }
-        server
-    }
-
-    /// What it answers.
-    fn asked(&self, request: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        write!(stream, "{request}\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", self.address).ok()?;
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).ok()?;
-        Some(heard)
-    }
-}
 
 /// Hands on to a server all but the conditions, as one would that does not know them.
 fn careless(server: SocketAddr) -> SocketAddr {

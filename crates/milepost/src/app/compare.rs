@@ -20,9 +20,9 @@ pub(super) fn compare(of: &Compare, workplace: &Workplace) -> Result<ExitCode, F
     let now = Timestamp::now();
     let sides = [side("the first side", &of.first, of, now, workplace)?, side("the second side", &of.second, of, now, workplace)?];
     let criteria = &workplace.config.criteria;
-    let data = workplace.data()?;
+    let (data, cluster) = (workplace.data()?, workplace.cluster()?);
     let answers = wait(async {
-        let store = Store::open(data, now).await?;
+        let store = Store::open_on(data, now, cluster).await?;
         let [first, second] = comparison_questions(criteria, sides.each_ref());
         Ok([store.answers(&first).await?, store.answers(&second).await?])
     })?;

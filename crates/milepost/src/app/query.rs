@@ -28,8 +28,8 @@ pub(super) fn query(query: &Query, workplace: &Workplace) -> Result<ExitCode, Fa
         Some("-") => Some(typed()?),
         sql => sql.map(str::to_owned),
     };
-    let data = workplace.data()?;
-    let store = wait(async { Ok(Store::open(data, Timestamp::now()).await?) })?;
+    let (data, cluster) = (workplace.data()?, workplace.cluster()?);
+    let store = wait(async { Ok(Store::open_on(data, Timestamp::now(), cluster).await?) })?;
     let Some(sql) = sql else {
         let views = wait(async { Ok(store.views().await?) })?;
         return if query.format == RowFormat::Table { print(&overview(&views)) } else { show(&of_views(&views), query.format) };

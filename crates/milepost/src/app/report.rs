@@ -27,12 +27,12 @@ pub(super) fn full(of: &ReportOf, workplace: &Workplace) -> Result<ExitCode, Fai
     }
     let criteria = &workplace.config.criteria;
     let origins = names(&of.origin);
-    let data = workplace.data()?;
+    let (data, cluster) = (workplace.data()?, workplace.cluster()?);
     if of.exact {
         return exact(of, span, workplace, now);
     }
     let answers = wait(async {
-        let store = Store::open(data, now).await?;
+        let store = Store::open_on(data, now, cluster).await?;
         Ok(store.answers(&report_questions(criteria, span, &origins)).await?)
     })?;
     let report = report(criteria, span, &origins, &answers);
@@ -52,8 +52,9 @@ fn exact(of: &ReportOf, span: Span, workplace: &Workplace, now: Timestamp) -> Re
     };
     let quantiles = Quantiles { of: of.quantile_type, failures };
     let question = exact_question(criteria, span, &origins);
-    let data = workplace.data()?;
-    let found = wait(async { Ok(Store::open(data, now).await?.exact(&question, |tally| quantiles.ranks(tally)).await?) })?;
+    let (data, cluster) = (workplace.data()?, workplace.cluster()?);
+    let ranks = |tally: &_| quantiles.ranks(tally);
+    let found = wait(async { Ok(Store::open_on(data, now, cluster).await?.exact(&question, ranks).await?) })?;
     let report = ExactReport::of(&found, quantiles);
     let about = exact_report::About { project: &criteria.project, from: of.from, to: span.to, origins: &origins, quantiles };
     print(&match of.format {
@@ -75,8 +76,9 @@ pub(super) fn of_period(rhythm: Rhythm, of: &PeriodOf, workplace: &Workplace) ->
         Failure::usage(format!("--period `{typed}` is no period of a {} report: write {}", rhythm.name(), rhythm.example()))
     })?;
     let origins = names(&of.origin);
-    let data = workplace.data()?;
-    let mut report = wait(async { made(&Store::open(data, now).await?, &workplace.config.criteria, period, &origins, now).await })?;
+    let (data, cluster) = (workplace.data()?, workplace.cluster()?);
+    let criteria = &workplace.config.criteria;
+    let mut report = wait(async { made(&Store::open_on(data, now, cluster).await?, criteria, period, &origins, now).await })?;
     if origins == names(&[Origin::Use]) {
         let first = Journal::open(workplace.common()?)?.made(period);
         report.first_made = first.filter(|first| report.open_until.is_none() && first.events != report.events);

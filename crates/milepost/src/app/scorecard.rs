@@ -40,16 +40,16 @@ pub(super) struct Judged {
 /// Asks and judges everything, now.
 pub(super) fn judged(workplace: &Workplace) -> Result<Judged, Failure> {
     let now = Timestamp::now();
-    let data = workplace.data()?;
-    wait(async { judged_of(Store::open(data, now).await?, workplace, now, false).await })
+    let (data, cluster) = (workplace.data()?, workplace.cluster()?);
+    wait(async { judged_of(Store::open_on(data, now, cluster).await?, workplace, now, false).await })
 }
 
 /// The scorecard without what only a chart shows, trends and changes: it takes hardly longer the more days there are.
 pub(super) fn judged_in_short(workplace: &Workplace) -> Result<Scorecard, Failure> {
     let now = Timestamp::now();
-    let data = workplace.data()?;
+    let (data, cluster) = (workplace.data()?, workplace.cluster()?);
     wait(async {
-        let judged = judged_of(Store::open(data, now).await?, workplace, now, true).await?;
+        let judged = judged_of(Store::open_on(data, now, cluster).await?, workplace, now, true).await?;
         let judged = if needs_days(&judged.scorecard) { judged_of(judged.store, workplace, now, false).await? } else { judged };
         Ok(judged.scorecard)
     })

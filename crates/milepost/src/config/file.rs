@@ -29,6 +29,8 @@ pub(crate) struct File {
     pub(crate) project: Option<At<Project>>,
     /// Where the events are kept, and for how long.
     pub(crate) store: Option<Store>,
+    /// Who works out what is asked of the events.
+    pub(crate) engine: Option<Engine>,
     /// What `milepost track` does with what it finds.
     pub(crate) track: Option<Track>,
     /// What may be stored of what people wrote.
@@ -81,6 +83,18 @@ pub(crate) struct Store {
     /// How long events are kept at least, such as `"400d"`: older ones are removed once no criterion needs them. For ever
     /// unless given.
     pub(crate) retention: Option<At<Amount>>,
+}
+
+/// Who works out what is asked of the events: Milepost itself, unless something else is named.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Engine {
+    /// The scheduler of a Ballista cluster, such as `"df://scheduler:50050"`, for tables that one machine reads too slowly. Its machines
+    /// read the tables themselves, so these have to be in a bucket, or in a folder that each of them has in the same place.
+    pub(crate) url: Option<At<String>>,
+    /// In how many parts the cluster works at what it is asked: as many as its executors have processors, or a few times that. 16 unless
+    /// given, at most 4096.
+    pub(crate) partitions: Option<At<usize>>,
 }
 
 /// What `milepost track` does with what it finds.

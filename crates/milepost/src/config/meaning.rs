@@ -3,7 +3,7 @@
 use super::{
     CRITERIA_MAX, Collect, Collected, Config, ErrorCategory, LABEL_BYTES_MAX, PROJECT_BYTES_MAX, Probe,
     fault::Fault,
-    file::{Amount, At, File, Text},
+    file::{Amount, At, Engine, File, Text},
     format,
     wrong::{Wrong, nearest},
 };
@@ -14,7 +14,7 @@ use milepost_collect::{
 };
 use milepost_judge::{Criteria, Quantity, Unit};
 use milepost_record::{Texts, limits};
-use milepost_store::BucketUrl;
+use milepost_store::{BucketUrl, Cluster, PARTITIONS, PARTITIONS_MAX};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Range, RangeInclusive},
@@ -32,6 +32,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
     let project = reader.project(&file);
     let store = file.store.as_ref().and_then(|store| store.path.as_ref()).and_then(|at| reader.folder("path", path, at));
     let tables = file.store.as_ref().and_then(|store| store.url.as_ref()).and_then(|at| reader.bucket(at));
+    let cluster = file.engine.as_ref().and_then(|engine| reader.cluster(engine));
     let retention = file.store.as_ref().and_then(|store| store.retention.as_ref()).and_then(|at| reader.duration(at, &RETENTION));
     let output = file.track.as_ref().and_then(|track| track.output.as_ref()).and_then(|at| reader.folder("output", path, at));
     let error_categories = reader.error_categories(&file.error_category);
@@ -62,6 +63,7 @@ pub(crate) fn meaning(path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
             error_categories,
             store,
             tables,
+            cluster,
             retention,
             output,
             untrusted: None,
@@ -243,6 +245,22 @@ impl Reader<'_> {
     fn bucket(&mut self, at: &At<String>) -> Option<BucketUrl> {
         let url = self.line("url", at, limits::NAME_BYTES_MAX)?;
         url.parse().map_err(|why| self.fault(at.span.clone(), Wrong::NoBucket { why })).ok()
+    }
+
+    fn cluster(&mut self, engine: &Engine) -> Option<Cluster> {
+        let partitions = engine.partitions.as_ref();
+        if let Some(at) = partitions.filter(|at| !(1..=PARTITIONS_MAX).contains(&at.value)) {
+            self.fault(at.span.clone(), Wrong::Partitions);
+        }
+        let Some(at) = &engine.url else {
+            if let Some(at) = partitions {
+                self.fault(at.span.clone(), Wrong::PartitionsOfNone);
+            }
+            return None;
+        };
+        let url = self.line("url", at, limits::NAME_BYTES_MAX)?;
+        let url = url.parse().map_err(|why| self.fault(at.span.clone(), Wrong::NoCluster { why })).ok()?;
+        Some(Cluster { url, partitions: partitions.map_or(PARTITIONS, |at| at.value) })
     }
 
     /// Rules for errors that can be used. Who uses them knows what that takes, so it is asked: for all of them at once, since

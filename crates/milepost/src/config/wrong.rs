@@ -4,6 +4,7 @@ use super::criterion::Direction;
 use milepost_collect::error_category::RuleError;
 use milepost_judge::{Family, Metric, NotAQuantity, Quantity, Relation, UnknownMetric};
 use milepost_record::{Dimension, Kind, Origin};
+use milepost_store::PARTITIONS_MAX;
 
 /// Where a list of words begins a new line, in columns.
 const LIST_COLUMNS: usize = 60;
@@ -136,6 +137,18 @@ pub enum Wrong {
         /// What is wrong with it.
         why: String,
     },
+    /// A URL that names no cluster.
+    #[error("this is no cluster: {why}")]
+    NoCluster {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A cluster works in no such number of parts.
+    #[error("a cluster works in 1 to {PARTITIONS_MAX} parts")]
+    Partitions,
+    /// Parts, and no cluster.
+    #[error("`partitions` is of a cluster, and none is named")]
+    PartitionsOfNone,
     /// A key of `[[collect]]` that belongs to another kind.
     #[error("`{key}` does not go with `kind = \"{kind}\"`")]
     NotCollected {
@@ -411,6 +424,9 @@ impl Wrong {
             Self::NoFolder { path } if path.starts_with("s3://") => format!("name a bucket in a line of its own: url = \"{path}\""),
             Self::NoFolder { .. } => "write the path in full, or relative to the folder of this file".to_owned(),
             Self::NoBucket { .. } => "write, for example, url = \"s3://bucket/folder\"".to_owned(),
+            Self::NoCluster { .. } => "write, for example, url = \"df://scheduler:50050\"".to_owned(),
+            Self::Partitions => "write, for example, partitions = 64".to_owned(),
+            Self::PartitionsOfNone => "remove it, or add, for example, url = \"df://scheduler:50050\"".to_owned(),
             Self::NotCollected { .. } => "remove it, or change the kind".to_owned(),
             Self::AlertTo { several: true } => "keep one, and write another [[alert]] for each of the others".to_owned(),
             Self::AlertTo { several: false } => "add a line: webhook = \"https://…\", or command = [\"PROGRAM\"]".to_owned(),
