@@ -11,6 +11,7 @@ use std::{
     env, fs,
     io::Write,
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread::{scope, sleep},
@@ -338,6 +339,12 @@ fn what_is_wrong_with_a_cluster_is_said() {
     let complained = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(4), "{complained}");
     assert!(complained.contains(&format!("the cluster df://127.0.0.1:{port} cannot be reached")), "{complained}");
+    let written_by_all = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(product.path("cluster.toml"), written_by_all).expect("allowed");
+    let output = product.ran(&["--config", "cluster.toml", "query", "SELECT count(*) FROM operations"], "");
+    let complained = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{complained}");
+    assert!(complained.contains("is not asked, for somebody else could have written"), "{complained}");
     product.asks("http://127.0.0.1");
     let output = product.ran(&["--config", "cluster.toml", "status"], "");
     let complained = String::from_utf8(output.stderr).expect("UTF-8");

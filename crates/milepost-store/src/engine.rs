@@ -146,14 +146,15 @@ impl Engine {
         self.cluster.is_some()
     }
 
-    /// The same on the cluster, where there is one.
-    pub(crate) async fn largest(&self) -> Result<&SessionContext, StoreError> {
+    /// The engine for statements about all events: on the cluster where one was named, else this one.
+    pub(crate) async fn chosen(&self) -> Result<&SessionContext, StoreError> {
         match &self.cluster {
             Some(cluster) => self.on_cluster.get_or_try_init(|| self.made_on(cluster)).await,
             None => self.all().await,
         }
     }
 
+    /// One with the same tables, on a cluster.
     async fn made_on(&self, cluster: &Cluster) -> Result<SessionContext, StoreError> {
         let engine = cluster.engine().await?;
         for kind in Kind::ALL {

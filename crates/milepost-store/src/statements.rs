@@ -121,7 +121,7 @@ impl Within {
 
     pub(crate) async fn engine(&self) -> Result<&SessionContext, StoreError> {
         let is_few = self.are_many && !self.engine.has_cluster();
-        let of = || async { within_limits(if is_few { self.engine.of_few().await? } else { self.engine.largest().await? }) };
+        let of = || async { within_limits(if is_few { self.engine.of_few().await? } else { self.engine.chosen().await? }) };
         self.limited.get_or_try_init(of).await
     }
 

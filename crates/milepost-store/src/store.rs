@@ -344,7 +344,7 @@ impl Store {
     /// # Errors
     /// Where the engine fails, or it takes more memory than there is.
     pub async fn exact(&self, question: &Question, ranks: impl Fn(&Tally) -> Vec<u64> + Sync) -> Result<Exact, StoreError> {
-        exact::exact(self.engine.largest().await?, question, ranks).await
+        exact::exact(self.engine.chosen().await?, question, ranks).await
     }
 
     /// How the engine would answer a question from the events, in its own words. A rollup may answer it instead.
@@ -448,7 +448,7 @@ impl Store {
     /// # Errors
     /// Where the statement is wrong, does not only read, or reaches a limit but that of rows.
     pub async fn query(&self, sql: &str, limits: &QueryLimits) -> Result<Table, QueryError> {
-        query::query(self.engine.largest().await?, sql, limits).await
+        query::query(self.engine.chosen().await?, sql, limits).await
     }
 
     /// The views that SQL can read.
