@@ -357,9 +357,10 @@ pub(crate) fn rounded(column: &str) -> String {
     format!("CASE WHEN {column} IS NOT NULL THEN CAST(round(exp(round(ln(greatest({column}, 1)) / {growth}) * {growth})) AS BIGINT) END")
 }
 
+/// The day of an event in the zone of a question. That of UTC is a column, which costs a tenth of working it out.
 pub(crate) fn date(question: &Question) -> String {
     if question.time_zone == "UTC" {
-        "CAST(at AS DATE)".to_owned()
+        "day".to_owned()
     } else {
         // Taken to the local wall clock first: the day of an instant depends on where one stands.
         format!("CAST(to_local_time(at AT TIME ZONE {}) AS DATE)", text(&question.time_zone))
