@@ -10,6 +10,7 @@ use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
 };
 
 pub(crate) fn test() -> Done {
@@ -24,51 +25,22 @@ pub(crate) fn test() -> Done {
     // Without them, the client in C and the snippet for zsh are not tested, as their tests say.
     have("cc", "gcc");
     have("zsh", "zsh");
-    let mut tally = Tally::default();
-    tally.run(cargo().args(["test", "--workspace"]))?;
-    // The layer for `tracing`, which the program is built without.
-    let layer = ["--package", "milepost-record", "--features", "tracing"];
-    if is_there("clippy") {
-        run(cargo().arg("clippy").args(layer).args(["--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
-    }
-    tally.run(cargo().arg("test").args(layer).args(["--test", "spans"]))?;
-    tally.run(cargo().arg("test").args(layer).arg("--doc"))?;
-    match python("python", "crates/milepost-store/tests/readers/requirements.txt") {
-        Ok(python) => {
-            // Of the whole workspace: alone, the crate would have the engine built with other features.
-            let others = ["test", "--workspace", "--test", "readers", "--", "--ignored"];
-            tally.ignored(cargo().args(others).env("MILEPOST_PYTHON", python))?;
+    run(cargo().args(["test", "--workspace", "--no-run"]))?;
+    // Tests wait more than they work: those that need other programs run beside all others.
+    let (mut tally, mut beside) = (Tally::default(), Tally { beside: true, ..Tally::default() });
+    let done = thread::scope(|scope| {
+        let others = scope.spawn(|| beside.with_others());
+        let own = tally.run(cargo().args(["test", "--workspace"]));
+        let others = others.join().unwrap_or_else(|_| Err("the tests with other programs panicked".to_owned()));
+        match (own, others) {
+            (Err(own), Err(others)) => Err(format!("{own}\n{others}")),
+            (own, others) => own.and(others),
         }
-        Err(why) => println!("other tools reading the tables is not tested: {why}"),
-    }
-    tally.opentelemetry()?;
-    if have("crontab", "cron") && have("systemd-analyze", "systemd") {
-        tally.ignored(cargo().args(["test", "--workspace", "--test", "schedule", "--", "--ignored"]))?;
-    } else {
-        println!("there is no cron or no systemd: whether they accept what is installed is not tested");
-    }
-    if have("nix-instantiate", "nix-bin") {
-        tally.ignored(cargo().args(["test", "--workspace", "--test", "flake", "--", "--ignored"]))?;
-    } else {
-        println!("there is no nix: the flake and its modules are not tested");
-    }
-    if have("tmux", "tmux") {
-        tally.ignored(cargo().args(["test", "--workspace", "--test", "watch", "--", "--ignored"]))?;
-    } else {
-        println!("there is no tmux: the live scorecard is not tested in a real terminal");
-    }
-    if have("faketime", "faketime") {
-        tally.ignored(cargo().args(["test", "--workspace", "--test", "sixty_days", "--", "--ignored"]))?;
-    } else {
-        println!("there is no faketime: sixty days are not played");
-    }
-    let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
-    tally.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
-    tally.bucket()?;
-    tally.browser()?;
-    tally.client()?;
-    tally.example()?;
-    println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    });
+    done?;
+    tally.on_a_screen()?;
+    let of = |count: fn(&Tally) -> i64| count(&tally) + count(&beside);
+    println!("\n{} passed, {} failed, {} skipped", of(|t| t.passed), of(|t| t.failed), of(|t| t.skipped));
     Ok(())
 }
 
@@ -95,6 +67,13 @@ pub(crate) fn python(folder: &str, requirements: &str) -> Result<PathBuf, String
     Ok(python)
 }
 
+/// The tests of a name that need another program.
+fn named(test: &str) -> Command {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--test", test, "--", "--ignored"]);
+    command
+}
+
 fn is_there(component: &str) -> bool {
     let there = cargo().args([component, "--version"]).output().is_ok_and(|output| output.status.success());
     if !there {
@@ -106,9 +85,12 @@ fn is_there(component: &str) -> bool {
 /// What several test programs said at their ends.
 #[derive(Default)]
 struct Tally {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
+    passed: i64,
+    failed: i64,
+    /// Less than none where what another tally counted as skipped was run after all.
+    skipped: i64,
+    /// Whether another runs at the same time: what a program prints is shown in one piece, once it has ended.
+    beside: bool,
 }
 
 impl Tally {
@@ -116,6 +98,13 @@ impl Tally {
     fn run(&mut self, command: &mut Command) -> Done {
         let shown = shown(command);
         let failed = |error| format!("cannot run {shown}: {error}");
+        if self.beside {
+            let output = command.output().map_err(failed)?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            println!("{shown}\n{}{said}", String::from_utf8_lossy(&output.stderr));
+            said.lines().for_each(|line| self.add(line));
+            return if output.status.success() { Ok(()) } else { Err(format!("{shown}: {}", output.status)) };
+        }
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
         let stdout = child.stdout.take().ok_or_else(|| format!("cannot read what {shown} prints"))?;
         for line in BufReader::new(stdout).lines() {
@@ -133,6 +122,52 @@ impl Tally {
         let done = self.run(command);
         self.skipped -= self.passed - before;
         done
+    }
+
+    /// Runs what needs more than Rust, and the layer for `tracing`, which the program is built without.
+    fn with_others(&mut self) -> Done {
+        let layer = ["--package", "milepost-record", "--features", "tracing"];
+        if is_there("clippy") {
+            self.run(cargo().arg("clippy").args(layer).args(["--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
+        }
+        self.run(cargo().arg("test").args(layer).args(["--test", "spans"]))?;
+        self.run(cargo().arg("test").args(layer).arg("--doc"))?;
+        match python("python", "crates/milepost-store/tests/readers/requirements.txt") {
+            // Of the whole workspace: alone, the crate would have the engine built with other features.
+            Ok(python) => self.ignored(named("readers").env("MILEPOST_PYTHON", python))?,
+            Err(why) => println!("other tools reading the tables is not tested: {why}"),
+        }
+        self.opentelemetry()?;
+        if have("crontab", "cron") && have("systemd-analyze", "systemd") {
+            self.ignored(&mut named("schedule"))?;
+        } else {
+            println!("there is no cron or no systemd: whether they accept what is installed is not tested");
+        }
+        if have("nix-instantiate", "nix-bin") {
+            self.ignored(&mut named("flake"))?;
+        } else {
+            println!("there is no nix: the flake and its modules are not tested");
+        }
+        if have("faketime", "faketime") {
+            self.ignored(&mut named("sixty_days"))?;
+        } else {
+            println!("there is no faketime: sixty days are not played");
+        }
+        let schemas = ["test", "--manifest-path", "schemas/check/Cargo.toml", "--target-dir"];
+        self.run(cargo().args(schemas).arg(target().join("schemas")).env("MILEPOST_PROGRAM", target().join("debug/milepost")))?;
+        self.bucket()?;
+        self.client()?;
+        self.example()
+    }
+
+    /// Looks at the live scorecard in a terminal and at the page in a browser, with nothing else running, as both have to be there in time.
+    fn on_a_screen(&mut self) -> Done {
+        if have("tmux", "tmux") {
+            self.ignored(&mut named("watch"))?;
+        } else {
+            println!("there is no tmux: the live scorecard is not tested in a real terminal");
+        }
+        self.browser()
     }
 
     /// Sends to `milepost serve` with the SDKs of OpenTelemetry for other languages.
@@ -223,7 +258,7 @@ impl Tally {
         }
         let number = |after: &str| {
             let rest = said.rsplit_once(after).map_or("", |(_, rest)| rest);
-            rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u64>().ok())
+            rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<i64>().ok())
         };
         let (ran, skipped) = (number("Ran ").ok_or("unittest did not say how many tests ran")?, number("skipped=").unwrap_or(0));
         self.passed += ran - skipped;
@@ -234,12 +269,12 @@ impl Tally {
     /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …` of Rust, and `ℹ pass 3` of node.
     fn add(&mut self, line: &str) {
         for (start, count) in [("ℹ pass ", &mut self.passed), ("ℹ fail ", &mut self.failed), ("ℹ skipped ", &mut self.skipped)] {
-            *count += line.strip_prefix(start).and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
+            *count += line.strip_prefix(start).and_then(|n| n.trim().parse::<i64>().ok()).unwrap_or(0);
         }
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else { return };
         for count in counts.split("; ") {
             let Some((n, what)) = count.split_once(' ') else { continue };
-            let n: u64 = n.parse().unwrap_or(0);
+            let n: i64 = n.parse().unwrap_or(0);
             match what {
                 "passed" => self.passed += n,
                 "failed" => self.failed += n,

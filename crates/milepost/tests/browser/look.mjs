@@ -2,27 +2,32 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { PAGES, SCHEMES, folder, goTo, samples, unfold, views, violations, withPage } from "./browser.mjs";
 
 const WIDTHS = [360, 768, 1280, 3840];
 
-for (const name of PAGES) {
-  // Dark differs in colours only, which are those of every page.
-  for (const scheme of ["year", "empty"].includes(name) ? SCHEMES : ["light"]) {
-    for (const width of name === "year" && scheme === "light" ? [360, 1280] : [1280]) {
-      test(`${name}, ${scheme}, ${width} wide: no barrier that axe-core finds`, () =>
-        withPage(name, { scheme, width }, async (page) => {
-          const all = await views(page);
-          if (name === "year") await unfold(page);
-          for (const view of samples(all)) {
-            await goTo(page, view);
-            assert.deepEqual(await violations(page), [], view);
-          }
-        }));
+// Two at a time, as each is the work of one processor.
+describe("no barrier that axe-core finds", { concurrency: 2 }, () => {
+  for (const name of PAGES) {
+    // Dark differs in colours only, which are those of every page.
+    for (const scheme of ["year", "empty"].includes(name) ? SCHEMES : ["light"]) {
+      for (const width of name === "year" && scheme === "light" ? [360, 1280] : [1280]) {
+        test(`${name}, ${scheme}, ${width} wide`, () =>
+          withPage(name, { scheme, width }, async (page) => {
+            const all = await views(page);
+            if (name === "year") await unfold(page);
+            for (const view of samples(all)) {
+              await goTo(page, view);
+              assert.deepEqual(await violations(page), [], view);
+            }
+          }));
+      }
     }
   }
+});
 
+for (const name of PAGES) {
   test(`${name}: nothing reaches beyond the window, however wide`, () =>
     withPage(name, {}, async (page) => {
       const all = await views(page);
