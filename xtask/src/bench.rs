@@ -3,7 +3,7 @@
 //! `docs/benchmarks.md`, and those of the doors into this repository's own `.milepost` too, where `milepost status` judges them.
 
 use crate::{
-    Done, cargo, coverage,
+    Done, cargo, cluster, coverage,
     figures::Figures,
     floods, fuzz, have, ingest, output, own,
     page::{self, Place},
@@ -11,15 +11,16 @@ use crate::{
     test::python,
 };
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
 /// What can be asked for.
-const BENCHES: [&str; 13] =
-    ["run", "record", "ingest", "judge", "simulate", "store", "rollups", "page", "crash", "faults", "floods", "fuzz", "coverage"];
+const BENCHES: [&str; 14] = [
+    "run", "record", "ingest", "judge", "simulate", "store", "rollups", "cluster", "page", "crash", "faults", "floods", "fuzz", "coverage",
+];
 /// Those of them that go on for as long as is said, and for how long where nothing is.
 const LASTING: [(&str, Duration); 2] = [("faults", Duration::from_secs(120)), ("fuzz", Duration::from_secs(60))];
 
@@ -55,6 +56,9 @@ pub(crate) fn bench(words: &[&str]) -> Done {
     }
     if wanted("rollups") {
         rollups::bench()?;
+    }
+    if wanted("cluster") {
+        cluster::bench()?;
     }
     if wanted("page") {
         page::bench()?;
@@ -119,7 +123,7 @@ fn measured(program: &Path, name: &str, value: f64, unit: &str, source: &str) ->
     run(&mut own(program, &["record", "measurement", "--name", name, "--value", &value, "--unit", unit, "--source", source]))
 }
 
-/// What `milepost run` adds to the shortest command there is.
+/// What `milepost run` adds to the shortest command there is, and what `milepost status` takes where there is little to look at.
 fn wrapper() -> Done {
     if !have("hyperfine", "hyperfine") {
         return Err("this benchmark needs hyperfine: install it, as by `apt-get install hyperfine`".to_owned());
@@ -132,15 +136,43 @@ fn wrapper() -> Done {
     if !have("/usr/bin/time", "time") {
         commands.pop();
     }
+    let mut hyperfine = Command::new("hyperfine");
+    hyperfine.args(["-N", "--warmup", "50", "--runs", "500"]).args(&commands).env("MILEPOST_DATA", &data).current_dir(root());
+    let times = medians(&mut hyperfine)?;
+    let [(bare, ..), (wrapped, ..), ..] = times[..] else { return Err("hyperfine printed no medians".to_owned()) };
+    let mut figures = Figures::of("run");
+    figures.say("Wrapping `true`, 500 runs each\n\n| command | median | more than `true` | fastest to slowest |\n|---|---:|---:|---:|");
+    for (command, (median, min, max)) in shown.iter().zip(&times) {
+        figures.say(format!("| `{command}` | {median:.2} ms | {:.2} ms | {min:.2} to {max:.2} ms |", median - bare));
+    }
+    figures.say("\n`milepost status` of the preset and of few events that `track` took in, 100 runs each\n\n| events | median | fastest to slowest |\n|---|---:|---:|");
+    for (shown, lines) in [("120 operations", None), ("31 of every kind that is judged", Some("crates/milepost/tests/report.jsonl"))] {
+        let place = Place::new(target().join("bench-small"), &program)?;
+        let lines = match lines {
+            Some(name) => fs::read(root().join(name)).map_err(|error| format!("cannot read {name}: {error}"))?,
+            None => output(own_workspace("crowd").args(["--", "120"]))?.into_bytes(),
+        };
+        let waiting = place.folder.join("events.jsonl");
+        let failed = |error| format!("cannot use {}: {error}", waiting.display());
+        fs::write(&waiting, lines).map_err(failed)?;
+        output(place.milepost(&["record"]).stdin(File::open(&waiting).map_err(failed)?))?;
+        // What it and `status` end with is about the criteria.
+        place.milepost(&["track"]).output().map_err(|error| format!("cannot run milepost track: {error}"))?;
+        let mut hyperfine = Command::new("hyperfine");
+        hyperfine.args(["-N", "--warmup", "5", "--runs", "100", "--ignore-failure"]).arg(format!("{} status", program.display()));
+        let [(median, min, max)] = medians(place.here(&mut hyperfine))?[..] else { return Err("hyperfine printed no median".to_owned()) };
+        figures.say(format!("| {shown} | {median:.1} ms | {min:.1} to {max:.1} ms |"));
+    }
+    figures.publish()?;
+    measured(&program, "run.overhead", wrapped - bare, "ms", "hyperfine")?;
+    let size = fs::metadata(&program).map_err(|error| format!("cannot read {}: {error}", program.display()))?.len();
+    measured(&program, "program.size", size as f64 / 1e6, "MB", "cargo build --release")
+}
+
+/// The median of each command that hyperfine is told to run, the fastest and the slowest, in milliseconds.
+fn medians(hyperfine: &mut Command) -> Result<Vec<(f64, f64, f64)>, String> {
     let exported = target().join("bench-run.csv");
-    output(
-        Command::new("hyperfine")
-            .args(["-N", "--warmup", "50", "--runs", "500", "--style", "none", "--export-csv"])
-            .arg(&exported)
-            .args(&commands)
-            .env("MILEPOST_DATA", &data)
-            .current_dir(root()),
-    )?;
+    output(hyperfine.args(["--style", "none", "--export-csv"]).arg(&exported))?;
     let table = fs::read_to_string(&exported).map_err(|error| format!("cannot read {}: {error}", exported.display()))?;
     // command,mean,stddev,median,user,system,min,max; seconds
     let of = |line: &str| {
@@ -148,17 +180,7 @@ fn wrapper() -> Done {
         let (max, min) = (last.next()?.ok()?, last.next()?.ok()?);
         Some((last.nth(2)?.ok()?, min, max))
     };
-    let times: Vec<_> = table.lines().skip(1).filter_map(of).collect();
-    let [(bare, ..), (wrapped, ..), ..] = times[..] else { return Err(format!("hyperfine printed no medians:\n{table}")) };
-    let mut figures = Figures::of("run");
-    figures.say("Wrapping `true`, 500 runs each\n\n| command | median | more than `true` | fastest to slowest |\n|---|---:|---:|---:|");
-    for (command, (median, min, max)) in shown.iter().zip(&times) {
-        figures.say(format!("| `{command}` | {median:.2} ms | {:.2} ms | {min:.2} to {max:.2} ms |", median - bare));
-    }
-    figures.publish()?;
-    measured(&program, "run.overhead", wrapped - bare, "ms", "hyperfine")?;
-    let size = fs::metadata(&program).map_err(|error| format!("cannot read {}: {error}", program.display()))?.len();
-    measured(&program, "program.size", size as f64 / 1e6, "MB", "cargo build --release")
+    Ok(table.lines().skip(1).filter_map(of).collect())
 }
 
 /// One event: the recorder, beside a plain `write()` and SQLite.

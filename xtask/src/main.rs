@@ -3,6 +3,7 @@
 mod architecture;
 mod bench;
 mod browser;
+mod cluster;
 mod coverage;
 mod demo;
 mod deny;
