@@ -13,29 +13,37 @@ use crate::{
 };
 use datafusion::{
     arrow::{
-        array::ArrayRef,
+        array::{ArrayRef, new_null_array},
         compute::cast,
         datatypes::{DataType, FieldRef, Schema},
         error::ArrowError,
         record_batch::RecordBatch,
     },
     common::Column,
-    datasource::MemTable,
+    datasource::{MemTable, TableProvider},
+    error::DataFusionError,
     prelude::{DataFrame, Expr, SessionConfig, SessionContext},
     scalar::ScalarValue,
 };
 use deltalake_core::DeltaTable;
-use milepost_record::{Event, Kind};
+use milepost_record::{Event, Kind, Span};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::resume_unwind,
     sync::Arc,
+    time::Duration,
 };
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::OnceCell,
+    task::{JoinError, JoinSet},
+};
 
 /// How many events of a kind are read as a whole for several questions. The unit tests have no time for so many.
 const FEW: u64 = if cfg!(test) { 200 } else { 20_000 };
 /// How long their files may be together, in bytes: some events carry long texts.
 const FEW_BYTES: u64 = if cfg!(test) { 32 * 1024 } else { 16 * 1024 * 1024 };
+/// So long before the end of a span its newest events are looked for.
+const NEWEST_WITHIN: [Duration; 2] = [Duration::from_secs(3600), Duration::from_secs(2 * 86_400)];
 /// The kinds that rollups are counted beside: notes announce fixed samples, and who comes back may have had a session or an interaction
 /// only.
 const BESIDE: [Kind; 4] = [Kind::Operation, Kind::Note, Kind::Session, Kind::Interaction];
@@ -132,6 +140,15 @@ impl Engine {
         self.stored.get(&kind)
     }
 
+    /// Parts of a span in which its newest events of a kind are looked for, one after the other; the last is the whole. Most often, those of
+    /// the last hour or days are enough, and all others are left unread.
+    pub(crate) fn newest_within(&self, kind: Kind, span: Span) -> Vec<Span> {
+        // Where there are few, one statement more costs more than it saves.
+        let parts = if self.few.contains(&kind) { &NEWEST_WITHIN[1..] } else { &NEWEST_WITHIN[..] };
+        let late = parts.iter().map(|part| span.to.saturating_sub(*part)).filter(|from| *from > span.from);
+        late.chain([span.from]).map(|from| Span { from, ..span }).collect()
+    }
+
     /// What no table has yet of a kind.
     pub(crate) fn live(&self, kind: Kind) -> &[RecordBatch] {
         self.live.get(&kind).map_or(&[], Vec::as_slice)
@@ -199,7 +216,7 @@ impl Engine {
                 Some(stored) => Some(shaped(engine.read_table(stored.table().await?.table_provider().await?)?)?),
                 None => None,
             };
-            let live = || shaped(engine.read_table(Arc::new(self.in_memory(*kind)?))?);
+            let live = || shaped(engine.read_table(Arc::new(in_memory(*kind, &[], self.live(*kind))?))?);
             let both = match kept {
                 Some(kept) if self.live(*kind).is_empty() => kept,
                 Some(kept) => kept.union(live()?)?,
@@ -221,26 +238,32 @@ impl Engine {
         Ok(engine)
     }
 
-    /// What no table has yet of a kind, as a table.
-    fn in_memory(&self, kind: Kind) -> Result<MemTable, StoreError> {
-        let schema = viewed(&tables::batch(kind, &[])?)?.schema();
-        let batches = self.live(kind).iter().map(viewed).collect::<Result<Vec<_>, _>>()?;
-        Ok(MemTable::try_new(schema, vec![batches])?)
-    }
-
     /// An engine that has the events in memory where they are few: then opening files costs more than reading them, and each question
     /// would open them anew.
     pub(crate) async fn of_few(&self) -> Result<&SessionContext, StoreError> {
         let read = || async {
-            let (all, engine) = (self.all().await?, SessionContext::new_with_config(config()));
+            let (engine, mut reading) = (SessionContext::new_with_config(config()), JoinSet::new());
             // No question is about what was decided and judged.
             for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Criterion | Kind::Verdict)) {
+                let is_few = self.few.contains(kind) || self.events(*kind) == 0;
+                let stored = self.lake.clone().zip(self.stored(*kind).map(|stored| stored.head().clone()));
+                let live = self.live(*kind).to_vec();
+                reading.spawn_blocking(move || {
+                    let kept = || stored.map_or_else(|| Some(Vec::new()), |(lake, head)| lake.rows(kind.table(), &head));
+                    let kept = if is_few { kept() } else { None };
+                    Ok((*kind, kept.map(|kept| in_memory(*kind, &kept, &live)).transpose()?))
+                });
+            }
+            for (kind, table) in joined(reading).await? {
                 let name = kind.table();
-                let mut table = all.table_provider(name).await?;
-                if self.few.contains(kind) {
-                    let batches = all.table(name).await?.collect().await?;
-                    table = Arc::new(MemTable::try_new(table.schema(), vec![batches])?);
-                }
+                let table: Arc<dyn TableProvider> = match table {
+                    Some(table) => Arc::new(table),
+                    None if self.few.contains(&kind) => {
+                        let all = self.all().await?.table(name).await?;
+                        Arc::new(MemTable::try_new(Arc::clone(all.schema().inner()), vec![all.collect().await?])?)
+                    }
+                    None => self.all().await?.table_provider(name).await?,
+                };
                 engine.register_table(name, table)?;
             }
             Ok(engine)
@@ -256,11 +279,12 @@ impl Engine {
                 engine.register_table("live", self.live_on(&engine, Kind::Operation)?.into_view())?;
                 return Ok(engine);
             }
-            let (all, engine) = (self.all().await?, SessionContext::new_with_config(config()));
+            let known = if self.few.contains(&Kind::Operation) { self.of_few().await? } else { self.all().await? };
+            let engine = SessionContext::new_with_config(config());
             for kind in BESIDE {
-                engine.register_table(kind.table(), all.table_provider(kind.table()).await?)?;
+                engine.register_table(kind.table(), known.table_provider(kind.table()).await?)?;
             }
-            engine.register_table("live", Arc::new(self.in_memory(Kind::Operation)?))?;
+            engine.register_table("live", Arc::new(in_memory(Kind::Operation, &[], self.live(Kind::Operation))?))?;
             Ok(engine)
         };
         self.beside.get_or_try_init(made).await
@@ -270,6 +294,21 @@ impl Engine {
 /// One partition: what a question reads is small or comes from few files, and more would cost planning.
 pub(crate) fn config() -> SessionConfig {
     SessionConfig::new().with_target_partitions(1).with_information_schema(false)
+}
+
+/// The events of a kind as a table: what its files have, and what no table has yet.
+fn in_memory(kind: Kind, kept: &[RecordBatch], live: &[RecordBatch]) -> Result<MemTable, StoreError> {
+    let schema = viewed(&tables::batch(kind, &[])?)?.schema();
+    let shaped = |batch: &RecordBatch| {
+        // A table that grew has its columns in another order, and what it lacks is null.
+        let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type()),
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        };
+        RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect::<Result<_, _>>()?)
+    };
+    let batches = kept.iter().map(shaped).chain(live.iter().map(viewed)).collect::<Result<Vec<_>, _>>()?;
+    Ok(MemTable::try_new(Arc::clone(&schema), vec![batches])?)
 }
 
 /// The same rows with their texts as views, as tables are read: so kinds can stand in one UNION wherever the events of each lie at
@@ -295,4 +334,17 @@ pub(crate) fn columns(table: &DataFrame, schema: &Schema) -> Result<Vec<Expr>, S
         Ok(Expr::Literal(ScalarValue::try_from(field.data_type())?, None).alias(name))
     };
     schema.fields().iter().map(of).collect()
+}
+
+/// What some tasks found, in the order in which they ended. Where one panics, as the engine may over a damaged file, so does this.
+pub(crate) async fn joined<T: 'static>(mut tasks: JoinSet<Result<T, StoreError>>) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        let failed = |error: JoinError| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => DataFusionError::External(error.into()),
+        };
+        found.push(done.map_err(failed)??);
+    }
+    Ok(found)
 }

@@ -183,10 +183,10 @@ pub(crate) fn first_sessions_sql(question: &Question) -> String {
          SELECT \"user\", min(at) AS start FROM {sessions}\n{until}{filter}\n  AND \"user\" IS NOT NULL\n\
          GROUP BY 1\nHAVING min(at) >= {from} AND min(at) < {to}),\n\
          again AS (\n\
-         SELECT s.\"user\", min(s.at) AS at FROM {sessions} s JOIN starts f ON f.\"user\" = s.\"user\"\n\
+         SELECT s.\"user\", min(s.at) AS at FROM starts f JOIN {sessions} s ON f.\"user\" = s.\"user\"\n\
          {again} AND s.at > f.start GROUP BY 1),\n\
          early AS (\n\
-         SELECT DISTINCT o.\"user\" FROM operations o JOIN starts f ON f.\"user\" = o.\"user\"\n{in_span}\n  AND o.at <= f.start)\n\
+         SELECT DISTINCT o.\"user\" FROM starts f JOIN operations o ON f.\"user\" = o.\"user\"\n{in_span}\n  AND o.at <= f.start)\n\
          SELECT f.\"user\", f.start, a.at AS again, o.began, o.at, o.ok FROM starts f\n\
          LEFT ANTI JOIN early e ON e.\"user\" = f.\"user\"\n\
          LEFT JOIN again a ON a.\"user\" = f.\"user\"\n\

@@ -21,7 +21,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use milepost_record::{Answer, Evidence, Limit, Question, Subject};
+use milepost_record::{Answer, Evidence, FAILURES_MAX, Kind, Limit, Question, Subject};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -125,6 +125,11 @@ impl Within {
         self.limited.get_or_try_init(of).await
     }
 
+    /// What a statement finds, as it comes in.
+    async fn found(&self, sql: &str) -> Result<impl Stream<Item = Result<RecordBatch, StoreError>> + use<>, StoreError> {
+        Ok(self.engine().await?.sql(sql).await?.execute_stream().await.map_err(limited)?.map_err(limited))
+    }
+
     /// The engine for what is counted beside rollups.
     pub(crate) async fn beside(&self) -> Result<SessionContext, StoreError> {
         Ok(sharing(&self.engine().await?.runtime_env(), self.engine.beside().await?))
@@ -184,13 +189,28 @@ async fn answered(within: &Within, statement: Statement, questions: &[Question])
             vec![Evidence::Sessions(presence.sessions()); limits.len()]
         }
         None if !finds => taking(false).evidence(&limits)?,
-        None => {
-            let rows = within.engine().await?.sql(&text).await?.execute_stream().await.map_err(limited)?.map_err(limited);
-            taken(rows, taking(false)).await?.evidence(&limits)?
-        }
+        None if matches!(question.subject, Subject::Failures) => vec![newest_failures(within, question).await?; limits.len()],
+        None => taken(within.found(&text).await?, taking(false)).await?.evidence(&limits)?,
     };
     let answered = asked.iter().map(|(position, _)| *position).zip(evidence);
     Ok(answered.map(|(position, evidence)| (position, Answer { evidence, sql: text.clone() })).collect())
+}
+
+/// The newest operations that failed: those of the last hour or days first, since most often there are enough.
+async fn newest_failures(within: &Within, question: &Question) -> Result<Evidence, StoreError> {
+    let mut failures = Vec::new();
+    for span in within.engine.newest_within(Kind::Operation, question.span) {
+        let question = Question { span, ..question.clone() };
+        let rows = within.found(&sql::of(&question, &[], 0)).await?;
+        let found = taken(rows, Taking::of(&question, Vec::new(), false, false)).await?.evidence(&[None])?;
+        if let Some(Evidence::Failures(found)) = found.into_iter().next() {
+            failures = found;
+        }
+        if failures.len() >= FAILURES_MAX {
+            break;
+        }
+    }
+    Ok(Evidence::Failures(failures))
 }
 
 /// When people were there, as the rows of a statement tell: all that anybody did is read, so on all processors.

@@ -6,7 +6,7 @@ use crate::{
     cluster::{Cluster, ClusterUrl},
     columns_read,
     compact::Claims,
-    engine::{Engine, Stored},
+    engine::{Engine, Stored, joined},
     events::events,
     exact,
     heads::Heads,
@@ -33,12 +33,10 @@ use milepost_record::{Answer, Event, Exact, Invalid, Inventory, Kind, Limit, New
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
-    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 /// Why the store cannot answer, or take in what was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -170,8 +168,6 @@ impl Selection {
     }
 }
 
-/// So long before the end of a span its newest events are looked for first.
-const NEWEST_WITHIN: Duration = Duration::from_secs(2 * 86_400);
 /// The notes on periods that do not count.
 const EXCLUDED: &str = "SELECT * FROM notes WHERE topic = 'exclude'";
 
@@ -370,16 +366,14 @@ impl Store {
     /// # Errors
     /// Where the engine fails.
     pub async fn newest(&self, question: &Question, limit: usize) -> Result<Vec<Row>, StoreError> {
-        // Most often, those of the last days are enough, and the others are left unread.
-        let from = question.span.to.saturating_sub(NEWEST_WITHIN);
-        if from > question.span.from {
-            let of_late = Question { span: Span { from, ..question.span }, ..question.clone() };
-            let rows = self.run(&sql::newest(&of_late, limit)).await?;
+        let mut rows = Vec::new();
+        for span in self.engine.newest_within(question.subject.kind(), question.span) {
+            rows = self.run(&sql::newest(&Question { span, ..question.clone() }, limit)).await?;
             if rows.iter().map(RecordBatch::num_rows).sum::<usize>() >= limit {
-                return crate::rows::rows(&rows);
+                break;
             }
         }
-        crate::rows::rows(&self.run(&sql::newest(question, limit)).await?)
+        crate::rows::rows(&rows)
     }
 
     /// How many operations there are since a moment, by operation, origin and door.
@@ -478,19 +472,6 @@ impl Store {
     pub(crate) async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, StoreError> {
         Ok(self.engine.all().await?.sql(sql).await?.collect().await?)
     }
-}
-
-/// What some tasks found, in the order in which they ended. Where one panics, as the engine may over a damaged file, so does this.
-async fn joined<T: 'static>(mut tasks: JoinSet<Result<T, StoreError>>) -> Result<Vec<T>, StoreError> {
-    let mut found = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        let failed = |error: JoinError| match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(error) => DataFusionError::External(error.into()),
-        };
-        found.push(done.map_err(failed)??);
-    }
-    Ok(found)
 }
 
 /// The events of one kind, by time, a batch at a time.

@@ -2,11 +2,11 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Dimension, Durability, Ecdf, ErrorDetail, Event, Evidence, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory, Note,
-    Operation, OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
+    Dimension, Durability, Ecdf, ErrorDetail, Event, Evidence, FAILURES_MAX, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory,
+    Note, Operation, OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
 };
 use milepost_store::{Store, Upkeep, compact};
-use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use std::{collections::BTreeMap, path::Path, sync::LazyLock, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 fn at(text: &str) -> Timestamp {
@@ -401,6 +401,19 @@ fn what_failed_comes_by_day_and_category_and_the_newest_one_by_one() {
         newest,
         [("search", false, None, None), ("search", true, Some("network"), None), ("search", false, Some("network"), Some("no route")),]
     );
+}
+
+#[test]
+fn the_newest_failures_are_found_however_far_back_they_lie() {
+    for hours in [1, 2, 3, 40] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let whens: Vec<_> = (1..=30).map(|n| at(NOW).saturating_sub(Duration::from_secs(n * hours * 3600))).collect();
+        let failed = |when: &Timestamp| operation(&when.to_string(), "search", Outcome::Failed, 0, plain);
+        let store = spooled(folder.path(), &whens.iter().map(failed).collect::<Vec<_>>());
+        let Evidence::Failures(newest) = ask(&store, &about(Subject::Failures)) else { panic!("not failures") };
+        let newest: Vec<_> = newest.iter().map(|failure| failure.at).collect();
+        assert_eq!(newest, whens[..FAILURES_MAX], "one in {hours} hours");
+    }
 }
 
 /// Other notes, notes without a score, and those before the period are not among them.
