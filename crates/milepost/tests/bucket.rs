@@ -352,6 +352,10 @@ fn tables_in_a_bucket_and_in_a_folder_give_equal_answers() {
             for moment in ["generated_at", "to"] {
                 answer.as_object_mut().expect("an object").remove(moment);
             }
+            // Where the month before had events, `track` of each made its report, each at its own moment.
+            if let Some(Value::Object(first_made)) = answer.get_mut("first_made") {
+                assert!(first_made.remove("at").is_some(), "{words:?}");
+            }
             answer
         });
         assert_eq!(local, bucket, "{words:?}");
