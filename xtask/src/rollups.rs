@@ -22,8 +22,9 @@ use std::{
 const EVENTS: &str = "1000000 10000000 100000000";
 /// How many of them wait in the spool at most, which takes more room than a table.
 const WAITING: usize = 5_000_000;
-/// How often a command is timed, up to how many operations; and what reads all of more of them to answer like rollups, once.
+/// How often a command is timed, up to how many operations.
 const RUNS: [(u64, &str); 2] = [(2_000_000, "9"), (20_000_000, "5")];
+/// How often it is of more; then, `status` from the events takes minutes, and is timed once.
 const RUNS_MIN: &str = "3";
 /// What is asked of Milepost, and of DuckDB too.
 const EXACT: [&str; 9] = ["report", "full", "--exact", "--quantile-type", "7", "--failures", "exclude", "--format", "json"];
@@ -112,18 +113,19 @@ fn of(events: &str, milepost: &Path, crowd: &Path, python: &Path) -> Result<([St
     let count: u64 = events.parse().map_err(|_| format!("MILEPOST_BENCH_EVENTS: {events} is no number of events"))?;
     let runs = RUNS.iter().find(|(most, _)| count <= *most).map(|(_, runs)| *runs);
     let raw = of_data(&bare, &["status"]);
-    let cell = |time: String, words: &[String]| -> Result<String, String> {
+    let cell = |time: Option<String>, words: &[String]| -> Result<String, String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (seconds, mib) = measured(&place, &words)?;
-        Ok(if time.is_empty() { format!("{seconds:.0} s, {mib} MiB") } else { format!("{time}, {mib} MiB") })
+        let time = time.unwrap_or_else(|| format!("{seconds:.0} s"));
+        Ok(format!("{time}, {mib} MiB"))
     };
     if runs.is_some() {
         commands.insert(2, raw.clone());
     }
     let times = timed(&place, &commands, runs.unwrap_or(RUNS_MIN))?;
-    let mut cells = times.into_iter().zip(&commands).map(|(time, words)| cell(time, words)).collect::<Result<Vec<_>, _>>()?;
+    let mut cells = times.into_iter().zip(&commands).map(|(time, words)| cell(Some(time), words)).collect::<Result<Vec<_>, _>>()?;
     if runs.is_none() {
-        cells.insert(2, cell(String::new(), &raw)?);
+        cells.insert(2, cell(None, &raw)?);
     }
     cells.push(format!("{:.0} s, {} MiB", track.0, track.1));
     let cells = cells.try_into().map_err(|_| "not every command was timed".to_owned())?;
