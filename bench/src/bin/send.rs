@@ -126,10 +126,7 @@ fn spans(of: std::ops::Range<u64>, now_ns: u64) -> Vec<u8> {
             kind: SpanKind::Server.into(),
             start_time_unix_nano: operation.end_ns - operation.duration_us * 1000,
             end_time_unix_nano: operation.end_ns,
-            attributes: vec![
-                text("milepost.backend", operation.backend.to_owned()),
-                text("user.id", format!("user {}", operation.user)),
-            ],
+            attributes: vec![text("milepost.backend", operation.backend.to_owned()), text("user.id", format!("user {}", operation.user))],
             status: (!operation.is_ok).then(|| Status { code: StatusCode::Error.into(), message: "no route to host".to_owned() }),
             ..Span::default()
         }

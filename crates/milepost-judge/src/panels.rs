@@ -67,11 +67,11 @@ pub struct Panels {
 /// What has to be known for the panels of this moment.
 #[must_use]
 pub fn panels_questions(criteria: &Criteria, now: Timestamp) -> Vec<Question> {
-    let mut questions = report_questions(criteria, span(now), &people());
-    questions.extend(code::questions(criteria, span(now)));
+    let mut questions = report_questions(criteria, span(criteria, now), &people());
+    questions.extend(code::questions(criteria, span(criteria, now)));
     let ask = |subject, filter| Question {
         subject,
-        span: span(now),
+        span: span(criteria, now),
         filter,
         for_each: None,
         aliases: criteria.aliases.clone(),
@@ -104,7 +104,7 @@ pub fn panels<'a>(criteria: &Criteria, answers: &'a [Answer], now: Timestamp) ->
         })
     };
     let cells: &[_] = the!(Breakdown).map_or(&[], Vec::as_slice);
-    let span = span(now);
+    let span = span(criteria, now);
     let report = report(criteria, span, &people(), answers);
     let by_persona = operations_by(&Dimension::Persona);
     let p95_of = |persona: &Option<String>| {
@@ -157,10 +157,12 @@ pub fn panels<'a>(criteria: &Criteria, answers: &'a [Answer], now: Timestamp) ->
     panels
 }
 
-fn span(now: Timestamp) -> Span {
-    let days = Duration::from_secs(u64::from(PANEL_DAYS) * 24 * 60 * 60);
+/// Whole days: what charts show of the first one is all of it, and rollups, whose rows are of days, answer without the events.
+fn span(criteria: &Criteria, now: Timestamp) -> Span {
+    let ago = now.saturating_sub(Duration::from_secs(u64::from(PANEL_DAYS) * 24 * 60 * 60));
+    let start = ago.to_jiff().to_zoned_datetime(criteria.calendar.clone()).start_of_day();
     // The newest event may carry this very moment.
-    Span { from: now.saturating_sub(days), to: now.saturating_add(Duration::from_micros(1)) }
+    Span { from: start.map_or(ago, |start| Timestamp::from_jiff(start.timestamp())), to: now.saturating_add(Duration::from_micros(1)) }
 }
 
 fn people() -> BTreeSet<String> {

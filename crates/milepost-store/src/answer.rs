@@ -4,7 +4,7 @@ use crate::{
     StoreError,
     breakdown::Cells,
     events::{events, trees},
-    people,
+    firsts, people,
     values::Values,
 };
 use datafusion::{
@@ -37,7 +37,7 @@ fn of(question: &Question, batches: &[RecordBatch]) -> Result<Evidence, StoreErr
         Subject::Measurement { .. } => Evidence::Measurement(limited(measurements(&batches)?, |readings| readings.len() as u64)),
         Subject::ErrorDays => Evidence::ErrorDays(error_days(&batches)?),
         Subject::Failures => Evidence::Failures(failures(&batches)?),
-        Subject::FirstSessions => Evidence::FirstSessions(people::first_sessions(&batches)?),
+        Subject::FirstSessions => Evidence::FirstSessions(firsts::first_sessions(&batches)?),
         Subject::Interactions => Evidence::Interactions(understood(&batches)?),
         Subject::Returns => Evidence::Returns(people::returns(&batches)?),
         Subject::Measurements { .. } => {
@@ -76,7 +76,6 @@ pub(crate) enum Taking {
     Operations { value: &'static str, days: Days },
     Breakdown(Box<Cells>),
     Activity(people::Activity),
-    Presence(people::Presence),
     Counts { question: Box<Question>, counts: Counts },
     Whole { question: Box<Question>, batches: Vec<RecordBatch> },
 }
@@ -88,7 +87,6 @@ impl Taking {
         let days = |within| Days { within, is_rolled, is_total, ..Days::default() };
         match &question.subject {
             Subject::Returns if is_rolled => Self::Activity(people::Activity::default()),
-            Subject::Sessions if is_rolled => Self::Presence(people::Presence::default()),
             Subject::Misses { .. } | Subject::ErrorDays if is_rolled => {
                 Self::Counts { question: Box::new(question.clone()), counts: Counts::default() }
             }
@@ -104,7 +102,6 @@ impl Taking {
             Self::Operations { value, days } => days.take(&Columns(batch), value),
             Self::Breakdown(cells) => cells.take(&Columns(batch)),
             Self::Activity(activity) => activity.take(&Columns(batch)),
-            Self::Presence(presence) => presence.take_counted(&Columns(batch)),
             Self::Counts { question, counts } => counts.take(&Columns(batch), &question.subject),
             Self::Whole { batches, .. } => {
                 batches.push(batch.clone());
@@ -122,7 +119,6 @@ impl Taking {
             }
             Self::Breakdown(cells) => Evidence::Breakdown(cells.all()),
             Self::Activity(activity) => Evidence::Returns(activity.returns()?),
-            Self::Presence(presence) => Evidence::Sessions(presence.sessions()),
             Self::Counts { question, counts } => counts.evidence(&question.subject)?,
             Self::Whole { question, batches } => of(&question, &batches)?,
         };

@@ -5,7 +5,7 @@
 //!    (a backup was restored, a machine was cloned) gives the spool a new id.
 //! 3. Each table takes what it lacks, in one commit that names the last segment's number. A crash between two tables is made
 //!    good by the next compaction, and until then by every reader: both ask each table for itself.
-//! 4. Rollups get the rows of the new operations.
+//! 4. Rollups get the rows of the new events that they count.
 //! 5. What was written is put on the disk, and only then are the segments removed.
 //!
 //! An event whose id the same kind already has on that day (a sender tried again, a backup was restored) is not taken in twice.
@@ -17,7 +17,7 @@ use crate::{
     identity::{Identities, without},
     lake::{CLAIMS, Lake, SEGMENTS, holds, in_table, select},
     past::{self, Pasts},
-    rollups::Rollups,
+    rollups::{COUNTED, Commit, Rollups},
     spooled::{Spooled, together},
     tombstones::Tombstones,
 };
@@ -302,7 +302,7 @@ async fn take_in(
         spool.postpone(taken.sequence, &taken.ahead)?;
         done.postponed += taken.ahead.len() as u64;
     }
-    let (heads, mut touched, mut pasts) = (Heads::read(lake), BTreeSet::new(), Pasts::new());
+    let (heads, mut touched, mut pasts, mut rolled_up) = (Heads::read(lake), BTreeSet::new(), Pasts::new(), Vec::new());
     if !new.is_empty() {
         claim(lake, spool, &new, now).await?;
         touched.insert(SEGMENTS);
@@ -324,11 +324,12 @@ async fn take_in(
         {
             pasts.insert(name, past);
         }
-        if *kind == Kind::Operation {
-            Rollups::add(lake, added.before, &after, &added.rows).await?;
-        }
         done.events += added.rows.iter().map(|rows| rows.num_rows() as u64).sum::<u64>();
+        if COUNTED.contains(kind) {
+            rolled_up.push(Commit { kind: *kind, before: added.before, after, rows: added.rows });
+        }
     }
+    Rollups::add(lake, rolled_up).await?;
     Digests::settle(lake, &touched, &pasts).await?;
     crash_point("settled");
     for taken in batch {
@@ -461,8 +462,8 @@ async fn look_after(lake: &Lake, upkeep: &Upkeep, done: &mut Compacted) -> Resul
         pasts.extend(heads.known_past(lake, name, Some(&table)).map(|past| (name, past)));
         if lake.tidy(name, table).await? {
             changed.insert(name);
-            if name == Kind::Operation.table() {
-                Rollups::follow(lake, before, lake.open(name).await?).await?;
+            if let Some(kind) = COUNTED.into_iter().find(|kind| kind.table() == name) {
+                Rollups::follow(lake, kind, before, lake.open(name).await?).await?;
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     compact::no_claims,
     heads::{Head, Heads},
     lake::{Lake, SEGMENTS, in_table},
+    rollups::COUNTED,
     tables,
 };
 use datafusion::{
@@ -44,9 +45,13 @@ const FEW: u64 = if cfg!(test) { 200 } else { 20_000 };
 const FEW_BYTES: u64 = if cfg!(test) { 32 * 1024 } else { 16 * 1024 * 1024 };
 /// So long before the end of a span its newest events are looked for.
 const NEWEST_WITHIN: [Duration; 2] = [Duration::from_secs(3600), Duration::from_secs(2 * 86_400)];
-/// The kinds that rollups are counted beside: notes announce fixed samples, and who comes back may have had a session or an interaction
-/// only.
+/// What is counted beside rollups: their own kinds of events, and notes, which announce fixed samples.
 const BESIDE: [Kind; 4] = [Kind::Operation, Kind::Note, Kind::Session, Kind::Interaction];
+
+/// The events of a kind that no table has yet, as a table, for what is counted beside rollups.
+pub(crate) fn live_table(kind: Kind) -> String {
+    format!("live_{}", kind.table())
+}
 
 /// A table as it was when the store was opened.
 pub(crate) struct Stored {
@@ -271,12 +276,14 @@ impl Engine {
         self.of_few.get_or_try_init(read).await
     }
 
-    /// The engine for what is counted beside rollups: it also knows, as `live`, the operations that no table has yet.
+    /// The engine for what is counted beside rollups: it also knows what no table has yet ([`live_table`]).
     pub(crate) async fn beside(&self) -> Result<&SessionContext, StoreError> {
         let made = || async {
             if let Some(cluster) = &self.cluster {
                 let engine = self.made_on(cluster).await?;
-                engine.register_table("live", self.live_on(&engine, Kind::Operation)?.into_view())?;
+                for kind in COUNTED {
+                    engine.register_table(live_table(kind), self.live_on(&engine, kind)?.into_view())?;
+                }
                 return Ok(engine);
             }
             let known = if self.few.contains(&Kind::Operation) { self.of_few().await? } else { self.all().await? };
@@ -284,7 +291,9 @@ impl Engine {
             for kind in BESIDE {
                 engine.register_table(kind.table(), known.table_provider(kind.table()).await?)?;
             }
-            engine.register_table("live", Arc::new(in_memory(Kind::Operation, &[], self.live(Kind::Operation))?))?;
+            for kind in COUNTED {
+                engine.register_table(live_table(kind), Arc::new(in_memory(kind, &[], self.live(kind))?))?;
+            }
             Ok(engine)
         };
         self.beside.get_or_try_init(made).await

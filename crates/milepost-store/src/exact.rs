@@ -8,7 +8,8 @@
 
 use crate::{
     StoreError,
-    answer::{Columns, date_of, number_of},
+    answer::{Columns, date_of},
+    calendar::Calendar,
     selection::{Values, at_ranks},
     sql,
     statements::{in_parts, limited, threads},
@@ -28,7 +29,7 @@ use datafusion::{
 };
 use futures::StreamExt;
 use jiff::{civil::Date, tz::TimeZone};
-use milepost_record::{Exact, FAST_US, Question, Tally, Timestamp, Waits};
+use milepost_record::{Exact, FAST_US, Question, Tally, Waits};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -170,30 +171,6 @@ impl Person {
     }
 }
 
-/// The days that moments are on. Events lie in the order of time, or nearly so: the day of one is known from that before it.
-struct Calendar {
-    zone: TimeZone,
-    from: i64,
-    to: i64,
-    day: i32,
-}
-
-impl Calendar {
-    /// The number of the day of a moment, in days since 1970.
-    fn day(&mut self, at: i64) -> Result<i32, StoreError> {
-        if !(self.from..self.to).contains(&at) {
-            let wrong = || StoreError::Shape("at");
-            let moment = Timestamp::from_microseconds(at).ok_or_else(wrong)?.to_jiff().to_zoned_datetime(self.zone.clone());
-            let start = |day: Date| day.to_zoned_datetime(self.zone.clone()).ok().map(|start| start.timestamp().as_microsecond());
-            self.day = number_of(moment.date())?;
-            // On the first and the last day that there can be, this moment alone.
-            self.from = start(moment.date()).unwrap_or(at);
-            self.to = moment.date().tomorrow().ok().and_then(start).unwrap_or(at);
-        }
-        Ok(self.day)
-    }
-}
-
 /// The number of the week of a day, the first of which began on Monday, 29 December 1969.
 const fn week_of(day: i32) -> i32 {
     (day + 3).div_euclid(7)
@@ -238,7 +215,7 @@ struct Coded {
 impl Scan {
     fn new(zone: TimeZone, memory: MemoryReservation) -> Self {
         Self {
-            calendar: Calendar { zone, from: 0, to: 0, day: 0 },
+            calendar: Calendar::of(zone),
             memory,
             operations: Codes::default(),
             backends: Codes::default(),

@@ -24,11 +24,6 @@ pub(crate) const LIMITS_MAX: usize = 8;
 /// How many rows and values one question may have: with more, reading them would cost as much as the events. The unit tests have no time
 /// for so many.
 const VALUES_MAX: usize = if cfg!(test) { 4_000 } else { 4_000_000 };
-/// From how many rows on the times of people are not kept where a row counts fewer operations than [`DENSE_MIN`]: reading it would cost as
-/// much as reading those, and take more room.
-const SPARSE_ROWS_MAX: usize = if cfg!(test) { 2_000 } else { 100_000 };
-const DENSE_MIN: u64 = 4;
-
 /// The dimensions, and the day, if days are told apart: so rows of one group lie together.
 type Key = ([Option<String>; DIMENSIONS.len()], Option<i32>);
 
@@ -70,7 +65,7 @@ impl Packed {
             if size > 2 * VALUES_MAX {
                 size = packed.put_in_order();
             }
-            if size > 2 * VALUES_MAX || packed.is_sparse() {
+            if size > 2 * VALUES_MAX {
                 return Ok(None);
             }
         }
@@ -96,16 +91,10 @@ impl Packed {
             (of.oldest, of.newest) = (of.oldest.min(oldest), of.newest.max(newest));
             of.within.iter_mut().zip(&within).for_each(|(sum, n)| *sum += count(n, row));
             let before = of.values.len();
-            of.without += self.lists.add(&mut of.values, &values, newest, row)?;
+            of.without += values.add_to(&mut of.values, row)?.1;
             added += of.values.len() - before;
         }
         Ok(added)
-    }
-
-    fn is_sparse(&self) -> bool {
-        let rows = self.rows.len();
-        let operations = || self.rows.values().map(|row| row.without).sum::<u64>();
-        self.lists == Lists::Times && rows > SPARSE_ROWS_MAX && operations() / DENSE_MIN < rows as u64
     }
 
     fn put_in_order(&mut self) -> usize {
@@ -170,6 +159,37 @@ impl Packed {
     }
 }
 
+/// A row that is kept of people or their days.
+pub(crate) struct KeptRow<'a> {
+    pub(crate) date: Option<i32>,
+    pub(crate) group: Option<&'a str>,
+    pub(crate) ended: &'a str,
+    pub(crate) n: u64,
+    /// In microseconds since 1970.
+    pub(crate) oldest: i64,
+    pub(crate) newest: i64,
+    pub(crate) list: Vec<(u64, u64)>,
+}
+
+/// Such rows as files have them.
+pub(crate) fn kept_rows(rows: &[KeptRow<'_>]) -> Result<RecordBatch, StoreError> {
+    let times = |of: fn(&KeptRow<'_>) -> i64| {
+        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(of)).with_timezone("UTC")) as ArrayRef
+    };
+    let schema = schema();
+    let column = |field: &Arc<Field>| match field.name().as_str() {
+        "date" => Arc::new(rows.iter().map(|row| row.date).collect::<Date32Array>()) as ArrayRef,
+        "group" => Arc::new(rows.iter().map(|row| row.group).collect::<StringArray>()),
+        "ended" => Arc::new(rows.iter().map(|row| Some(row.ended)).collect::<StringArray>()),
+        "n" => Arc::new(rows.iter().map(|row| i64::try_from(row.n).ok()).collect::<Int64Array>()),
+        "oldest" => times(|row| row.oldest),
+        "newest" => times(|row| row.newest),
+        "values" => Arc::new(rows.iter().map(|row| Some(packed(&row.list))).collect::<BinaryArray>()),
+        _ => new_null_array(field.data_type(), rows.len()),
+    };
+    Ok(RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect())?)
+}
+
 /// The columns of a file of rows.
 pub(crate) fn schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -225,16 +245,5 @@ mod tests {
         assert!(packed(VALUES_MAX - 1, 1).is_some(), "with their row they are as many as may be");
         assert!(packed(VALUES_MAX, 1).is_none());
         assert!(packed(3 * VALUES_MAX, 2).is_none());
-    }
-
-    #[test]
-    fn times_of_many_people_who_do_little_are_not_kept() {
-        let people = |people: usize, each: u64| {
-            of(&format!("CAST(value AS VARCHAR) AS who, value, {each} AS n FROM generate_series(1, {people})"), Lists::Times)
-        };
-        assert!(people(SPARSE_ROWS_MAX, 1).is_some(), "few may do little");
-        assert!(people(SPARSE_ROWS_MAX + 1, DENSE_MIN - 1).is_none());
-        let kept = people(SPARSE_ROWS_MAX - 1, DENSE_MIN).expect("many do much");
-        assert_eq!(kept.rows.len(), SPARSE_ROWS_MAX - 1);
     }
 }

@@ -7,14 +7,19 @@
 use crate::{
     StoreError,
     answer::{self, Columns, number_of},
-    engine::Engine,
+    calendar,
+    engine::{Engine, live_table},
+    firsts::{self, Firsts},
     packed::{Packed, schema},
-    people::{ATTEMPTED, BEGAN_US, BY_SOMEBODY, active_days, starts_sql},
+    people::{ACTIVE, BY_SOMEBODY, table},
+    presence::{self, Presence},
     rollup_files::{Read, RollupFiles},
-    rollups::{Kept, Rollups},
-    sql::{self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, within},
+    rollups::{COUNTED, Keeps, Kept, Rollups},
+    sql::{
+        self, DURATION, ENDED, FAILED, PEAK, begins_anywhere, column_of, condition, date, group, of_filter, rounded, spanned, until, within,
+    },
     statements::Within,
-    values::{FIRST_DAY, FIRST_US, Lists, SILENCE_US},
+    values::{FIRST_DAY, Lists},
 };
 use datafusion::{
     arrow::{
@@ -29,7 +34,7 @@ use datafusion::{
 };
 use futures::{StreamExt, TryStreamExt};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
-use milepost_record::{Dimension, Kind, Limit, Question, Subject, Timestamp};
+use milepost_record::{Dimension, FirstSession, Kind, Limit, Question, Sessions, Subject, Timestamp};
 use std::{
     collections::BTreeSet,
     iter::repeat_n,
@@ -46,14 +51,12 @@ pub(crate) struct Rolled {
 }
 
 /// Which events there are that rollups do not count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Beside {
-    /// Whether any is in no table yet.
-    has_live: bool,
-    /// Whether any is of a fixed sample.
+    /// The kinds of which some are in no table yet.
+    live: BTreeSet<Kind>,
+    /// Whether any operation is of a fixed sample.
     pub(crate) has_samples: bool,
-    /// Whether somebody had a session or an interaction.
-    has_others: bool,
 }
 
 /// The rollup that answers a question with some limits.
@@ -69,13 +72,10 @@ pub(crate) struct FromRollup {
 
 impl Beside {
     pub(crate) async fn of(engine: &Engine) -> Result<Self, StoreError> {
-        let live = engine.live(Kind::Operation);
+        let has_live = |kind: &Kind| engine.live(*kind).iter().any(|batch| batch.num_rows() > 0);
         let is_sampled = |batch: &RecordBatch| batch.column_by_name("sample").is_some_and(|sample| sample.null_count() < sample.len());
-        let mut beside = Self {
-            has_live: live.iter().any(|batch| batch.num_rows() > 0),
-            has_samples: live.iter().any(is_sampled),
-            has_others: [Kind::Session, Kind::Interaction].iter().any(|kind| engine.events(*kind) > 0),
-        };
+        let has_samples = engine.live(Kind::Operation).iter().any(is_sampled);
+        let mut beside = Self { live: COUNTED.into_iter().filter(has_live).collect(), has_samples };
         // Most often the log tells that there are none without opening a file.
         if !beside.has_samples && engine.stored(Kind::Operation).is_some_and(|stored| !stored.head().has_none("sample")) {
             let samples = engine.all().await?.sql(sql::SAMPLED).await?.collect().await?;
@@ -127,7 +127,7 @@ impl FromRollup {
         for batch in read.rows.iter().chain(&read.totals) {
             rows.push(match self.question.subject {
                 // The days of a person that count are those until the last that is not cut.
-                Subject::Returns => until(&shaped(&self.question, batch, &places)?, Some(last))?,
+                Subject::Returns => counting_until(&shaped(&self.question, batch, &places)?, Some(last))?,
                 _ => shaped(&self.question, &without(batch, &cut)?, &places)?,
             });
         }
@@ -141,8 +141,7 @@ impl FromRollup {
                         let found = Packed::of(found, self.limits.len(), Lists::Values).await?.ok_or(StoreError::Shape("rollup"))?;
                         rows.push(shaped(&self.question, &found.batch()?, &places)?);
                     }
-                    Lists::Weeks => rows.extend(found.map(|batch| until(&batch?, None)).try_collect::<Vec<_>>().await?),
-                    Lists::Times => rows.extend(found.try_collect::<Vec<_>>().await?),
+                    Lists::Weeks => rows.extend(found.map(|batch| counting_until(&batch?, None)).try_collect::<Vec<_>>().await?),
                 }
             }
         }
@@ -150,6 +149,50 @@ impl FromRollup {
             Subject::Breakdown => ordered(&rows, ["operation", "backend"]),
             _ => Ok(rows),
         }
+    }
+
+    /// Whether something that the question counts is in no table yet.
+    fn has_live(&self) -> bool {
+        self.kept.kinds.iter().any(|kind| self.rolled.beside.live.contains(kind))
+    }
+
+    /// What the files say to a question about people.
+    async fn known<T: Send + 'static>(
+        &self,
+        of: impl FnOnce(&RollupFiles, &Kept) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (rolled, kept) = (Arc::clone(&self.rolled), self.kept.clone());
+        // Where its reader panics over what is damaged, that is an error like others.
+        spawn_blocking(move || of(rolled.files()?, &kept)).await.map_err(|error| DataFusionError::External(error.into()))?
+    }
+
+    /// The answer to a question about sessions; none where the span cuts a day, of which only the events can tell.
+    pub(crate) async fn sessions(&self, within: &Within) -> Result<Option<Sessions>, StoreError> {
+        let ([first, last], span) = (ends(&self.question), self.question.span);
+        let daily = self.known(move |files, kept| files.daily(kept, Some(&(first..=last)))).await?;
+        let Some(mut totals) = daily.totals(span, &(number_of(first)?..=number_of(last)?)) else { return Ok(None) };
+        if self.has_live() {
+            let live = presence::attendance(live_table, &condition(&self.question));
+            let live = Presence::of(within.beside().await?.sql(&live).await?, None).await?.ok_or(StoreError::Shape("sessions"))?;
+            let users = live.users();
+            totals.count_beside(self.known(move |files, kept| files.presence_within(kept, &users, span)).await?, live);
+        }
+        totals.sessions().map(Some)
+    }
+
+    /// The answer to a question about first sessions; none where only the events can tell.
+    pub(crate) async fn first_sessions(&self, within: &Within) -> Result<Option<Vec<FirstSession>>, StoreError> {
+        let span = self.question.span;
+        let days = [span.from, span.to].map(|at| at.to_jiff().to_zoned_datetime(TimeZone::UTC).date());
+        let mut firsts = self.known(move |files, kept| files.firsts_on(kept, &(days[0]..=days[1]))).await?;
+        if self.has_live() {
+            let (engine, live) = (within.beside().await?, firsts::rows_sql(live_table, &until(&self.question), &self.question));
+            let users = firsts::users(&engine, &live).await?;
+            let known = self.known(move |files, kept| files.firsts(kept, Some(&users))).await?;
+            let Ok(changed) = Firsts::with(known, &engine, &live).await? else { return Ok(None) };
+            firsts.replace(changed);
+        }
+        firsts.within(span).map(Some)
     }
 
     /// The rollup's own rows, of the days of the span; with totals since its beginning where that is given.
@@ -170,32 +213,21 @@ impl FromRollup {
     /// What counts beside the rollup's rows: of the days that are not cut the events that no table has yet, and those of fixed samples;
     /// of those that are, all.
     fn counted_beside(&self, cut: &BTreeSet<Date>) -> Option<Vec<String>> {
-        let (question, beside, limits) = (&self.question, self.rolled.beside, self.limits.iter().collect::<Vec<_>>());
+        let (question, limits) = (&self.question, self.limits.iter().collect::<Vec<_>>());
         let (date, only) = (date(question), only(question));
         let not_cut = among(&date, "NOT IN", cut);
-        let counted = |table: &str, condition: &str| part(question, &limits, table, condition, self.is_exact);
+        let counted = |table: fn(Kind) -> String, condition: &str| part(question, &limits, table, condition, self.is_exact);
         let mut statements = Vec::new();
-        if beside.has_live {
+        if self.has_live() {
             let since = whenever(question).replacen("WHERE true", &format!("{}{not_cut}", spanned(question)), 1);
-            statements.push(counted("live", &since)?);
+            statements.push(counted(live_table, &since)?);
         }
         if !cut.is_empty() {
             let of_cut = format!("{}{only}{}{}", condition(question), near(cut), among(&date, "IN", cut));
-            statements.push(counted("operations", &of_cut)?);
+            statements.push(counted(table, &of_cut)?);
         }
-        if beside.has_samples && sql::admits_samples(question) {
-            statements.push(counted("operations", &format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question)))?);
-        }
-        if beside.has_others {
-            // People begin and come back with events of other kinds too.
-            statements.extend(match lists(question) {
-                Lists::Values => None,
-                Lists::Weeks => {
-                    let (active, day) = (active_days(question), day_number("date"));
-                    Some(format!("SELECT \"user\" AS \"group\", {day} / 7 AS value, {} AS n FROM ({active})", day_of_week(&day)))
-                }
-                Lists::Times => Some(starts_sql(question)),
-            });
+        if self.rolled.beside.has_samples && sql::admits_samples(question) {
+            statements.push(counted(table, &format!("{}{only}\n  AND sample IS NOT NULL{not_cut}", condition(question)))?);
         }
         Some(statements)
     }
@@ -208,7 +240,6 @@ const fn needed(question: &Question) -> &'static [&'static str] {
         Subject::Breakdown => &["operation", "backend", "ended", "category", "n", "measured", "values"],
         Subject::ErrorDays => &["date", "category", "n"],
         Subject::Returns => &["group", "n", "measured", "values"],
-        Subject::Sessions => &["group", "ended", "n", "newest", "measured", "values"],
         _ => &["group", "date", "ended", "n", "oldest", "newest", "measured", "values"],
     }
 }
@@ -248,7 +279,7 @@ fn shaped(question: &Question, rows: &RecordBatch, places: &[usize]) -> Result<R
 }
 
 /// Rows with the last day among their values that counts; all do where there is none.
-fn until(rows: &RecordBatch, last: Option<i64>) -> Result<RecordBatch, StoreError> {
+fn counting_until(rows: &RecordBatch, last: Option<i64>) -> Result<RecordBatch, StoreError> {
     let last: ArrayRef = Arc::new(repeat_n(last, rows.num_rows()).collect::<Int64Array>());
     let schema = rows.schema();
     let own = schema.fields().iter().map(|field| field.name().as_str()).zip(rows.columns().iter().cloned());
@@ -285,7 +316,15 @@ pub(crate) const DIMENSIONS: [&str; 5] = ["group", "operation", "backend", "ende
 /// The statement of a rollup: what a question counts of each day whose events are in `operations`, with a count for each limit. None
 /// where the question is not about counts of operations.
 pub(crate) fn rollup(question: &Question, limits: &[&Limit], is_exact: bool) -> Option<String> {
-    part(question, limits, "operations", &whenever(question), is_exact)
+    match question.subject {
+        Subject::Sessions => Some(presence::kept_sql(question)),
+        Subject::FirstSessions => Some(firsts::kept_sql(question)),
+        _ => counts(question, limits, is_exact),
+    }
+}
+
+fn counts(question: &Question, limits: &[&Limit], is_exact: bool) -> Option<String> {
+    part(question, limits, table, &whenever(question), is_exact)
 }
 
 /// The day of the moment since which totals answer a question; none where it has none.
@@ -314,20 +353,33 @@ fn whenever(question: &Question) -> String {
     format!("WHERE true{}{}{}", of_filter(question), if sql::admits_samples(question) { " AND sample IS NULL" } else { "" }, only(question))
 }
 
-/// What the lists of its rows tell.
-pub(crate) const fn lists(question: &Question) -> Lists {
+/// The kinds of events that a rollup counts for a question.
+pub(crate) fn kinds(question: &Question) -> Vec<Kind> {
     match question.subject {
-        Subject::Returns => Lists::Weeks,
-        Subject::Sessions => Lists::Times,
-        _ => Lists::Values,
+        Subject::Sessions | Subject::FirstSessions => vec![Kind::Operation, Kind::Session],
+        Subject::Returns => ACTIVE.to_vec(),
+        _ => vec![Kind::Operation],
     }
+}
+
+/// What is kept for a question.
+pub(crate) fn keeps(question: &Question) -> Keeps {
+    match question.subject {
+        Subject::Sessions => Keeps::Presence(question.time_zone.clone()),
+        Subject::FirstSessions => Keeps::Firsts,
+        _ => Keeps::Counts(lists(question)),
+    }
+}
+
+/// What the lists of its rows tell.
+const fn lists(question: &Question) -> Lists {
+    if matches!(question.subject, Subject::Returns) { Lists::Weeks } else { Lists::Values }
 }
 
 fn only(question: &Question) -> &'static str {
     match question.subject {
         Subject::ErrorDays => FAILED,
         Subject::Returns => BY_SOMEBODY,
-        Subject::Sessions => ATTEMPTED,
         _ => "",
     }
 }
@@ -335,11 +387,11 @@ fn only(question: &Question) -> &'static str {
 const NONE: &str = "CAST(NULL AS VARCHAR)";
 const NOTHING: &str = "CAST(NULL AS BIGINT)";
 
-/// What a question counts of each day, of the events of a table that fulfil a condition.
-fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is_exact: bool) -> Option<String> {
+/// What a question counts of each day, of the events that fulfil a condition in the table of each of its kinds.
+fn part(question: &Question, limits: &[&Limit], table: fn(Kind) -> String, condition: &str, is_exact: bool) -> Option<String> {
     let failed = "CASE WHEN outcome IN ('failed', 'timeout') THEN error_category END";
     let operation = sql::column(&Dimension::Operation, question);
-    let (group, day, began) = (group(question), day_number(&date(question)), format!("greatest({BEGAN_US} - ({FIRST_US}), 0)"));
+    let (group, day) = (group(question), day_number(&date(question)));
     // Group, operation, backend, how it ended, category and value, of one event.
     let [group, operation, backend, ended, category, raw] = match &question.subject {
         Subject::Operations { .. } => [group.as_str(), NONE, NONE, ENDED, NONE, DURATION],
@@ -348,22 +400,23 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is
         Subject::Breakdown => [NONE, operation.as_str(), "backend", ENDED, failed, DURATION],
         Subject::ErrorDays => [NONE, NONE, NONE, NONE, "error_category", NOTHING],
         Subject::Returns => ["\"user\"", NONE, NONE, NONE, NONE, day.as_str()],
-        Subject::Sessions => ["\"user\"", NONE, NONE, "CASE WHEN outcome = 'ok' THEN 'ok' ELSE 'failed' END", NONE, began.as_str()],
         _ => return None,
     };
-    let of_events = format!(
-        "SELECT {} AS date, at, {group} AS \"group\", {operation} AS operation, {backend} AS backend, {ended} AS ended,\n  \
-         {category} AS category, {raw} AS raw\nFROM {table}\n{condition}",
-        date(question)
-    );
+    let of_kind = |kind: Kind| {
+        format!(
+            "SELECT {} AS date, at, {group} AS \"group\", {operation} AS operation, {backend} AS backend, {ended} AS ended,\n  \
+             {category} AS category, {raw} AS raw\nFROM {}\n{condition}",
+            date(question),
+            table(kind)
+        )
+    };
+    let of_events = kinds(question).into_iter().map(of_kind).collect::<Vec<_>>().join("\nUNION ALL\n");
     let (date, group, ended, category, value, kept) = match &question.subject {
         Subject::Misses { limit, failed } => {
             let kept = format!("WHERE {}", sql::misses("raw", limit.as_ref(), *failed));
             ("date", NONE, NONE, sql::MISSED, NOTHING.to_owned(), kept)
         }
         Subject::ErrorDays => ("date", NONE, NONE, "category", NOTHING.to_owned(), String::new()),
-        // What begins within the time that ends a session is parted by none.
-        Subject::Sessions => ("date", "\"group\"", "ended", NONE, format!("raw / {SILENCE_US}"), String::new()),
         // Of each person one row, with the weeks as values.
         Subject::Returns => ("CAST(NULL AS DATE)", "\"group\"", NONE, NONE, "raw / 7".to_owned(), String::new()),
         _ => ("date", "\"group\"", "ended", "category", if is_exact { "raw".to_owned() } else { rounded("raw") }, String::new()),
@@ -375,7 +428,6 @@ fn part(question: &Question, limits: &[&Limit], table: &str, condition: &str, is
     let (listed, n) = match lists(question) {
         Lists::Values => ("counted", "count(*)".to_owned()),
         Lists::Weeks => ("counted", format!("bit_or({})", day_of_week("raw"))),
-        Lists::Times => ("min(raw)", "count(*)".to_owned()),
     };
     let dimensions = dimensions();
     Some(format!(
@@ -399,14 +451,9 @@ fn day_of_week(day: &str) -> String {
     format!("CAST(1 AS BIGINT) << ({day} % 7)")
 }
 
-fn zone(question: &Question) -> TimeZone {
-    // This one without a walk through the files of all zones.
-    if question.time_zone == "UTC" { TimeZone::UTC } else { TimeZone::get(&question.time_zone).unwrap_or(TimeZone::UTC) }
-}
-
 /// The days that a span begins and ends on, in the zone of the question.
 fn ends(question: &Question) -> [Date; 2] {
-    let zone = zone(question);
+    let zone = calendar::named(&question.time_zone);
     let day = |at: Timestamp| at.to_jiff().to_zoned_datetime(zone.clone()).date();
     [day(question.span.from), day(question.span.to)]
 }

@@ -6,9 +6,11 @@ use crate::{
     StoreError,
     answer::{Columns, date_of, number_of},
     digests::digest,
+    firsts::Firsts,
     lake::{failed, sync},
     packed::{Packed, schema},
-    rollups::{RollupBatch, RollupFile, Since, Tells},
+    presence::{Daily, Presence},
+    rollups::{Kept, RollupBatch, RollupFile, Since, Tells},
     values::Lists,
 };
 use datafusion::arrow::{
@@ -27,7 +29,7 @@ use datafusion::arrow::{
 };
 use futures::stream;
 use jiff::civil::Date;
-use milepost_record::Timestamp;
+use milepost_record::{Span, Timestamp};
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, File},
@@ -52,6 +54,7 @@ struct Written {
     key: String,
     tells: Tells,
     days: Option<[Date; 2]>,
+    people: Option<[String; 2]>,
 }
 
 impl NewFile {
@@ -62,16 +65,34 @@ impl NewFile {
         Ok(Self { folder: folder.to_owned(), writer, batches: Vec::new() })
     }
 
-    /// Writes the rows of a question as batches of their own, and their totals since some moments; where there are no rows, as they are too
-    /// many, `false` tells so.
-    pub(crate) fn take(&mut self, key: &str, rows: Option<&Packed>, totals: &[Since]) -> Result<bool, StoreError> {
-        let Some(rows) = rows else { return Ok(false) };
-        for quarter in by_quarter(&rows.batch()?)? {
-            let days = days_of(&quarter)?;
-            self.write(key, Tells::Days, days, &quarter)?;
+    /// Writes the rows of a question as batches of their own, and their totals since some moments.
+    pub(crate) fn take(&mut self, key: &str, rows: &Packed, totals: &[Since]) -> Result<(), StoreError> {
+        self.write_days(key, Tells::Days, &rows.batch()?)?;
+        self.write_totals(key, rows, totals)
+    }
+
+    /// Writes what is kept of people, and what is known by that of days.
+    pub(crate) fn take_presence(&mut self, key: &str, presence: &mut Presence, daily: &Daily) -> Result<(), StoreError> {
+        for (people, batch) in presence.rows()? {
+            self.write(Written { key: key.to_owned(), tells: Tells::People, days: None, people: Some(people) }, &batch)?;
         }
-        self.write_totals(key, rows, totals)?;
-        Ok(true)
+        self.write_days(key, Tells::Counts, &daily.rows()?)
+    }
+
+    /// Writes what is kept of people's first sessions, and of those who began once more by the day on which they did.
+    pub(crate) fn take_firsts(&mut self, key: &str, firsts: &Firsts) -> Result<(), StoreError> {
+        for (people, batch) in firsts.rows()? {
+            self.write(Written { key: key.to_owned(), tells: Tells::People, days: None, people: Some(people) }, &batch)?;
+        }
+        self.write_days(key, Tells::Counts, &firsts.rows_by_day()?)
+    }
+
+    fn write_days(&mut self, key: &str, tells: Tells, rows: &RecordBatch) -> Result<(), StoreError> {
+        for quarter in by_quarter(rows)? {
+            let days = days_of(&quarter)?;
+            self.write(Written { key: key.to_owned(), tells, days, people: None }, &quarter)?;
+        }
+        Ok(())
     }
 
     fn write_totals(&mut self, key: &str, rows: &Packed, totals: &[Since]) -> Result<(), StoreError> {
@@ -80,20 +101,18 @@ impl NewFile {
         }
         let counts = rows.without_values()?;
         let Some([_, last]) = days_of(&counts)? else { return Ok(()) };
-        for quarter in by_quarter(&counts)? {
-            let days = days_of(&quarter)?;
-            self.write(key, Tells::Counts, days, &quarter)?;
-        }
+        self.write_days(key, Tells::Counts, &counts)?;
         for Since { from, day, .. } in totals {
             let (first, total) = rows.since(*from, number_of(*day)?);
-            self.write(key, Tells::Total { from: *from, day: *day }, Some([date_of(first)?, last]), &total.batch()?)?;
+            let (tells, days) = (Tells::Total { from: *from, day: *day }, Some([date_of(first)?, last]));
+            self.write(Written { key: key.to_owned(), tells, days, people: None }, &total.batch()?)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, key: &str, tells: Tells, days: Option<[Date; 2]>, rows: &RecordBatch) -> Result<(), StoreError> {
+    fn write(&mut self, batch: Written, rows: &RecordBatch) -> Result<(), StoreError> {
         self.writer.write(rows)?;
-        self.batches.push(Written { key: key.to_owned(), tells, days });
+        self.batches.push(batch);
         Ok(())
     }
 
@@ -110,10 +129,10 @@ impl NewFile {
         sync(&folder)?;
         let bytes = fs::read(&path).map_err(failed("read", &path))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or(StoreError::Shape("name"))?;
-        let batch = |(Written { key, tells, days }, block): (Written, Block)| {
+        let batch = |(Written { key, tells, days, people }, block): (Written, Block)| {
             let at = [block.offset(), block.metaDataLength().into(), block.bodyLength()];
             let of_batch = range(at).and_then(|(begin, length)| bytes.get(usize::try_from(begin).ok()?..)?.get(..length));
-            Ok(RollupBatch { key, tells, days, at, crc32c: digest(of_batch.ok_or(StoreError::Shape("footer"))?) })
+            Ok(RollupBatch { key, tells, days, people, at, crc32c: digest(of_batch.ok_or(StoreError::Shape("footer"))?) })
         };
         let batches = batches.into_iter().zip(blocks(&bytes)?).map(batch).collect::<Result<_, StoreError>>()?;
         Ok(Some(RollupFile { name, crc32c: digest(&bytes), batches }))
@@ -135,7 +154,7 @@ fn range([offset, metadata, body]: [i64; 3]) -> Option<(u64, usize)> {
 }
 
 /// Files of rows that are read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RollupFiles(Vec<Opened>);
 
 #[derive(Debug)]
@@ -152,6 +171,10 @@ impl RollupFiles {
             Ok(Opened { file: File::open(&path).map_err(failed("open", &path))?, path, batches: file.batches.clone() })
         };
         Ok(Self(files.iter().map(opened).collect::<Result<_, StoreError>>()?))
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Some columns of the rows that a question has under its key, in no particular order: of these days, or of all.
@@ -192,6 +215,76 @@ impl RollupFiles {
             }
         }
         Ok(read)
+    }
+
+    /// What is kept of people for a question about when they were there: of these, or of all.
+    pub(crate) fn presence(&self, kept: &Kept, wanted: Option<&BTreeSet<String>>) -> Result<Presence, StoreError> {
+        let mut presence = Presence::by_day(kept.calendar());
+        self.read_people(kept, wanted, |rows| presence.take_kept(rows, wanted, None))?;
+        Ok(presence)
+    }
+
+    /// The same of what these people did within a span, no matter on which day.
+    pub(crate) fn presence_within(&self, kept: &Kept, wanted: &BTreeSet<String>, span: Span) -> Result<Presence, StoreError> {
+        let mut presence = Presence::default();
+        self.read_people(kept, Some(wanted), |rows| presence.take_kept(rows, Some(wanted), Some(span)))?;
+        Ok(presence)
+    }
+
+    fn read_people(
+        &self,
+        kept: &Kept,
+        wanted: Option<&BTreeSet<String>>,
+        mut take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let decoder = FileDecoder::new(schema(), MetadataVersion::V5);
+        for opened in &self.0 {
+            for batch in opened.batches.iter().filter(|batch| batch.key == kept.key && batch.tells == Tells::People) {
+                let [first, last] = batch.people.as_ref().ok_or(StoreError::Shape("people"))?;
+                if first <= last && wanted.is_none_or(|wanted| wanted.range(first.clone()..=last.clone()).next().is_some()) {
+                    take(&opened.read(&decoder, batch)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of days for a question about when people were there: of these, or of all.
+    pub(crate) fn daily(&self, kept: &Kept, days: Option<&RangeInclusive<Date>>) -> Result<Daily, StoreError> {
+        let mut daily = Daily::default();
+        self.read_days(kept, days, |rows| daily.take(rows))?;
+        Ok(daily)
+    }
+
+    /// What is kept of people's first sessions: of these people, or of all.
+    pub(crate) fn firsts(&self, kept: &Kept, wanted: Option<&BTreeSet<String>>) -> Result<Firsts, StoreError> {
+        let mut firsts = Firsts::default();
+        self.read_people(kept, wanted, |rows| firsts.take_kept(rows, wanted))?;
+        Ok(firsts)
+    }
+
+    /// The same of people who began on these days of UTC, and possibly of some others.
+    pub(crate) fn firsts_on(&self, kept: &Kept, days: &RangeInclusive<Date>) -> Result<Firsts, StoreError> {
+        let mut firsts = Firsts::default();
+        self.read_days(kept, Some(days), |rows| firsts.take_kept(rows, None))?;
+        Ok(firsts)
+    }
+
+    fn read_days(
+        &self,
+        kept: &Kept,
+        days: Option<&RangeInclusive<Date>>,
+        mut take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let decoder = FileDecoder::new(schema(), MetadataVersion::V5);
+        for opened in &self.0 {
+            for batch in opened.batches.iter().filter(|batch| batch.key == kept.key && batch.tells == Tells::Counts) {
+                if is_among(batch, days).is_some() {
+                    take(&opened.read(&decoder, batch)?)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many totals of a question are not what the rows of its days add up to.
@@ -311,7 +404,7 @@ mod tests {
         let (first, last) = (Date::constant(2025, 11, 20), Date::constant(2026, 11, 20));
         let mut file = NewFile::in_folder(folder.path()).expect("a file");
         for key in ["one", "other"] {
-            assert!(file.take(key, Some(&days(first, last)), &[]).expect("written"));
+            file.take(key, &days(first, last), &[]).expect("written");
         }
         let file = file.finish().expect("written").expect("rows");
         let files = RollupFiles::open(folder.path(), std::slice::from_ref(&file)).expect("opened");
@@ -347,7 +440,7 @@ mod tests {
     fn rows_that_are_not_as_they_were_written_are_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut file = NewFile::in_folder(folder.path()).expect("a file");
-        assert!(file.take("one", Some(&days(Date::constant(2026, 4, 1), Date::constant(2026, 4, 3))), &[]).expect("written"));
+        file.take("one", &days(Date::constant(2026, 4, 1), Date::constant(2026, 4, 3)), &[]).expect("written");
         let file = file.finish().expect("written").expect("rows");
         let path = folder.path().join(&file.name);
         let whole = fs::read(&path).expect("a file");

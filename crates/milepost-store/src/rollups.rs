@@ -1,26 +1,29 @@
 //! Rollups on the disk: what questions count of each day, kept beside the tables, so that an answer reads fewer rows than there are events.
 //!
 //! ```text
-//! DATA/store/rollups.json          which questions are kept, and of which version of the table `operations`
+//! DATA/store/rollups.json          which questions are kept, and of which versions of the tables
 //! DATA/store/rollups/*.arrow       rows of each question: the day, what it tells apart, counts, first and last event, and packed the
-//!                                  values (durations or peaks) and how often each was, or of a person on which days of which weeks or
-//!                                  from when to when; totals of values
+//!                                  values (durations or peaks) and how often each was, or of a person on which days of which weeks;
+//!                                  totals of values; and what `presence.rs` keeps of people and days
 //! ```
 //!
 //! A rollup is derived, and can be made anew at any time: so whatever is in doubt is dropped, and the events answer. Rollups hold for
-//! one version of the table and for no other. Compaction adds the rows of what it took in and names the new version, in one file that
+//! one version of a table and for no other. Compaction adds the rows of what it took in and names the new version, in one file that
 //! is replaced at once; where it ends in between, the versions differ, and nobody reads the rollups any more.
 
 use crate::{
     StoreError,
+    calendar::Calendar,
     digests::digest,
     engine,
+    firsts::{self, Firsts, Unknown},
     lake::{Lake, failed, in_table, read_own, remove, rows as rows_of, sync},
     packed::{LIMITS_MAX, Packed, schema},
-    rolled::{base, limit_text, lists, rollup, total_since},
+    presence::Presence,
+    rolled::{base, keeps, kinds, limit_text, rollup, total_since},
     rollup_files::{NewFile, RollupFiles},
     sql,
-    statements::{STATEMENTS_MAX, within_limits},
+    statements::{STATEMENTS_MAX, in_parts, within_limits},
     tables,
     values::Lists,
 };
@@ -31,7 +34,7 @@ use datafusion::{
 use deltalake_core::DeltaTable;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
-use milepost_record::{Kind, Limit, Question, Timestamp};
+use milepost_record::{Kind, Limit, Question, Subject, Timestamp};
 use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -44,7 +47,9 @@ use std::{
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
+/// The kinds of events that rollups count.
+pub(crate) const COUNTED: [Kind; 3] = [Kind::Operation, Kind::Session, Kind::Interaction];
 /// The most questions that are kept.
 const KEPT_MAX: usize = 64;
 /// For how many days a question is kept that nobody asks any more.
@@ -61,8 +66,8 @@ const LARGER_MAX: i64 = if cfg!(test) { 1 } else { 32 };
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Rollups {
     version: u32,
-    /// The version of the table `operations` whose events they count.
-    of_version: Option<u64>,
+    /// The version of each table whose events they count; none of a table that is not there.
+    of: BTreeMap<Kind, u64>,
     pub(crate) kept: Vec<Kept>,
     files: Vec<RollupFile>,
     #[serde(skip)]
@@ -80,7 +85,9 @@ pub(crate) struct Kept {
     pub(crate) limits: Vec<String>,
     /// The statement of its rows, limits included.
     statement: String,
-    lists: Lists,
+    /// The kinds of events that its rows count.
+    pub(crate) kinds: Vec<Kind>,
+    keeps: Keeps,
     /// The last day on which it was asked.
     asked: Date,
     /// Whether it has its rows: not where they were too many.
@@ -90,6 +97,27 @@ pub(crate) struct Kept {
     is_exact: bool,
     /// The moments since which totals of it are asked.
     totals: Vec<Since>,
+}
+
+/// What is kept for a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Keeps {
+    /// What is counted of each day, with lists of this kind.
+    Counts(Lists),
+    /// When people were there, of the days of this time zone.
+    Presence(String),
+    /// The first sessions of people.
+    Firsts,
+}
+
+/// What one commit of a compaction added to a table.
+pub(crate) struct Commit {
+    pub(crate) kind: Kind,
+    /// The version before it.
+    pub(crate) before: Option<u64>,
+    pub(crate) after: DeltaTable,
+    pub(crate) rows: Vec<RecordBatch>,
 }
 
 /// A moment since which totals are asked.
@@ -103,6 +131,14 @@ pub(crate) struct Since {
 }
 
 impl Kept {
+    /// The days that its rows are of.
+    pub(crate) fn calendar(&self) -> Calendar {
+        match &self.keeps {
+            Keeps::Presence(zone) => Calendar::named(zone),
+            Keeps::Counts(_) | Keeps::Firsts => Calendar::of(TimeZone::UTC),
+        }
+    }
+
     /// Whether its rows answer a question with these limits.
     pub(crate) fn covers(&self, base: &str, limits: &[String]) -> bool {
         self.base == base && limits.iter().all(|limit| self.limits.contains(limit))
@@ -135,9 +171,9 @@ pub(crate) struct RollupFile {
 }
 
 impl RollupFile {
-    /// Of all that it tells of days, in bytes.
+    /// Of all from which the rest follows, in bytes.
     fn size(&self) -> i64 {
-        let days = self.batches.iter().filter(|batch| batch.tells == Tells::Days);
+        let days = self.batches.iter().filter(|batch| matches!(batch.tells, Tells::Days | Tells::People));
         days.fold(0, |sum: i64, RollupBatch { at: [_, metadata, body], .. }| sum.saturating_add(*metadata).saturating_add(*body))
     }
 
@@ -156,6 +192,9 @@ pub(crate) struct RollupBatch {
     pub(crate) tells: Tells,
     /// The first and the last day that it tells of; none where rows tell no days apart.
     pub(crate) days: Option<[Date; 2]>,
+    /// The first and the last person, where rows of one lie in this batch alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) people: Option<[String; 2]>,
     /// Where they lie: the first byte, and how many bytes tell of them, and have them.
     pub(crate) at: [i64; 3],
     /// Of those bytes.
@@ -168,8 +207,10 @@ pub(crate) struct RollupBatch {
 pub(crate) enum Tells {
     /// All that is kept of each day.
     Days,
-    /// The same without the values.
+    /// The same without the values, or what is known of each day by what people did.
     Counts,
+    /// What people did.
+    People,
     /// The values of all days since a moment on this day, together.
     Total { from: Timestamp, day: Date },
 }
@@ -197,22 +238,22 @@ pub async fn roll_up(data: &Path, questions: &[Question], totals: &[Question], n
     }
     let (lake, _locked) = Lake::lock(data, None)?;
     let Some(table) = lake.open(name).await? else { return Ok(RolledUp::default()) };
+    let tables = opened(&lake, table).await?;
     let mut rollups = Rollups::read(&lake)?;
-    let version = table.version();
     let before = rollups.clone();
-    if rollups.of_version != version && !(lake.bucket().is_some() && rollups.catch_up(&table).await.unwrap_or(false)) {
-        rollups.drop_all();
-    }
+    rollups.catch_up(&lake, &tables).await;
     let today = now.to_jiff().to_zoned_datetime(TimeZone::UTC).date();
-    let is_exact = rows_of(&table).map_err(in_table(name))? <= sql::EXACT_MAX;
-    let new = rollups.choose(questions, today, is_exact);
+    let is_exact = rows_of(&tables[&Kind::Operation]).map_err(in_table(name))? <= sql::EXACT_MAX;
+    // Where nobody had a session, there is no first one.
+    let is_told = |question: &&Question| tables.contains_key(&Kind::Session) || !matches!(question.subject, Subject::FirstSessions);
+    let questions: Vec<_> = questions.iter().filter(is_told).collect();
+    let new = rollups.choose(&questions, today, is_exact);
     let (first, made) = (rollups.kept.len(), new.len());
     rollups.kept.extend(new);
     rollups.choose_totals(totals, today, is_exact);
     if made > 0 {
-        rollups.write_from(first, &with_operations(&table).await?, true).await?;
+        rollups.write_from(first, &with_tables(&tables).await?, true).await?;
     }
-    rollups.of_version = version;
     if made > 0 || rollups.differs(&before) {
         rollups.publish(&lake)?;
     }
@@ -236,19 +277,44 @@ impl Rollups {
         }
     }
 
-    /// Whether they count the events of this version of the table, and there are any.
-    pub(crate) fn hold_for(&self, version: Option<u64>) -> bool {
-        self.of_version.is_some() && self.of_version == version && self.kept.iter().any(|kept| kept.is_whole)
+    /// Those that count the events of these versions of the tables; none where there are none.
+    pub(crate) fn for_versions(mut self, version: impl Fn(Kind) -> Option<u64>) -> Option<Self> {
+        for kind in COUNTED {
+            if self.version_of(kind) != version(kind) {
+                self.drop_of(kind);
+            }
+        }
+        self.kept.iter().any(|kept| kept.is_whole).then_some(self)
+    }
+
+    /// The version of a table whose events they count.
+    fn version_of(&self, kind: Kind) -> Option<u64> {
+        self.of.get(&kind).copied()
+    }
+
+    fn are_of(&mut self, kind: Kind, version: Option<u64>) {
+        match version {
+            Some(version) => self.of.insert(kind, version),
+            None => self.of.remove(&kind),
+        };
     }
 
     /// Forgets all that is kept, so that the events answer until it is made anew. Nothing is written yet.
     fn drop_all(&mut self) {
-        (self.of_version, self.kept, self.files) = (None, Vec::new(), Vec::new());
+        (self.kept, self.files) = (Vec::new(), Vec::new());
+    }
+
+    /// Forgets what is kept of a table's events.
+    fn drop_of(&mut self, kind: Kind) {
+        self.kept.retain(|kept| !kept.kinds.contains(&kind));
+        if self.kept.is_empty() {
+            self.files.clear();
+        }
     }
 
     fn differs(&self, before: &Self) -> bool {
         let kept = |rollups: &Self| rollups.kept.iter().map(|kept| (kept.key.clone(), kept.asked, kept.totals.clone())).collect::<Vec<_>>();
-        self.of_version != before.of_version || kept(self) != kept(before)
+        self.of != before.of || kept(self) != kept(before)
     }
 
     fn publish(&mut self, lake: &Lake) -> Result<(), StoreError> {
@@ -257,9 +323,9 @@ impl Rollups {
     }
 
     /// Of these questions those that are not kept yet; those that nobody asks any more are dropped.
-    fn choose(&mut self, questions: &[Question], today: Date, is_exact: bool) -> Vec<Kept> {
+    fn choose(&mut self, questions: &[&Question], today: Date, is_exact: bool) -> Vec<Kept> {
         let mut wanted: BTreeMap<String, (&Question, BTreeSet<&Limit>)> = BTreeMap::new();
-        for question in questions {
+        for question in questions.iter().copied() {
             if let Some(base) = base(question, is_exact) {
                 wanted.entry(base).or_insert_with(|| (question, BTreeSet::new())).1.extend(question.limit());
             }
@@ -273,8 +339,8 @@ impl Rollups {
             } else if let Some(statement) = rollup(question, &limits, is_exact) {
                 let key = format!("{}-{}", Timestamp::now().as_microseconds(), new.len());
                 let is_exact = is_exact && self::base(question, false).as_ref() != Some(&base);
-                let lists = lists(question);
-                new.push(Kept { key, base, limits: texts, statement, lists, asked: today, is_whole: true, is_exact, totals: Vec::new() });
+                let (kinds, keeps, totals) = (kinds(question), keeps(question), Vec::new());
+                new.push(Kept { key, base, limits: texts, statement, kinds, keeps, asked: today, is_whole: true, is_exact, totals });
             }
         }
         let first = today.saturating_sub(UNASKED_DAYS_MAX.days());
@@ -300,61 +366,105 @@ impl Rollups {
         }
     }
 
-    /// Writes the rows of the questions from the one at this position on as a file, from what `operations` of an engine holds;
-    /// `are_all` says whether that is everything there is.
+    /// Writes the rows of the questions from the one at this position on as a file, from what `operations` and `sessions` of an engine
+    /// hold; `are_all` says whether that is everything there is.
     async fn write_from(&mut self, first: usize, engine: &SessionContext, are_all: bool) -> Result<(), StoreError> {
         let mut file = NewFile::in_folder(&self.folder)?;
+        let before = Arc::new(if are_all { RollupFiles::default() } else { self.open()? });
         let asked: Vec<Kept> = self.kept.iter().skip(first).filter(|kept| kept.is_whole).cloned().collect();
         let count = |kept: Kept| {
-            let engine = engine.clone();
-            SpawnedTask::spawn(async move { counted(&engine, &kept).await }).join()
+            let (engine, before) = (engine.clone(), Arc::clone(&before));
+            SpawnedTask::spawn(async move { counted(&engine, &kept, &before).await }).join()
         };
-        let mut rows = stream::iter(asked).map(count).buffered(STATEMENTS_MAX);
+        let (mut rows, mut late) = (stream::iter(asked).map(count).buffered(STATEMENTS_MAX), Vec::new());
         for kept in self.kept.iter_mut().skip(first).filter(|kept| kept.is_whole) {
             let rows = rows.next().await.ok_or(StoreError::Shape("rollup"))?.map_err(|error| DataFusionError::External(error.into()))??;
-            // What came in within an hour is soon written as one with more.
-            let totals = if are_all { kept.totals.as_slice() } else { &[] };
-            kept.is_whole = file.take(&kept.key, rows.as_ref(), totals)?;
+            match rows {
+                // What came in within an hour is soon written as one with more.
+                Ok(Counted::Rows(rows)) => file.take(&kept.key, &rows, if are_all { &kept.totals } else { &[] })?,
+                Ok(Counted::Presence(mut presence)) => {
+                    let known = before.presence(kept, Some(&presence.users()))?;
+                    match presence.daily_beside(known) {
+                        Some(daily) => file.take_presence(&kept.key, &mut presence, &daily)?,
+                        None => kept.is_whole = false,
+                    }
+                }
+                Ok(Counted::Firsts(firsts)) => file.take_firsts(&kept.key, &firsts)?,
+                Err(Unknown::Late) => late.push(kept.key.clone()),
+                Err(Unknown::TooMuch) => kept.is_whole = false,
+            }
         }
+        // These are made from all events when they are asked again.
+        self.kept.retain(|kept| !late.contains(&kept.key));
         self.files.extend(file.finish()?);
         Ok(())
     }
 
-    /// Adds the rows of events that the table took in with the commit that made `after` of `before`. Where that cannot be, nothing is
-    /// kept any more.
-    pub(crate) async fn add(lake: &Lake, before: Option<u64>, after: &DeltaTable, rows: &[RecordBatch]) -> Result<(), StoreError> {
+    /// Adds the rows of events that the tables took in with some commits. Where that cannot be, nothing is kept any more.
+    pub(crate) async fn add(lake: &Lake, commits: Vec<Commit>) -> Result<(), StoreError> {
         let mut rollups = Self::read(lake)?;
-        if rollups.kept.is_empty() {
+        if rollups.kept.is_empty() || commits.is_empty() {
             return Ok(());
         }
-        let are_many = rows_of(after).map_err(in_table(Kind::Operation.table()))? > sql::EXACT_MAX;
-        rollups.kept.retain(|kept| !(kept.is_exact && are_many));
-        let is_added = if rollups.of_version == before {
-            rollups.take_in(rows).await.is_ok()
-        } else {
-            // Other machines wrote the table too.
-            lake.bucket().is_some() && rollups.catch_up(after).await.unwrap_or(false)
-        };
-        if is_added {
-            rollups.of_version = after.version();
-        } else {
+        let mut new = Vec::new();
+        for Commit { kind, before, after, rows } in commits {
+            if kind == Kind::Operation && rows_of(&after).map_err(in_table(kind.table()))? > sql::EXACT_MAX {
+                rollups.kept.retain(|kept| !kept.is_exact);
+            }
+            let rows = match rollups.version_of(kind) == before {
+                true => Some(rows),
+                // Other machines wrote the table too.
+                false if lake.bucket().is_some() => rollups.missing(kind, &after).await.unwrap_or(None),
+                false => None,
+            };
+            match rows {
+                Some(rows) => new.push((kind, rows)),
+                None => rollups.drop_of(kind),
+            }
+            rollups.are_of(kind, after.version());
+        }
+        if rollups.take_in(&new).await.is_err() {
             rollups.drop_all();
         }
         rollups.publish(lake)
     }
 
-    /// Adds the rows of what the table took in since, whoever wrote it, as its log tells; false where rows were removed, or that is too much
-    /// to be read at once.
-    async fn catch_up(&mut self, table: &DeltaTable) -> Result<bool, StoreError> {
-        let name = Kind::Operation.table();
-        let (Some(from), Some(to)) = (self.of_version, table.version()) else { return Ok(false) };
+    /// Adds what tables took in since, whoever wrote it; where that cannot be, what is kept of a table is dropped. Then all that is kept is
+    /// of these versions of the tables.
+    async fn catch_up(&mut self, lake: &Lake, tables: &BTreeMap<Kind, DeltaTable>) {
+        let mut new = Vec::new();
+        for kind in COUNTED {
+            let table = tables.get(&kind);
+            let version = table.and_then(DeltaTable::version);
+            if self.version_of(kind) == version {
+                continue;
+            }
+            let missing = match table.filter(|_| lake.bucket().is_some()) {
+                Some(table) => self.missing(kind, table).await.unwrap_or(None),
+                None => None,
+            };
+            match missing {
+                Some(rows) => new.push((kind, rows)),
+                None => self.drop_of(kind),
+            }
+            self.are_of(kind, version);
+        }
+        if self.take_in(&new).await.is_err() {
+            self.drop_all();
+        }
+    }
+
+    /// The rows that a table took in since, as its log tells; none where rows were removed, or it is too much to be read at once.
+    async fn missing(&self, kind: Kind, table: &DeltaTable) -> Result<Option<Vec<RecordBatch>>, StoreError> {
+        let name = kind.table();
+        let (Some(from), Some(to)) = (self.version_of(kind), table.version()) else { return Ok(None) };
         let (mut added, mut bytes) = (Vec::new(), 0);
         for version in from + 1..=to {
-            let Some(commit) = table.log_store().read_commit_entry(version).await.map_err(in_table(name))? else { return Ok(false) };
+            let Some(commit) = table.log_store().read_commit_entry(version).await.map_err(in_table(name))? else { return Ok(None) };
             for line in commit.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                let Ok(action) = serde_json::from_slice::<Action>(line) else { return Ok(false) };
+                let Ok(action) = serde_json::from_slice::<Action>(line) else { return Ok(None) };
                 if action.remove.is_some_and(|file| file.data_change) {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 if let Some(file) = action.add.filter(|file| file.data_change) {
                     bytes += file.size;
@@ -363,12 +473,12 @@ impl Rollups {
             }
         }
         if from > to || bytes > CAUGHT_UP_BYTES_MAX {
-            return Ok(false);
+            return Ok(None);
         }
-        let (files, schema) = (table.log_store().object_store(None), tables::batch(Kind::Operation, &[])?.schema());
+        let (files, schema) = (table.log_store().object_store(None), tables::batch(kind, &[])?.schema());
         let mut rows = Vec::new();
         for path in added {
-            let Ok(path) = object_store::path::Path::from_url_path(&path) else { return Ok(false) };
+            let Ok(path) = object_store::path::Path::from_url_path(&path) else { return Ok(None) };
             let failed = |source| StoreError::Bucket { action: "read", what: format!("{name}/{path}"), source: Box::new(source) };
             let file = files.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
             let read = ParquetRecordBatchReaderBuilder::try_new(file).and_then(ParquetRecordBatchReaderBuilder::build);
@@ -377,34 +487,41 @@ impl Rollups {
             let columns = engine::columns(&read, &schema)?;
             rows.extend(read.select(columns)?.collect().await?);
         }
-        self.take_in(&rows).await?;
-        self.of_version = Some(to);
-        Ok(true)
+        Ok(Some(rows))
     }
 
-    async fn take_in(&mut self, rows: &[RecordBatch]) -> Result<(), StoreError> {
+    /// Adds rows of tables.
+    async fn take_in(&mut self, new: &[(Kind, Vec<RecordBatch>)]) -> Result<(), StoreError> {
+        if new.iter().all(|(_, rows)| rows.is_empty()) {
+            return Ok(());
+        }
         let engine = engine()?;
-        let viewed = rows.iter().map(engine::viewed).collect::<Result<Vec<_>, _>>()?;
-        let schema = tables::batch(Kind::Operation, &[])?;
-        let table = MemTable::try_new(engine::viewed(&schema)?.schema(), vec![viewed])?;
-        engine.register_table(Kind::Operation.table(), Arc::new(table))?;
+        for kind in COUNTED {
+            let rows = new.iter().filter(|(of, _)| *of == kind).flat_map(|(_, rows)| rows);
+            let viewed = rows.map(engine::viewed).collect::<Result<Vec<_>, _>>()?;
+            let schema = engine::viewed(&tables::batch(kind, &[])?)?.schema();
+            engine.register_table(kind.table(), Arc::new(MemTable::try_new(schema, vec![viewed])?))?;
+        }
         self.write_from(0, &engine, false).await
     }
 
-    /// The table has other files by now, and the same events; in a bucket, also those that other machines added meanwhile.
-    pub(crate) async fn follow(lake: &Lake, before: Option<u64>, after: Option<DeltaTable>) -> Result<(), StoreError> {
+    /// A table has other files by now, and the same events; in a bucket, also those that other machines added meanwhile.
+    pub(crate) async fn follow(lake: &Lake, kind: Kind, before: Option<u64>, after: Option<DeltaTable>) -> Result<(), StoreError> {
         let mut rollups = Self::read(lake)?;
         let version = after.as_ref().and_then(DeltaTable::version);
-        if rollups.kept.is_empty() || rollups.of_version != before || before == version {
+        if rollups.kept.is_empty() || rollups.version_of(kind) != before || before == version {
             return Ok(());
         }
-        rollups.of_version = version;
         if let Some(table) = after.filter(|_| lake.bucket().is_some()) {
-            rollups.of_version = before;
-            if !rollups.catch_up(&table).await.unwrap_or(false) {
-                rollups.drop_all();
+            let is_added = match rollups.missing(kind, &table).await.unwrap_or(None) {
+                Some(rows) => rollups.take_in(&[(kind, rows)]).await.is_ok(),
+                None => false,
+            };
+            if !is_added {
+                rollups.drop_of(kind);
             }
         }
+        rollups.are_of(kind, version);
         rollups.publish(lake)
     }
 
@@ -447,8 +564,12 @@ impl Rollups {
         let before = RollupFiles::open(&self.folder, self.files.get(first..).unwrap_or_default())?;
         let mut file = NewFile::in_folder(&self.folder)?;
         for kept in self.kept.iter_mut().filter(|kept| kept.is_whole) {
-            let rows = rolled(&before, kept).await?;
-            kept.is_whole = file.take(&kept.key, rows.as_ref(), &kept.totals)?;
+            match rolled(&before, kept).await? {
+                Ok(Counted::Rows(rows)) => file.take(&kept.key, &rows, &kept.totals)?,
+                Ok(Counted::Presence(mut presence)) => file.take_presence(&kept.key, &mut presence, &before.daily(kept, None)?)?,
+                Ok(Counted::Firsts(firsts)) => file.take_firsts(&kept.key, &firsts)?,
+                Err(_) => kept.is_whole = false,
+            }
         }
         self.files.truncate(first);
         self.files.extend(file.finish()?);
@@ -483,17 +604,27 @@ impl Rollups {
     pub(crate) async fn differences(lake: &Lake) -> Result<Option<(usize, Vec<(String, u64)>)>, StoreError> {
         let mut found = Vec::new();
         let Some(table) = lake.open(Kind::Operation.table()).await? else { return Ok(None) };
-        let rollups = Self::read(lake)?;
-        if !rollups.hold_for(table.version()) {
-            return Ok(None);
-        }
-        let engine = with_operations(&table).await?;
+        let tables = opened(lake, table).await?;
+        let version = |kind| tables.get(&kind).and_then(DeltaTable::version);
+        let Some(rollups) = Self::read(lake)?.for_versions(version) else { return Ok(None) };
+        let engine = with_tables(&tables).await?;
         let files = rollups.open()?;
         for kept in rollups.kept.iter().filter(|kept| kept.is_whole) {
-            let (counted, rolled) = (counted(&engine, kept).await?, rolled(&files, kept).await?);
-            // What is too much to be compared is not shown to be equal.
-            let n = rolled.zip(counted).map_or(1, |(rolled, counted)| rolled.differing(&counted));
-            let n = n + files.differing_totals(&kept.key, kept.limits.len()).await?;
+            let n = match (counted(&engine, kept, &RollupFiles::default()).await?, rolled(&files, kept).await?) {
+                (Ok(Counted::Rows(counted)), Ok(Counted::Rows(rolled))) => {
+                    rolled.differing(&counted) + files.differing_totals(&kept.key, kept.limits.len()).await?
+                }
+                (Ok(Counted::Presence(mut counted)), Ok(Counted::Presence(mut rolled))) => {
+                    let daily = files.daily(kept, None)?;
+                    rolled.differing(&mut counted) + counted.daily().map_or(1, |counted| daily.differing(&counted))
+                }
+                (Ok(Counted::Firsts(counted)), Ok(Counted::Firsts(rolled))) => {
+                    // What is kept by day is the same of those who began.
+                    rolled.differing(&counted) + usize::from(counted.begun() != files.firsts_on(kept, &(Date::MIN..=Date::MAX))?.begun())
+                }
+                // What is too much to be compared is not shown to be equal.
+                _ => 1,
+            };
             if n > 0 {
                 found.push((kept.base.clone(), n as u64));
             }
@@ -521,27 +652,75 @@ fn engine() -> Result<SessionContext, StoreError> {
     within_limits(&SessionContext::new_with_config(engine::config()))
 }
 
-/// An engine that has the operations of a table, in the columns of today.
-async fn with_operations(table: &DeltaTable) -> Result<SessionContext, StoreError> {
+/// The tables whose events rollups count, as far as they are there: that of operations is.
+async fn opened(lake: &Lake, operations: DeltaTable) -> Result<BTreeMap<Kind, DeltaTable>, StoreError> {
+    let mut tables = BTreeMap::from([(Kind::Operation, operations)]);
+    for kind in COUNTED.into_iter().filter(|kind| *kind != Kind::Operation) {
+        tables.extend(lake.open(kind.table()).await?.map(|table| (kind, table)));
+    }
+    Ok(tables)
+}
+
+/// An engine that has the events of these tables, in the columns of today.
+async fn with_tables(tables: &BTreeMap<Kind, DeltaTable>) -> Result<SessionContext, StoreError> {
     let engine = engine()?;
-    let operations = engine.read_table(table.table_provider().await?)?;
-    let columns = engine::columns(&operations, &tables::batch(Kind::Operation, &[])?.schema())?;
-    engine.register_table(Kind::Operation.table(), operations.select(columns)?.into_view())?;
+    for kind in COUNTED {
+        let none = engine::viewed(&tables::batch(kind, &[])?)?;
+        let table = match tables.get(&kind) {
+            Some(table) => engine.read_table(table.table_provider().await?)?,
+            None => engine.read_batch(none.clone())?,
+        };
+        let columns = engine::columns(&table, &none.schema())?;
+        engine.register_table(kind.table(), table.select(columns)?.into_view())?;
+    }
     Ok(engine)
 }
 
-/// What the events say to a question that is kept; none where that is too much. It only reads: it lies in a file that others may write.
-async fn counted(engine: &SessionContext, kept: &Kept) -> Result<Option<Packed>, StoreError> {
+/// What was found for a question.
+enum Counted {
+    Rows(Packed),
+    Presence(Presence),
+    Firsts(Firsts),
+}
+
+/// What the events say to a question that is kept; of people's first sessions it follows from what is known before. It only reads: it lies
+/// in a file that others may write.
+async fn counted(engine: &SessionContext, kept: &Kept, before: &RollupFiles) -> Result<Result<Counted, Unknown>, StoreError> {
+    let engine = if matches!(kept.keeps, Keeps::Counts(_)) { engine.clone() } else { in_parts(engine)? };
     let only_reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let rows = engine.sql_with_options(&kept.statement, only_reads).await?.execute_stream().await?;
-    Packed::of(rows.map_err(StoreError::from), kept.limits.len(), kept.lists).await
+    let found = async |sql: &str| engine.sql_with_options(sql, only_reads).await;
+    Ok(match &kept.keeps {
+        Keeps::Counts(lists) => {
+            let rows = found(&kept.statement).await?.execute_stream().await?;
+            let packed = Packed::of(rows.map_err(StoreError::from), kept.limits.len(), *lists).await?;
+            packed.map(Counted::Rows).ok_or(Unknown::TooMuch)
+        }
+        Keeps::Presence(_) => {
+            let presence = Presence::of(found(&kept.statement).await?, Some(&kept.calendar())).await?;
+            presence.map(Counted::Presence).ok_or(Unknown::TooMuch)
+        }
+        Keeps::Firsts => {
+            let known = if before.is_empty() {
+                Firsts::default()
+            } else {
+                before.firsts(kept, Some(&firsts::users(&engine, &kept.statement).await?))?
+            };
+            Firsts::with(known, &engine, &kept.statement).await?.map(Counted::Firsts)
+        }
+    })
 }
 
 /// What its rows say to it.
-async fn rolled(files: &RollupFiles, kept: &Kept) -> Result<Option<Packed>, StoreError> {
+async fn rolled(files: &RollupFiles, kept: &Kept) -> Result<Result<Counted, Unknown>, StoreError> {
+    let lists = match &kept.keeps {
+        Keeps::Counts(lists) => *lists,
+        Keeps::Presence(_) => return Ok(Ok(Counted::Presence(files.presence(kept, None)?))),
+        Keeps::Firsts => return Ok(Ok(Counted::Firsts(files.firsts(kept, None)?))),
+    };
     let schema = schema();
     let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    Packed::of(stream::iter(files.rows(&kept.key, None, &columns)?.into_iter().map(Ok)), kept.limits.len(), kept.lists).await
+    let rows = stream::iter(files.rows(&kept.key, None, &columns)?.into_iter().map(Ok));
+    Ok(Packed::of(rows, kept.limits.len(), lists).await?.map(Counted::Rows).ok_or(Unknown::TooMuch))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Questions as SQL, one statement for each: what a reader of `milepost explain` can run himself.
 
-use crate::{Selection, people};
+use crate::{Selection, firsts, people, presence};
 use jiff::{civil::Date, tz::TimeZone};
 use milepost_record::{
     Dimension, ERROR_DAYS_MAX, EXACT_DURATIONS_MAX, FAILURES_MAX, Kind, Limit, MEASURED_MAX, MISSES_MAX, Origin, Question, READINGS_MAX,
@@ -93,8 +93,8 @@ pub(crate) fn of(question: &Question, limits: &[&Limit], rows: u64) -> String {
              {from}\n {FAILED}\nORDER BY at DESC, id DESC\nLIMIT {FAILURES_MAX}",
             column(&Dimension::Operation, question)
         ),
-        Subject::Sessions => people::sessions_sql(question),
-        Subject::FirstSessions => people::first_sessions_sql(question),
+        Subject::Sessions => presence::sessions_sql(question),
+        Subject::FirstSessions => firsts::first_sessions_sql(question),
         Subject::Returns => people::returns_sql(question),
         Subject::Interactions => format!(
             "SELECT at, \"user\", arm, modality, \"index\", coalesce(label, correct) AS meant, recognized, words, word_errors\n\
@@ -125,7 +125,7 @@ pub(crate) fn kinds(question: &Question) -> Vec<Kind> {
     match question.subject.kind() {
         // Who was never seen to begin may have done something.
         Kind::Session if matches!(question.subject, Subject::Sessions) => vec![Kind::Session, Kind::Operation],
-        Kind::Operation if matches!(question.subject, Subject::Returns) => vec![Kind::Operation, Kind::Session, Kind::Interaction],
+        Kind::Operation if matches!(question.subject, Subject::Returns) => people::ACTIVE.to_vec(),
         kind => vec![kind],
     }
 }
@@ -155,12 +155,12 @@ pub(crate) const PEAK: (&str, &str, &str) = (
      THEN coalesce(peak_bytes, CASE WHEN get_field(attributes, 'door') = 'run' THEN CAST(0 AS BIGINT UNSIGNED) END) END",
 );
 
-/// The newest events that count for a question.
+/// The newest events of the span that count for a question.
 pub(crate) fn newest(question: &Question, limit: usize) -> String {
     format!(
         "SELECT * EXCEPT (day, attribute_types)\nFROM {}\n{}\nORDER BY at DESC, id DESC\nLIMIT {limit}",
         question.subject.kind().table(),
-        condition(question)
+        counting(question, in_span(question, ""))
     )
 }
 
@@ -212,8 +212,12 @@ pub(crate) fn ids(kind: Kind, (least, most): (&str, &str), days: Option<(Date, D
 }
 
 pub(crate) fn condition(question: &Question) -> String {
+    counting(question, spanned(question))
+}
+
+/// Which of the events that a condition takes in count for a question.
+fn counting(question: &Question, mut condition: String) -> String {
     let from = question.span.from;
-    let mut condition = spanned(question);
     if let Subject::Measurement { name } = &question.subject {
         // Writing to a String cannot fail.
         let _ = write!(condition, "\n  AND name = {}", text(name));

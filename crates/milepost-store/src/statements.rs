@@ -1,14 +1,6 @@
 //! Questions become statements, which the engine answers within limits.
 
-use crate::{
-    StoreError,
-    answer::{Columns, Taking},
-    cluster::unanswered,
-    engine::Engine,
-    people::Presence,
-    rolled::FromRollup,
-    sql,
-};
+use crate::{StoreError, answer::Taking, cluster::unanswered, engine::Engine, presence::Presence, rolled::FromRollup, sql};
 use datafusion::{
     arrow::record_batch::RecordBatch,
     error::DataFusionError,
@@ -130,6 +122,12 @@ impl Within {
         Ok(self.engine().await?.sql(sql).await?.execute_stream().await.map_err(limited)?.map_err(limited))
     }
 
+    /// When people were there, as the rows of a statement tell: all that anybody did is read, so on all processors.
+    async fn presence(&self, sql: &str) -> Result<Presence, StoreError> {
+        let found = in_parts(self.engine().await?)?.sql(sql).await?;
+        Presence::of(found, None).await?.ok_or(StoreError::Shape("sessions"))
+    }
+
     /// The engine for what is counted beside rollups.
     pub(crate) async fn beside(&self) -> Result<SessionContext, StoreError> {
         Ok(sharing(&self.engine().await?.runtime_env(), self.engine.beside().await?))
@@ -176,17 +174,25 @@ async fn answered(within: &Within, statement: Statement, questions: &[Question])
     let mut evidence = None;
     if let Some(rolled) = rolled {
         // A rollup is derived, and may be damaged: then the events answer, and `milepost doctor` tells.
-        let rows = rolled.rows(within).await.map(|rows| stream::iter(rows.into_iter().map(Ok)));
-        evidence = match rows {
-            Ok(rows) => taken(rows, taking(true)).await.and_then(|taken| taken.evidence(&limits)).ok(),
-            Err(_) => None,
+        evidence = match question.subject {
+            Subject::Sessions => rolled.sessions(within).await.ok().flatten().map(|found| vec![Evidence::Sessions(found); limits.len()]),
+            Subject::FirstSessions => {
+                rolled.first_sessions(within).await.ok().flatten().map(|found| vec![Evidence::FirstSessions(found); limits.len()])
+            }
+            _ => match rolled.rows(within).await {
+                Ok(rows) => {
+                    let rows = stream::iter(rows.into_iter().map(Ok));
+                    taken(rows, taking(true)).await.and_then(|taken| taken.evidence(&limits)).ok()
+                }
+                Err(_) => None,
+            },
         };
     }
     let evidence = match evidence {
         Some(evidence) => evidence,
         None if matches!(question.subject, Subject::Sessions) => {
-            let presence = if finds { presence(within.engine().await?, &text).await? } else { Presence::default() };
-            vec![Evidence::Sessions(presence.sessions()); limits.len()]
+            let mut presence = if finds { within.presence(&text).await? } else { Presence::default() };
+            vec![Evidence::Sessions(presence.sessions()?); limits.len()]
         }
         None if !finds => taking(false).evidence(&limits)?,
         None if matches!(question.subject, Subject::Failures) => vec![newest_failures(within, question).await?; limits.len()],
@@ -211,25 +217,6 @@ async fn newest_failures(within: &Within, question: &Question) -> Result<Evidenc
         }
     }
     Ok(Evidence::Failures(failures))
-}
-
-/// When people were there, as the rows of a statement tell: all that anybody did is read, so on all processors.
-async fn presence(engine: &SessionContext, sql: &str) -> Result<Presence, StoreError> {
-    let mut running = JoinSet::new();
-    for mut part in in_parts(engine)?.sql(sql).await?.execute_stream_partitioned().await.map_err(limited)? {
-        running.spawn(async move {
-            let mut presence = Presence::default();
-            while let Some(batch) = part.next().await {
-                presence.take(&Columns::of(&batch.map_err(limited)?))?;
-            }
-            Ok::<_, StoreError>(presence)
-        });
-    }
-    let mut all = Presence::default();
-    while let Some(part) = running.join_next().await {
-        all = all.and(part.map_err(|error| DataFusionError::External(error.into()))??);
-    }
-    Ok(all)
 }
 
 /// What rows say to a question, while they come in.

@@ -4,9 +4,9 @@
 //! integers ([Protocol Buffers](https://protobuf.dev/programming-guides/encoding/#varints)). Read as lists of numbers, they took
 //! longer than all else that a scorecard reads.
 //!
-//! Two other kinds of lists are packed the same way: of the days on which somebody was active, the number of each week in place of a value,
-//! and the bits of its days in place of how often it was; and of the times at which somebody was busy, when each began and how long it
-//! lasted. So a year of somebody who came every day is a hundred bytes.
+//! Other lists are packed the same way: of the days on which somebody was active, the number of each week in place of a value, and the bits
+//! of its days in place of how often it was, so that a year of somebody who came every day is a hundred bytes; and what `presence.rs` keeps,
+//! as when each time began at which somebody was busy, and how long it lasted.
 
 use crate::{StoreError, answer::count};
 use datafusion::arrow::array::{Array, BinaryArray, Int64Array, UInt64Array};
@@ -31,42 +31,19 @@ pub(crate) enum Lists {
     Values,
     /// Weeks, and on which of their days somebody was active.
     Weeks,
-    /// When somebody began to be busy, and for how long they were, in microseconds.
-    Times,
 }
 
 impl Lists {
-    /// Adds the list of a row to others, and returns how many operations the row counts that are in no list. Of events, the time of a row
-    /// ends with its newest, in microseconds since 1970.
-    pub(crate) fn add(self, others: &mut Vec<(u64, u64)>, values: &Values, newest: i64, row: usize) -> Result<u64, StoreError> {
-        let (measured, without) = values.add_to(others, row)?;
-        if matches!((self, values), (Self::Times, Values::Same { .. })) {
-            let (began, lasted) = others.last_mut().ok_or(StoreError::Shape("value"))?;
-            *lasted = since_first(newest).saturating_sub(*began);
-            return Ok(measured);
-        }
-        Ok(without)
-    }
-
-    /// Puts a list in order: what is the same is there once, as are times that no silence parts.
+    /// Puts a list in order: what is the same is there once.
     pub(crate) fn put_in_order(self, list: &mut Vec<(u64, u64)>) {
         if self == Self::Values {
             return each_once(list);
         }
         // A stable sort merges what is in order by pieces.
-        list.sort_by_key(|(first, _)| *first);
+        list.sort_by_key(|(week, _)| *week);
         list.dedup_by(|(next, of_next), (kept, of_kept)| {
-            let is_same = match self {
-                Self::Times => *next <= kept.saturating_add(*of_kept).saturating_add(SILENCE_US),
-                _ => next == kept,
-            };
-            if is_same {
-                *of_kept = match self {
-                    Self::Times => (*of_kept).max(next.saturating_add(*of_next).saturating_sub(*kept)),
-                    _ => *of_kept | *of_next,
-                };
-            }
-            is_same
+            *of_kept |= if next == kept { *of_next } else { 0 };
+            next == kept
         });
     }
 }
@@ -170,7 +147,6 @@ fn list(lists: &BinaryArray, row: usize) -> &[u8] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     proptest! {
         #[test]
@@ -194,42 +170,6 @@ mod tests {
         fn what_is_damaged_is_refused_or_read_and_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let pairs: Vec<_> = unpacked(&bytes).collect();
             prop_assert!(pairs.len() <= bytes.len());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn times_are_parted_by_silence_however_they_come_together(
-            times in prop::collection::vec((0_u64..400, prop_oneof![4 => 0_u64..3, 1 => 0_u64..40]), 1..60),
-            pieces in 1_usize..7,
-        ) {
-            // In fourths of the longest silence.
-            let times: Vec<_> = times.into_iter().map(|(began, lasted)| (began * (SILENCE_US / 4), lasted * (SILENCE_US / 4))).collect();
-            let mut together = times.clone();
-            Lists::Times.put_in_order(&mut together);
-            for pair in together.windows(2) {
-                prop_assert!(pair[1].0 > pair[0].0 + pair[0].1 + SILENCE_US, "{:?}", together);
-            }
-            for (began, lasted) in &times {
-                prop_assert!(together.iter().any(|(from, of)| from <= began && began + lasted <= from + of));
-            }
-            let piece = |piece: &[_]| {
-                let mut piece = piece.to_vec();
-                Lists::Times.put_in_order(&mut piece);
-                piece
-            };
-            let mut in_pieces: Vec<_> = times.chunks(times.len().div_ceil(pieces)).flat_map(piece).collect();
-            Lists::Times.put_in_order(&mut in_pieces);
-            prop_assert_eq!(&in_pieces, &together);
-            // As SQL adds them up: what begins within the same half hour is one.
-            let mut halves: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-            for (began, lasted) in times {
-                let (first, last) = halves.entry(began / SILENCE_US).or_insert((began, began));
-                (*first, *last) = ((*first).min(began), (*last).max(began + lasted));
-            }
-            let mut halves: Vec<_> = halves.into_values().map(|(first, last)| (first, last - first)).collect();
-            Lists::Times.put_in_order(&mut halves);
-            prop_assert_eq!(halves, together);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Rollups answer what the events answer, whatever happened since they were made.
 
-use super::{RolledUp, VERSION, roll_up};
+use super::{Keeps, RolledUp, VERSION, roll_up};
+use crate::rolled::keeps;
 use crate::sql::EXACT_MAX;
+use crate::values::Lists;
 use crate::{Store, Upkeep, check, compact, repair, verify};
 use milepost_record::{
-    Dimension, Ecdf, ErrorDetail, Event, Evidence, Limit, Note, Operation, Origin, Outcome, Question, Recorder, Session, Span, Subject,
-    Timestamp, Topic,
+    Dimension, Ecdf, ErrorDetail, Event, Evidence, Fact, Interaction, Limit, Note, Operation, Origin, Outcome, Question, Recorder, Session,
+    Span, Subject, Timestamp, Topic,
 };
 
 use std::{
@@ -63,6 +65,30 @@ fn busy(n: u64) -> Event {
     event
 }
 
+/// What somebody does who is new: a session, and what they attempt in the hours after it; some begin again, some had done something before.
+fn newcomer(n: u64) -> Vec<Event> {
+    let begin = at("2026-07-03T06:00:00Z").saturating_add(Duration::from_secs(n * 25_000));
+    let of = |what: &str, minutes: u64, fact: Fact| Event {
+        id: Some(format!("new-{n}-{what}-{minutes}")),
+        origin: Some(Origin::Use),
+        user: Some(format!("p-new-{n}")),
+        session: Some(format!("new-{n}-{minutes}")),
+        ..Event::at(begin.saturating_add(Duration::from_secs(minutes * 60)), fact)
+    };
+    let attempt = |minutes: u64| {
+        let mut operation = Operation::new("search", if (n + minutes).is_multiple_of(3) { Outcome::Ok } else { Outcome::Failed });
+        operation.duration_us = Some(minutes * 7_000_000);
+        of("operation", minutes, operation.into())
+    };
+    let mut events = vec![of("session", 60, Session::new().into())];
+    events.extend((0..n % 7).map(|of| attempt(61 + of * (n % 5) * 8)));
+    events.extend(n.is_multiple_of(4).then(|| of("session", 100, Session::new().into())));
+    events.extend(n.is_multiple_of(6).then(|| attempt(1)));
+    // Some are there once more a week later, and all that they do is to say something.
+    events.extend(n.is_multiple_of(5).then(|| of("interaction", 10_200, Interaction::new().into())));
+    events
+}
+
 fn record(data: &Path, events: impl IntoIterator<Item = Event>) {
     let recorder = Recorder::open(data).expect("a recorder");
     for event in events {
@@ -89,7 +115,8 @@ fn limit(us: u64) -> Limit {
     Limit { default: Some(us), by_group: BTreeMap::new(), inclusive: false }
 }
 
-/// Every question that rollups know, over a span that begins and ends in the middle of a day.
+/// Every question that rollups know, over a span that begins and ends in the middle of a day, but for sessions, of which only the events
+/// tell then.
 fn questions() -> Vec<Question> {
     let by_group = Limit { default: None, by_group: BTreeMap::from([("install".to_owned(), 300_000)]), inclusive: true };
     let subjects = [
@@ -102,9 +129,10 @@ fn questions() -> Vec<Question> {
         Subject::Breakdown,
         Subject::ErrorDays,
         Subject::Returns,
-        Subject::Sessions,
     ];
     let mut all: Vec<_> = subjects.map(|subject| question(subject, "2026-07-01T09:30:00Z", "2026-08-25T11:30:00Z")).into();
+    all.push(question(Subject::Sessions, "2026-06-30T22:00:00Z", "2026-08-31T22:00:00Z"));
+    all.push(question(Subject::FirstSessions, "2026-07-01T09:30:00Z", "2026-08-25T11:30:00Z"));
     for dimension in [Dimension::Operation, Dimension::Backend, Dimension::Version] {
         let limited =
             Subject::Operations { limit: Some(if dimension == Dimension::Operation { by_group.clone() } else { limit(250_000) }) };
@@ -120,7 +148,7 @@ fn questions() -> Vec<Question> {
 /// One question of each way in which rows are added up.
 fn few() -> Vec<Question> {
     let all = questions();
-    [1, 4, 6, 8, 9].into_iter().filter_map(|index| all.get(index).cloned()).collect()
+    [1, 4, 6, 8, 9, 10].into_iter().filter_map(|index| all.get(index).cloned()).collect()
 }
 
 fn answers(data: &Path, questions: &[Question]) -> Vec<Evidence> {
@@ -214,6 +242,7 @@ fn rollups_answer_what_the_events_answer() {
     // Some begin with a session long before their first operation, which is not kept in rollups.
     let begun = |n: u64| Event { id: Some(format!("begun-{n}")), session: Some(format!("s-{n}")), fact: Session::new().into(), ..event(n) };
     record(data, (0..50).map(|n| Event { at: at("2026-06-01T08:00:00Z"), ..begun(n) }));
+    record(data, (0..8).flat_map(newcomer));
     assert_eq!(rolled_up(data), RolledUp::default(), "nothing is in the tables yet");
     // One is busy all day long, and now and then silent for just as long as a session lasts, or a microsecond more.
     record(data, (0..400).map(busy));
@@ -332,6 +361,56 @@ fn rollups_answer_what_the_events_answer() {
     }
 }
 
+/// What comes in later, and out of order, tells of people what all of it tells.
+#[test]
+fn people_are_known_however_their_events_come_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let asked: Vec<_> = questions().into_iter().filter(|question| keeps(question) != Keeps::Counts(Lists::Values)).collect();
+    assert_eq!(asked.len(), 3);
+    let rolled_up = || wait(roll_up(data, &asked, &[], at(NOW))).expect("rolled up").made;
+    record(data, (0..EVENTS / 2).map(event));
+    record(data, (0..40).flat_map(newcomer));
+    compacted(data);
+    assert_eq!(rolled_up(), 3);
+    let told = answers(data, &asked);
+    let firsts = told.iter().find_map(|evidence| if let Evidence::FirstSessions(firsts) = evidence { Some(firsts) } else { None });
+    let firsts = firsts.expect("an answer");
+    assert!(firsts.len() > 20 && firsts.iter().filter(|first| first.first_success.is_some()).count() > 10, "{firsts:?}");
+    agree(data, &asked, "made from the tables");
+
+    // Of some newcomers the beginning, of others nothing before now.
+    record(data, (40..60).flat_map(newcomer));
+    record(data, (60..70).flat_map(|n| newcomer(n).into_iter().take(2)));
+    agree(data, &asked, "beside the spool");
+    compacted(data);
+    assert_eq!(rolled_up(), 0, "their rows were added");
+    agree(data, &asked, "after a compaction");
+    assert_ne!(answers(data, &asked), told);
+
+    // The rest comes late.
+    record(data, (60..70).flat_map(|n| newcomer(n).into_iter().skip(2)));
+    agree(data, &asked, "what comes late of first sessions");
+    compacted(data);
+    assert_eq!(rolled_up(), 0);
+    agree(data, &asked, "after a compaction of what came late");
+
+    // People who were there before say that they begin: those who do so after all that is known of them, and those who do so before.
+    let begun = |n: u64| Event { id: Some(format!("begun-{n}")), session: Some(format!("s-{n}")), fact: Session::new().into(), ..event(n) };
+    record(data, (0..9).map(|n| Event { at: at("2026-08-20T00:00:00Z").saturating_add(Duration::from_secs(n)), ..begun(n) }));
+    agree(data, &asked, "beside sessions in the spool");
+    compacted(data);
+    assert_eq!(rolled_up(), 0);
+    agree(data, &asked, "after a compaction of sessions");
+    record(data, (120..150).map(|n| Event { at: at("2026-07-02T00:00:00Z"), ..begun(n) }));
+    agree(data, &asked, "beside sessions that come late");
+    compacted(data);
+    agree(data, &asked, "after a compaction of those");
+    assert_eq!(rolled_up(), 1, "what people attempted before they said when they began is in the events alone");
+    agree(data, &asked, "made anew");
+    assert_eq!(wait(verify(data)).expect("verified").expect("rollups"), (3, Vec::new()));
+}
+
 /// A day that a span cuts is not in its totals, also where that turns out later.
 #[test]
 fn totals_are_of_whole_days() {
@@ -403,6 +482,7 @@ fn rollups_of_few_events_answer_to_the_last_digit_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path();
     record(data, (0..EXACT_MAX / 2).map(|n| event(n * 4)));
+    record(data, (0..6).flat_map(newcomer));
     compacted(data);
     assert!(rolled_up(data).made > 0);
     assert_eq!(rolled_up(data).made, 0, "each is made once");
