@@ -23,7 +23,7 @@ use crate::{
     Door, ErrorDetail, Event, Identity, Invalid, Operation, Origin, Outcome, Texts, Timestamp,
     files::SpoolError,
     recording_is_off,
-    spool::{Durability, OwnSegment, Spool, record},
+    spool::{Durability, OwnSegment, Spool, WRITE_BYTES, record},
 };
 use std::{
     path::Path,
@@ -33,9 +33,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-
-/// Of many events, about so many bytes are written at once.
-const WRITE_BYTES: usize = 1024 * 1024;
 
 /// Records events of one process into a data folder.
 ///

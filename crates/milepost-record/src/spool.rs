@@ -35,6 +35,8 @@ pub(crate) const LAYOUT_VERSION: u32 = 1;
 /// The longest id of a spool; those that are made have 32 digits.
 const ID_BYTES_MAX: usize = 64;
 const SHARED: &str = "shared.jsonl";
+/// Of many events, about so many bytes are written at once.
+pub(crate) const WRITE_BYTES: usize = 1024 * 1024;
 pub(crate) const OWN_PREFIX: &str = "own-";
 /// The folder beside the spool that keeps lines which are no event.
 pub(crate) const SET_ASIDE: &str = "set-aside";
@@ -124,10 +126,40 @@ impl Spool {
     /// # Errors
     /// Where the event is not valid or the operating system refused the write: then it is not acknowledged.
     pub fn append(&self, event: &Event, durability: Durability) -> Result<(), SpoolError> {
+        self.append_records(&record(event)?, durability)
+    }
+
+    /// Appends events as [`Spool::append`] does, many with one write; for each of them, whether it is valid, and acknowledged.
+    ///
+    /// # Errors
+    /// Where the operating system refused a write: then nobody knows which of more than a mebibyte are acknowledged; of less, none is.
+    pub fn append_all<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a Event>,
+        durability: Durability,
+    ) -> Result<Vec<Result<(), Invalid>>, SpoolError> {
+        let (mut records, mut told) = (Vec::new(), Vec::new());
+        for event in events {
+            let record = record(event);
+            if let Ok(record) = &record
+                && !records.is_empty()
+                && records.len().saturating_add(record.len()) > WRITE_BYTES
+            {
+                self.append_records(&records, durability)?;
+                records.clear();
+            }
+            told.push(record.map(|record| records.extend(record)));
+        }
+        if !records.is_empty() {
+            self.append_records(&records, durability)?;
+        }
+        Ok(told)
+    }
+
+    fn append_records(&self, records: &[u8], durability: Durability) -> Result<(), SpoolError> {
         let path = self.folder.join(SHARED);
-        let record = record(event)?;
         let mut file = self.locked_shared(&path)?;
-        write(&mut file, &path, &record)?;
+        write(&mut file, &path, records)?;
         if durability == Durability::OnDisk {
             file.sync_data().map_err(failed("flush", &path))?;
             sync_folder(&self.folder)?;
@@ -135,7 +167,7 @@ impl Spool {
         let full = file.metadata().is_ok_and(|m| m.len() >= limits::SEGMENT_BYTES_MAX);
         drop(file);
         if full {
-            // The event is acknowledged whether or not sealing succeeds; the next writer tries again.
+            // The events are acknowledged whether or not sealing succeeds; the next writer tries again.
             let _ = self.seal();
         }
         Ok(())

@@ -2,7 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use milepost_record::{
-    Durability, Event, Identity, Invalid, Operation, Outcome, Recorder, Segment, Spool, SpoolError, SpoolState, Texts, Timestamp, limits,
+    Durability, Event, Identity, Invalid, Operation, Outcome, Recorder, Scalar, Segment, Spool, SpoolError, SpoolState, Texts, Timestamp,
+    limits,
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -226,6 +227,19 @@ fn many_events_are_recorded_at_once_and_each_is_told_about() {
     let expected: Vec<_> = (0..10_000).filter(|n| n % 1000 != 7).map(|n| format!("{n:05}")).collect();
     assert_eq!(ids, expected);
     assert_eq!(recorder.record_all([]).expect("recorded"), []);
+
+    // The same of those who write into the segment that is everybody's: the longest lines, of which five are more than one write takes.
+    let (shared, mut events) = (tempfile::tempdir().expect("a folder"), Vec::new());
+    for n in 0..12 {
+        let mut long = event(&format!("{n:05}"));
+        long.attributes.extend((0..if n == 7 { 17 } else { 14 }).map(|at| (format!("a{at}"), Scalar::Text("x".repeat(16_000)))));
+        events.push(long);
+    }
+    let spool = Spool::open(shared.path()).expect("a spool");
+    let told = spool.append_all(&events, Durability::Written).expect("appended");
+    assert_eq!(told.iter().position(Result::is_err), Some(7), "{told:?}");
+    let ids: Vec<_> = recorded(shared.path()).into_iter().map(|event| event.id.expect("an id")).collect();
+    assert_eq!(ids, (0..12).filter(|n| *n != 7).map(|n| format!("{n:05}")).collect::<Vec<_>>());
     assert_eq!(Recorder::disabled().record_all([event("a")]).expect("taken"), [Ok(())]);
     fs::remove_dir_all(folder.path().join("spool")).expect("removed");
     recorder.seal().expect_err("it is gone");

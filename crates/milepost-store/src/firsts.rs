@@ -148,7 +148,7 @@ pub(crate) async fn users(engine: &SessionContext, sql: &str) -> Result<BTreeSet
 }
 
 /// What is known of people; times are as lists have them.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct Firsts {
     people: HashMap<String, Person>,
     /// How many attempts there are.
@@ -238,9 +238,10 @@ impl Firsts {
             let mut list = Vec::new();
             lists.add_to(&mut list, row)?;
             let person = Person::read(&list).ok_or(StoreError::Shape("values"))?;
-            *self.people.entry_ref(users.value(row)).or_default() = person;
+            let known = self.people.entry_ref(users.value(row)).or_default();
+            self.size = self.size + person.attempts.len() - known.attempts.len();
+            *known = person;
         }
-        self.size = self.people.values().map(|person| person.attempts.len()).sum();
         Ok(())
     }
 

@@ -620,7 +620,7 @@ impl Rollups {
                 }
                 (Ok(Counted::Firsts(counted)), Ok(Counted::Firsts(rolled))) => {
                     // What is kept by day is the same of those who began.
-                    rolled.differing(&counted) + usize::from(counted.begun() != files.firsts_on(kept, &(Date::MIN..=Date::MAX))?.begun())
+                    rolled.differing(&counted) + counted.begun().differing(&files.firsts_on(kept, &(Date::MIN..=Date::MAX))?)
                 }
                 // What is too much to be compared is not shown to be equal.
                 _ => 1,

@@ -7,6 +7,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 /// A folder of somebody who just installed Milepost.
@@ -261,6 +262,26 @@ fn invalid_lines_are_set_aside_by_number_and_stop_nothing() {
     assert!(aside.lines().count() == 3 && aside.contains("not an event"));
     let doctor = place.ok(&["doctor"]);
     assert!(doctor.contains("3 lines that `record` or `import` set aside"), "{doctor}");
+}
+
+/// Whoever follows a log has each line recorded as it comes, also where the next one has begun.
+#[test]
+fn no_line_waits_for_the_next() {
+    let place = Place::with(P95);
+    let mut child = place.command(&["record"]).stdin(Stdio::piped()).spawn().expect("milepost runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let (line, lines) = (operations(1, 1, "ok"), operations(1, 100, "ok"));
+    let (begun, rest) = line.split_at(20);
+    for (written, expected) in [(format!("{line}{begun}"), 1), (format!("{rest}{lines}"), 102), (line.clone(), 103)] {
+        stdin.write_all(written.as_bytes()).expect("written");
+        let until = Instant::now() + Duration::from_secs(60);
+        while place.events().len() < expected && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(place.events().len(), expected);
+    }
+    drop(stdin);
+    assert!(child.wait().expect("milepost ends").success());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use super::{Failure, Workplace, run::fill, say, set_aside::SetAside};
 use crate::cli::{Record, RecordKind, Stamp};
 use milepost_record::{
     Admitted, Door, Durability, ErrorDetail, Event, Fact, Interaction, Label, Measurement, Memory, Note, Operation, Session, Spool,
-    SpoolError, Timestamp, limits,
+    Timestamp, limits,
 };
 use std::{
-    io::{self, BufRead, Read},
+    io::{self, BufRead, BufReader, Read},
     path::Path,
     process::ExitCode,
 };
@@ -17,7 +17,10 @@ pub(super) fn record(record: Record, workplace: &Workplace) -> Result<ExitCode, 
     let durability = if record.on_disk { Durability::OnDisk } else { Durability::Written };
     match record.kind {
         Some(kind) => one(kind, workplace, &spool, &door, durability),
-        None => lines(io::stdin().lock(), &Desk { data: workplace.folder()?, spool: &spool, door: &door, durability }),
+        None => lines(
+            BufReader::with_capacity(READ_BYTES, io::stdin().lock()),
+            Desk { data: workplace.folder()?, spool: &spool, door: &door, durability },
+        ),
     }
 }
 
@@ -82,6 +85,9 @@ fn fact(kind: RecordKind, workplace: &Workplace) -> Result<(Stamp, Fact), Failur
     })
 }
 
+/// How much is read at once, and written at once of what that was.
+const READ_BYTES: usize = 64 * 1024;
+
 /// Where lines go.
 struct Desk<'a> {
     data: &'a Path,
@@ -90,12 +96,27 @@ struct Desk<'a> {
     durability: Durability,
 }
 
+/// A line that is an event.
+struct Waiting {
+    number: u64,
+    line: Vec<u8>,
+    admitted: Admitted,
+}
+
 /// Spools each valid line, and sets each invalid one aside by its number. A write that fails ends it: what was acknowledged
-/// before is counted in what is said.
-fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> {
+/// before is counted in what is said. Lines that are there at once are written at once, and none waits for the next.
+fn lines(mut input: BufReader<impl Read>, desk: Desk<'_>) -> Result<ExitCode, Failure> {
     let (mut number, mut recorded, mut texts) = (0_u64, 0_u64, 0_u64);
-    let mut aside = SetAside::new(desk.data, "record", "line");
+    let (mut aside, mut waiting) = (SetAside::new(desk.data, "record", "line"), Vec::new());
+    let mut refused: Option<(u64, String, Vec<u8>)> = None;
     loop {
+        if !waiting.is_empty() && (refused.is_some() || !input.buffer().contains(&b'\n')) {
+            let (events, text_removed) = desk.write(&mut waiting, recorded, &mut aside)?;
+            (recorded, texts) = (recorded + events, texts + text_removed);
+        }
+        if let Some((number, reason, line)) = refused.take() {
+            aside.keep(number, &reason, &line)?;
+        }
         let mut line = Vec::new();
         let limit = limits::LINE_BYTES_MAX as u64 + 1;
         let done = number;
@@ -113,23 +134,11 @@ fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> 
         } else {
             admit(&line, desk.door)
         };
-        let refused = match admitted {
-            Ok(Admitted { event, text_removed }) => match desk.spool.append(&event, desk.durability) {
-                Ok(()) => {
-                    recorded += 1;
-                    texts += u64::from(text_removed);
-                    continue;
-                }
-                // With what the door adds, it is longer than a line may be.
-                Err(SpoolError::Invalid(invalid)) => invalid.to_string(),
-                Err(error) => {
-                    let why = format!("line {number} could not be written, {recorded} lines before it are recorded: {error}");
-                    return Err(Failure::internal(why));
-                }
-            },
-            Err(reason) => reason,
-        };
-        aside.keep(number, &refused, &line)?;
+        match admitted {
+            Ok(admitted) => waiting.push(Waiting { number, line, admitted }),
+            // After those that came before it.
+            Err(reason) => refused = Some((number, reason, line)),
+        }
     }
     if texts > 0 {
         say(&format!("{texts} texts were left out, since `texts` under [privacy] does not allow them"));
@@ -140,6 +149,27 @@ fn lines(mut input: impl BufRead, desk: &Desk<'_>) -> Result<ExitCode, Failure> 
     aside.say_the_rest();
     say(&format!("{recorded} recorded, {}", aside.summary()));
     Ok(ExitCode::from(2))
+}
+
+impl Desk<'_> {
+    /// Spools what waits, and returns how many events that was, and of how many of them a text was left out.
+    fn write(&self, waiting: &mut Vec<Waiting>, recorded: u64, aside: &mut SetAside) -> Result<(u64, u64), Failure> {
+        let first = waiting.first().map_or(0, |line| line.number);
+        let told = self.spool.append_all(waiting.iter().map(|line| &line.admitted.event), self.durability).map_err(|error| {
+            Failure::internal(format!(
+                "line {first} and what came with it could not be written, {recorded} lines before it are recorded: {error}"
+            ))
+        })?;
+        let (mut events, mut texts) = (0, 0);
+        for (Waiting { number, line, admitted }, told) in waiting.drain(..).zip(told) {
+            match told {
+                Ok(()) => (events, texts) = (events + 1, texts + u64::from(admitted.text_removed)),
+                // With what the door adds, it is longer than a line may be.
+                Err(invalid) => aside.keep(number, &invalid.to_string(), &line)?,
+            }
+        }
+        Ok((events, texts))
+    }
 }
 
 fn admit(line: &[u8], door: &Door) -> Result<Admitted, String> {

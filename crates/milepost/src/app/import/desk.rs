@@ -140,16 +140,17 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         let known = wait(async { Ok(self.store.known(&events, self.any_day).await?) })?;
-        for (((number, text_removed), event), is_there) in numbers.into_iter().zip(events).zip(known) {
-            if is_there {
-                self.counted.there += 1;
-                continue;
-            }
-            if let Some(spool) = &self.spool {
-                spool.append(&event, Durability::Written).map_err(|error| {
-                    Failure::internal(format!("row {number} could not be written, {} are recorded: {error}", self.counted.recorded))
-                })?;
-            }
+        self.counted.there += known.iter().filter(|is_there| **is_there).count() as u64;
+        let new = numbers.into_iter().zip(events).zip(known).filter(|(_, is_there)| !is_there).map(|(event, _)| event);
+        let new: Vec<((u64, bool), Event)> = new.collect();
+        if let (Some(spool), Some(((first, _), _))) = (&self.spool, new.first()) {
+            // Each was seen to be no longer than a line.
+            spool.append_all(new.iter().map(|(_, event)| event), Durability::Written).map_err(|error| {
+                let recorded = self.counted.recorded;
+                Failure::internal(format!("row {first} and those that came with it could not be written, {recorded} are recorded: {error}"))
+            })?;
+        }
+        for ((_, text_removed), event) in new {
             self.counted.texts += u64::from(text_removed);
             self.counted.count(event);
             if self.counted.recorded.is_multiple_of(COMPACTED_AFTER) {
