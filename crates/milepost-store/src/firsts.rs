@@ -199,10 +199,11 @@ impl Firsts {
         for (user, mut sessions) in new {
             sessions.sort_unstable();
             let person = known.people.entry_ref(&user).or_default();
-            if !person.began(&sessions) {
-                return Ok(Err(Unknown::Late));
-            }
-            changed.insert(user);
+            match person.began(&sessions) {
+                Ok(true) => changed.insert(user),
+                Ok(false) => false,
+                Err(late) => return Ok(Err(late)),
+            };
         }
         let mut operations = found("NOT is_start").await?;
         while let Some(batch) = operations.next().await {
@@ -314,12 +315,14 @@ fn day(time: u64) -> Option<i32> {
 }
 
 impl Person {
-    /// Takes in sessions in the order of time, each with whether it counts; `false` where one that counts began before what is known.
-    fn began(&mut self, sessions: &[(u64, bool)]) -> bool {
+    /// Takes in sessions in the order of time, each with whether it counts. Returns whether they say something new, unless one that counts
+    /// began before what is known.
+    fn began(&mut self, sessions: &[(u64, bool)]) -> Result<bool, Unknown> {
+        let before = (self.start, self.again, self.latest);
         let first = sessions.iter().find(|(_, counts)| *counts).map(|(at, _)| *at);
         if let Some(first) = first {
             if self.start.is_some_and(|start| first < start) || self.start.is_none() && first < self.latest {
-                return false;
+                return Err(Unknown::Late);
             }
             (self.start, self.latest) = (self.start.or(Some(first)), 0);
         }
@@ -330,7 +333,7 @@ impl Person {
                 None => self.latest = self.latest.max(*at),
             }
         }
-        true
+        Ok(before != (self.start, self.again, self.latest))
     }
 
     /// Takes in an operation; where it counts, whether it succeeded. Returns whether that says something new.
@@ -393,9 +396,9 @@ mod tests {
         let mut sessions: Vec<_> =
             all.iter().filter_map(|did| if let Did::Began { at, counts } = did { Some((*at, *counts)) } else { None }).collect();
         sessions.sort_unstable();
-        if !person.began(&sessions) {
-            return None;
-        }
+        let before = person.clone();
+        let is_new = person.began(&sessions).ok()?;
+        assert_eq!(is_new, person != before);
         for did in all {
             if let Did::Tried { began, at, counts } = did {
                 person.did(*began, *at, *counts);
