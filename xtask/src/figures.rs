@@ -14,6 +14,8 @@ const PAGE: &str = "docs/benchmarks.md";
 /// What a benchmark says, line by line.
 pub(crate) struct Figures {
     name: &'static str,
+    /// As it was when it began: a long one may end with another commit.
+    setting: Result<String, String>,
     said: String,
 }
 
@@ -21,7 +23,7 @@ impl Figures {
     /// Those of `cargo xtask bench NAME`.
     pub(crate) fn of(name: &'static str) -> Self {
         println!();
-        Self { name, said: String::new() }
+        Self { name, setting: setting(name), said: String::new() }
     }
 
     /// Says a line, or several.
@@ -44,13 +46,13 @@ impl Figures {
 
     /// Writes them where the page has the last ones of this benchmark.
     pub(crate) fn publish(self) -> Done {
-        let Self { name, said } = self;
+        let Self { name, setting, said } = self;
         let path = root().join(PAGE);
         let page = fs::read_to_string(&path).map_err(|error| format!("cannot read {PAGE}: {error}"))?;
         let (begin, end) = (format!("<!-- begin {name} -->"), format!("<!-- end {name} -->"));
         let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
         let (before, after) = parts.ok_or_else(|| format!("{PAGE} has no place between {begin} and {end}"))?;
-        let page = format!("{before}{begin}\n{}\n\n{}\n{end}{after}", setting(name)?, said.trim());
+        let page = format!("{before}{begin}\n{}\n\n{}\n{end}{after}", setting?, said.trim());
         fs::write(&path, page).map_err(|error| format!("cannot write {PAGE}: {error}"))
     }
 }
