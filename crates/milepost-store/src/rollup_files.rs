@@ -1,6 +1,7 @@
 //! The files that the rows of rollups lie in: Arrow's IPC files, with a batch for each question and quarter of a year, the rows of a group
-//! in the order of their days. But for those of what came in just now, files have totals too, so that a verdict on a quarter reads no
-//! more values than one on a week. What a file has and where is told by `rollups.json`, so that nothing else of a file need be read.
+//! in the order of their days; and of what is kept person by person, batches by pseudonym, so that who looks for a few people reads few of
+//! them. But for those of what came in just now, files have totals too, so that a verdict on a quarter reads no more values than one on a
+//! week. What a file has and where is told by `rollups.json`, so that nothing else of a file need be read.
 
 use crate::{
     StoreError,
