@@ -7,9 +7,8 @@
 use crate::{
     StoreError,
     answer::{Columns, time},
-    packed::{KeptRow, kept_rows},
+    packed::{KeptRow, by_person, differing_people, kept_rows},
     people::{ATTEMPTED, BY_SOMEBODY, began, table},
-    presence::PEOPLE_IN_BATCH,
     sql::{condition, in_span, of_filter, time as moment, until},
     statements::limited,
     values::{FIRST_DAY, FIRST_US, since_first},
@@ -259,13 +258,7 @@ impl Firsts {
 
     /// The rows that a file keeps, in batches; each with its first and last person.
     pub(crate) fn rows(&self) -> Result<Vec<([String; 2], RecordBatch)>, StoreError> {
-        let people = self.in_order();
-        let batch = |people: &[(&String, &Person)]| {
-            let rows: Vec<_> = people.iter().map(|(user, person)| person.row(user, None)).collect();
-            let ends = [people.first(), people.last()].map(|end| end.map(|(user, _)| (*user).clone()).unwrap_or_default());
-            Ok((ends, kept_rows(&rows)?))
-        };
-        people.chunks(PEOPLE_IN_BATCH).map(batch).collect()
+        by_person(&self.people, |user, person| [person.row(user, None)])
     }
 
     /// The rows of people who began, by the day of UTC on which they did.
@@ -282,8 +275,7 @@ impl Firsts {
 
     /// Of how many people it says something else than another.
     pub(crate) fn differing(&self, other: &Self) -> usize {
-        let missing = other.people.keys().filter(|user| !self.people.contains_key(*user)).count();
-        missing + self.people.iter().filter(|(user, person)| other.people.get(*user) != Some(*person)).count()
+        differing_people(&self.people, &other.people)
     }
 
     /// The first sessions of a span.

@@ -6,10 +6,13 @@ use crate::{
     rolled::{DIMENSIONS, within_of},
     values::{Lists, packed},
 };
-use datafusion::arrow::{
-    array::{Array, ArrayRef, BinaryArray, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array},
-    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
-    record_batch::RecordBatch,
+use datafusion::{
+    arrow::{
+        array::{Array, ArrayRef, BinaryArray, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array},
+        datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+        record_batch::RecordBatch,
+    },
+    common::HashMap,
 };
 use futures::{Stream, StreamExt};
 use milepost_record::Timestamp;
@@ -188,6 +191,30 @@ pub(crate) fn kept_rows(rows: &[KeptRow<'_>]) -> Result<RecordBatch, StoreError>
         _ => new_null_array(field.data_type(), rows.len()),
     };
     Ok(RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect())?)
+}
+
+/// How many people a batch of a file has: so many are read to know one of them.
+const PEOPLE_IN_BATCH: usize = if cfg!(test) { 64 } else { 2_048 };
+
+/// Such rows of people, in batches by pseudonym; each with its first and last one.
+pub(crate) fn by_person<'a, P, R: IntoIterator<Item = KeptRow<'a>>>(
+    people: &'a HashMap<String, P>,
+    rows: impl Fn(&'a str, &'a P) -> R,
+) -> Result<Vec<([String; 2], RecordBatch)>, StoreError> {
+    let mut people: Vec<(&String, &P)> = people.iter().collect();
+    people.sort_unstable_by_key(|(user, _)| *user);
+    let batch = |people: &[(&'a String, &'a P)]| {
+        let ends = [people.first(), people.last()].map(|end| end.map(|(user, _)| (*user).clone()).unwrap_or_default());
+        let rows: Vec<_> = people.iter().flat_map(|(user, person)| rows(user, person)).collect();
+        Ok((ends, kept_rows(&rows)?))
+    };
+    people.chunks(PEOPLE_IN_BATCH).map(batch).collect()
+}
+
+/// Of how many people one of two says something else than the other.
+pub(crate) fn differing_people<P: PartialEq>(people: &HashMap<String, P>, others: &HashMap<String, P>) -> usize {
+    let missing = others.keys().filter(|user| !people.contains_key(*user)).count();
+    missing + people.iter().filter(|(user, person)| others.get(*user) != Some(*person)).count()
 }
 
 /// The columns of a file of rows.

@@ -10,7 +10,7 @@ use crate::{
     StoreError,
     answer::{Columns, count},
     calendar::Calendar,
-    packed::{KeptRow, kept_rows},
+    packed::{KeptRow, by_person, differing_people, kept_rows},
     people::{ATTEMPTED, BY_SOMEBODY, began, table},
     sql::{condition, of_filter},
     statements::limited,
@@ -40,8 +40,6 @@ const KEPT_MAX: usize = if cfg!(test) { 20_000 } else { 16_000_000 };
 const LOOKED_AT_MAX: usize = 8 * KEPT_MAX;
 /// So many times of somebody are not worth being put in order.
 const FEW: usize = 16;
-/// How many people a batch of a file has: so many are read to know one of them.
-pub(crate) const PEOPLE_IN_BATCH: usize = if cfg!(test) { 64 } else { 2_048 };
 
 /// A row for each start of a session and for each operation that was attempted, in no particular order.
 pub(crate) fn sessions_sql(question: &Question) -> String {
@@ -233,12 +231,7 @@ impl Presence {
 
     /// What is kept of each day: what was attempted, and by which steps it adds to a span. None where it is too much to be worked out.
     pub(crate) fn daily(&self) -> Option<Daily> {
-        let mut daily = Daily { days: self.days.clone(), steps: Steps::default() };
-        let mut looked_at = 0;
-        for person in self.people.values() {
-            person.steps(&mut daily.steps, 1, i32::MIN, &mut looked_at)?;
-        }
-        Some(daily)
+        self.daily_beside(Self::default())
     }
 
     /// What is kept of each day once these people, of whom `known` was known before, are known to have done this too.
@@ -262,22 +255,14 @@ impl Presence {
     /// The rows that a file keeps of people, in batches; each with its first and last person.
     pub(crate) fn rows(&mut self) -> Result<Vec<([String; 2], RecordBatch)>, StoreError> {
         self.put_in_order();
-        let mut people: Vec<_> = self.people.iter().collect();
-        people.sort_unstable_by_key(|(user, _)| *user);
-        let batch = |people: &[(&String, &Person)]| {
-            let rows: Vec<_> = people.iter().flat_map(|(user, person)| person.rows(user)).collect();
-            let ends = [people.first(), people.last()].map(|end| end.map(|(user, _)| (*user).clone()).unwrap_or_default());
-            Ok((ends, kept_rows(&rows)?))
-        };
-        people.chunks(PEOPLE_IN_BATCH).map(batch).collect()
+        by_person(&self.people, |user, person| person.rows(user))
     }
 
     /// Of how many people it says something else than another.
     pub(crate) fn differing(&mut self, other: &mut Self) -> usize {
         self.put_in_order();
         other.put_in_order();
-        let missing = other.people.keys().filter(|user| !self.people.contains_key(*user)).count();
-        missing + self.people.iter().filter(|(user, person)| other.people.get(*user) != Some(*person)).count()
+        differing_people(&self.people, &other.people)
     }
 }
 

@@ -74,18 +74,19 @@ impl NewFile {
 
     /// Writes what is kept of people, and what is known by that of days.
     pub(crate) fn take_presence(&mut self, key: &str, presence: &mut Presence, daily: &Daily) -> Result<(), StoreError> {
-        for (people, batch) in presence.rows()? {
-            self.write(Written { key: key.to_owned(), tells: Tells::People, days: None, people: Some(people) }, &batch)?;
-        }
-        self.write_days(key, Tells::Counts, &daily.rows()?)
+        self.write_people(key, presence.rows()?, &daily.rows()?)
     }
 
     /// Writes what is kept of people's first sessions, and of those who began once more by the day on which they did.
     pub(crate) fn take_firsts(&mut self, key: &str, firsts: &Firsts) -> Result<(), StoreError> {
-        for (people, batch) in firsts.rows()? {
+        self.write_people(key, firsts.rows()?, &firsts.rows_by_day()?)
+    }
+
+    fn write_people(&mut self, key: &str, rows: Vec<([String; 2], RecordBatch)>, by_day: &RecordBatch) -> Result<(), StoreError> {
+        for (people, batch) in rows {
             self.write(Written { key: key.to_owned(), tells: Tells::People, days: None, people: Some(people) }, &batch)?;
         }
-        self.write_days(key, Tells::Counts, &firsts.rows_by_day()?)
+        self.write_days(key, Tells::PeopleDays, by_day)
     }
 
     fn write_days(&mut self, key: &str, tells: Tells, rows: &RecordBatch) -> Result<(), StoreError> {
@@ -236,15 +237,34 @@ impl RollupFiles {
         &self,
         kept: &Kept,
         wanted: Option<&BTreeSet<String>>,
+        take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let has_some = |[first, last]: &[String; 2]| {
+            first <= last && wanted.is_none_or(|wanted| wanted.range(first.clone()..=last.clone()).next().is_some())
+        };
+        self.read_each(kept, |batch| batch.tells == Tells::People && batch.people.as_ref().is_some_and(has_some), take)
+    }
+
+    fn read_days(
+        &self,
+        kept: &Kept,
+        days: Option<&RangeInclusive<Date>>,
+        take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.read_each(kept, |batch| batch.tells == Tells::PeopleDays && is_among(batch, days).is_some(), take)
+    }
+
+    /// The batches of a question that are wanted, file by file, those of later files after those of earlier ones.
+    fn read_each(
+        &self,
+        kept: &Kept,
+        is_wanted: impl Fn(&RollupBatch) -> bool,
         mut take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let decoder = FileDecoder::new(schema(), MetadataVersion::V5);
         for opened in &self.0 {
-            for batch in opened.batches.iter().filter(|batch| batch.key == kept.key && batch.tells == Tells::People) {
-                let [first, last] = batch.people.as_ref().ok_or(StoreError::Shape("people"))?;
-                if first <= last && wanted.is_none_or(|wanted| wanted.range(first.clone()..=last.clone()).next().is_some()) {
-                    take(&opened.read(&decoder, batch)?)?;
-                }
+            for batch in opened.batches.iter().filter(|batch| batch.key == kept.key && is_wanted(batch)) {
+                take(&opened.read(&decoder, batch)?)?;
             }
         }
         Ok(())
@@ -269,23 +289,6 @@ impl RollupFiles {
         let mut firsts = Firsts::default();
         self.read_days(kept, Some(days), |rows| firsts.take_kept(rows, None))?;
         Ok(firsts)
-    }
-
-    fn read_days(
-        &self,
-        kept: &Kept,
-        days: Option<&RangeInclusive<Date>>,
-        mut take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let decoder = FileDecoder::new(schema(), MetadataVersion::V5);
-        for opened in &self.0 {
-            for batch in opened.batches.iter().filter(|batch| batch.key == kept.key && batch.tells == Tells::Counts) {
-                if is_among(batch, days).is_some() {
-                    take(&opened.read(&decoder, batch)?)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// How many totals of a question are not what the rows of its days add up to.

@@ -207,10 +207,12 @@ pub(crate) struct RollupBatch {
 pub(crate) enum Tells {
     /// All that is kept of each day.
     Days,
-    /// The same without the values, or what is known of each day by what people did.
+    /// The same without the values.
     Counts,
     /// What people did.
     People,
+    /// What is known of days by what people did.
+    PeopleDays,
     /// The values of all days since a moment on this day, together.
     Total { from: Timestamp, day: Date },
 }
@@ -366,8 +368,8 @@ impl Rollups {
         }
     }
 
-    /// Writes the rows of the questions from the one at this position on as a file, from what `operations` and `sessions` of an engine
-    /// hold; `are_all` says whether that is everything there is.
+    /// Writes the rows of the questions from the one at this position on as a file, from what the tables of an engine hold; `are_all` says
+    /// whether that is everything there is.
     async fn write_from(&mut self, first: usize, engine: &SessionContext, are_all: bool) -> Result<(), StoreError> {
         let mut file = NewFile::in_folder(&self.folder)?;
         let before = Arc::new(if are_all { RollupFiles::default() } else { self.open()? });
@@ -400,7 +402,7 @@ impl Rollups {
         Ok(())
     }
 
-    /// Adds the rows of events that the tables took in with some commits. Where that cannot be, nothing is kept any more.
+    /// Adds the rows of events that the tables took in with some commits. Where that cannot be, nothing is kept of such a table any more.
     pub(crate) async fn add(lake: &Lake, commits: Vec<Commit>) -> Result<(), StoreError> {
         let mut rollups = Self::read(lake)?;
         if rollups.kept.is_empty() || commits.is_empty() {
