@@ -245,10 +245,16 @@ impl Firsts {
         Ok(())
     }
 
-    /// Those who began.
-    pub(crate) fn begun(mut self) -> Self {
+    /// Those who began, each with the attempts of their first session alone. Those behind it tell nothing of any span: one that ends within
+    /// the session leaves out attempts, and a session with fewer is not over later.
+    pub(crate) fn begun(mut self) -> Result<Self, StoreError> {
         self.people.retain(|_, person| person.start.is_some());
-        self
+        for person in self.people.values_mut() {
+            let attempted = person.session(u64::MAX)?.attempted;
+            person.attempts.truncate(usize::try_from(attempted).unwrap_or(usize::MAX));
+        }
+        self.size = self.people.values().map(|person| person.attempts.len()).sum();
+        Ok(self)
     }
 
     /// Takes in what is known of others, or by now.
@@ -261,7 +267,7 @@ impl Firsts {
         by_person(&self.people, |user, person| [person.row(user, None)])
     }
 
-    /// The rows of people who began, by the day of UTC on which they did.
+    /// The rows of those who began, by the day of UTC on which they did.
     pub(crate) fn rows_by_day(&self) -> Result<RecordBatch, StoreError> {
         let begun = self.in_order().into_iter().filter_map(|(user, person)| Some(person.row(user, Some(day(person.start?)?))));
         kept_rows(&begun.collect::<Vec<_>>())
@@ -286,18 +292,7 @@ impl Firsts {
         };
         let mut people: Vec<_> = self.in_order().into_iter().filter(is_of).collect();
         people.sort_by_key(|(_, person)| person.start);
-        let time = |time: u64| {
-            let us = i64::try_from(time).ok().and_then(|time| time.checked_add(FIRST_US));
-            us.and_then(Timestamp::from_microseconds).ok_or(StoreError::Shape("values"))
-        };
-        let session = |(_, person): (&String, &Person)| {
-            let mut session = Session::begun(time(person.start.unwrap_or_default())?, person.again.map(time).transpose()?);
-            for (began, at, ok) in person.attempts.iter().filter(|(_, at, _)| *at < to) {
-                session.attempt(time(*began)?, time(*at)?, *ok);
-            }
-            Ok(session.found)
-        };
-        people.into_iter().map(session).collect()
+        people.into_iter().map(|(_, person)| person.session(to)).collect()
     }
 }
 
@@ -344,6 +339,19 @@ impl Person {
         is_new
     }
 
+    /// Their first session, of what ended before a time.
+    fn session(&self, to: u64) -> Result<FirstSession, StoreError> {
+        let time = |time: u64| {
+            let us = i64::try_from(time).ok().and_then(|time| time.checked_add(FIRST_US));
+            us.and_then(Timestamp::from_microseconds).ok_or(StoreError::Shape("values"))
+        };
+        let mut session = Session::begun(time(self.start.unwrap_or_default())?, self.again.map(time).transpose()?);
+        for (began, at, ok) in self.attempts.iter().filter(|(_, at, _)| *at < to) {
+            session.attempt(time(*began)?, time(*at)?, *ok);
+        }
+        Ok(session.found)
+    }
+
     /// As a list: start and when they began again, what was before and latest, where none is 0 and each other one more than it is; then the
     /// attempts, each with how long it took and whether it succeeded as the lowest bit.
     fn row<'a>(&self, user: &'a str, date: Option<i32>) -> KeptRow<'a> {
@@ -375,7 +383,7 @@ mod tests {
     }
 
     fn did() -> impl Strategy<Value = Did> {
-        let hours = |hours: u64| hours * 3_600_000_000;
+        let hours = |hours: u64| since_first(0) + hours * 3_600_000_000;
         // In the first two days, so that a day after a start often has an end.
         let began = (0_u64..48, any::<bool>()).prop_map(move |(at, counts)| Did::Began { at: hours(at), counts });
         let tried = (0_u64..48, 0_u64..3, prop::option::of(any::<bool>()));
@@ -414,6 +422,17 @@ mod tests {
             }
             let row = whole.row("p-1", None);
             prop_assert_eq!(Person::read(&row.list), Some(whole));
+        }
+
+        #[test]
+        fn the_attempts_of_a_session_alone_say_of_each_span_what_all_say(all in vec(did(), 1..20), from in 0_i64..48, hours in 1_i64..72) {
+            let person = then(Person::default(), &all).expect("nothing was known before");
+            let firsts = || Firsts { people: HashMap::from_iter([("p-1".to_owned(), person.clone())]), size: person.attempts.len() };
+            let hour = |hour: i64| Timestamp::from_microseconds(hour * 3_600_000_000).expect("a time");
+            let span = Span { from: hour(from), to: hour(from + hours) };
+            let begun = firsts().begun().expect("their sessions");
+            prop_assert_eq!(begun.within(span).expect("told"), firsts().within(span).expect("told"));
+            prop_assert!(begun.size <= person.attempts.len());
         }
     }
 }

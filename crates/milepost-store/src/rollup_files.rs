@@ -77,9 +77,9 @@ impl NewFile {
         self.write_people(key, presence.rows()?, &daily.rows()?)
     }
 
-    /// Writes what is kept of people's first sessions, and of those who began once more by the day on which they did.
-    pub(crate) fn take_firsts(&mut self, key: &str, firsts: &Firsts) -> Result<(), StoreError> {
-        self.write_people(key, firsts.rows()?, &firsts.rows_by_day()?)
+    /// Writes what is kept of people's first sessions, and those sessions alone by the day on which they began.
+    pub(crate) fn take_firsts(&mut self, key: &str, firsts: Firsts) -> Result<(), StoreError> {
+        self.write_people(key, firsts.rows()?, &firsts.begun()?.rows_by_day()?)
     }
 
     fn write_people(&mut self, key: &str, rows: Vec<([String; 2], RecordBatch)>, by_day: &RecordBatch) -> Result<(), StoreError> {

@@ -47,7 +47,7 @@ use std::{
 
 const FILE: &str = "rollups.json";
 const FOLDER: &str = "rollups";
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 /// The kinds of events that rollups count.
 pub(crate) const COUNTED: [Kind; 3] = [Kind::Operation, Kind::Session, Kind::Interaction];
 /// The most questions that are kept.
@@ -391,7 +391,7 @@ impl Rollups {
                         None => kept.is_whole = false,
                     }
                 }
-                Ok(Counted::Firsts(firsts)) => file.take_firsts(&kept.key, &firsts)?,
+                Ok(Counted::Firsts(firsts)) => file.take_firsts(&kept.key, firsts)?,
                 Err(Unknown::Late) => late.push(kept.key.clone()),
                 Err(Unknown::TooMuch) => kept.is_whole = false,
             }
@@ -569,7 +569,7 @@ impl Rollups {
             match rolled(&before, kept).await? {
                 Ok(Counted::Rows(rows)) => file.take(&kept.key, &rows, &kept.totals)?,
                 Ok(Counted::Presence(mut presence)) => file.take_presence(&kept.key, &mut presence, &before.daily(kept, None)?)?,
-                Ok(Counted::Firsts(firsts)) => file.take_firsts(&kept.key, &firsts)?,
+                Ok(Counted::Firsts(firsts)) => file.take_firsts(&kept.key, firsts)?,
                 Err(_) => kept.is_whole = false,
             }
         }
@@ -621,8 +621,8 @@ impl Rollups {
                     rolled.differing(&mut counted) + counted.daily().map_or(1, |counted| daily.differing(&counted))
                 }
                 (Ok(Counted::Firsts(counted)), Ok(Counted::Firsts(rolled))) => {
-                    // What is kept by day is the same of those who began.
-                    rolled.differing(&counted) + counted.begun().differing(&files.firsts_on(kept, &(Date::MIN..=Date::MAX))?)
+                    // What is kept by day is less of those who began, and follows from it.
+                    rolled.differing(&counted) + counted.begun()?.differing(&files.firsts_on(kept, &(Date::MIN..=Date::MAX))?)
                 }
                 // What is too much to be compared is not shown to be equal.
                 _ => 1,
