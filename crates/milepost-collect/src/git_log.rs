@@ -3,9 +3,8 @@
 //! A contribution is a commit that is no merge, in the month in which it was committed. It is one of people outside where its author
 //! or somebody named by `Co-authored-by` is neither a maintainer nor a bot.
 
-use crate::report::hexadecimal;
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
-use milepost_record::{Attributes, Event, Measurement, Scalar, Timestamp};
+use milepost_record::{Attributes, Event, Measurement, Scalar, Timestamp, hexadecimal};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,7 +150,7 @@ impl Contributions {
             measurement.scope = Some(scope);
             let whole = |n: u64| Scalar::Integer(i64::try_from(n).unwrap_or(i64::MAX));
             let mut event = Event::at(at, measurement);
-            event.id = Some(format!("git-{}", hexadecimal(&id, 12)));
+            event.id = Some(hexadecimal("git-", &id, 12));
             event.attributes = Attributes::from([
                 ("people".to_owned(), whole(month.people as u64)),
                 ("of_maintainers".to_owned(), whole(month.maintainers)),

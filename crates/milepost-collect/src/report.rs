@@ -2,9 +2,8 @@
 
 use crate::{Format, Kind};
 use jiff::civil::DateTime;
-use milepost_record::{Attributes, Event, Measurement, Scalar, Timestamp};
+use milepost_record::{Attributes, Event, Measurement, Scalar, Timestamp, hexadecimal};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The largest report that is read, in bytes.
 pub const REPORT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -79,7 +78,7 @@ pub(crate) fn whole(number: u64) -> Scalar {
 
 impl Report {
     pub(crate) fn new(format: Format, text: &str, source: impl Into<String>, made: Made, readings: Vec<Reading>) -> Self {
-        let digest = hexadecimal(&Sha256::digest(text), 8);
+        let digest = hexadecimal("", &Sha256::digest(text), 8);
         Self { format, source: source.into(), made, readings, unreadable: Vec::new(), digest }
     }
 
@@ -121,7 +120,7 @@ impl Report {
         for (key, value) in attributes {
             hash.update(format!("{key}\0{value:?}\0").as_bytes());
         }
-        format!("m-{}", hexadecimal(&hash.finalize(), 12))
+        hexadecimal("m-", &hash.finalize(), 12)
     }
 }
 
@@ -139,14 +138,6 @@ fn short(value: &Scalar) -> Option<Scalar> {
         Scalar::Text(text) => name(text).map(Scalar::Text),
         other => Some(other.clone()),
     }
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8], n: usize) -> String {
-    bytes.iter().take(n).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl Made {

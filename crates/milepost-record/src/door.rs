@@ -34,9 +34,17 @@ pub struct Texts {
 
 /// Who this machine is to Milepost: a random name, and the key under which names of people become pseudonyms. It never
 /// leaves the data folder, and no event holds the key.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone)]
 pub struct Identity {
+    host: String,
+    /// HMAC-SHA256 with the key, and nothing else so far.
+    keyed: Hmac<Sha256>,
+}
+
+/// What `identity.json` says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
     version: u32,
     host: String,
     key: String,
@@ -58,17 +66,20 @@ impl Identity {
         if !path.exists() {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(|error| failed("make a key for", &path)(error.into()))?;
-            let new = Self { version: VERSION, host: format!("h-{}", random_id()), key: hexadecimal(&key) };
+            let new = Stored { version: VERSION, host: format!("h-{}", random_id()), key: hexadecimal("", &key, key.len()) };
             let text = serde_json::to_string(&new).map_err(|e| failed("write", &path)(e.into()))?;
             create_once(&path, text.as_bytes())?;
         }
         let text = read_small(&path).map_err(failed("read", &path))?;
         refuse_newer(&path, text.as_bytes(), VERSION.into())?;
-        let identity: Self = serde_json::from_str(&text).map_err(|error| SpoolError::Layout {
-            path,
+        let wrong = |error: &dyn std::fmt::Display| SpoolError::Layout {
+            path: path.clone(),
             what: format!("this is no identity ({error}); restore it from a backup, or remove it: people then get new pseudonyms"),
-        })?;
-        Ok(identity)
+        };
+        let Stored { host, key, .. } = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+        // HMAC takes keys of any length, so this never fails.
+        let keyed = Hmac::new_from_slice(key.as_bytes()).map_err(|error| wrong(&error))?;
+        Ok(Self { host, keyed })
     }
 
     /// Reads the identity of a data folder, and makes none.
@@ -94,16 +105,12 @@ impl Identity {
 
     /// Hexadecimal digits of HMAC-SHA256 of words, none of which can be a name that [`Self::pseudonym`] is given.
     fn keyed(&self, words: &[&str], bytes: usize) -> String {
-        let mut digits = String::new();
-        // HMAC takes keys of any length, so this never fails.
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()) {
-            for word in words {
-                mac.update(b"\0milepost\0");
-                mac.update(word.as_bytes());
-            }
-            digits.extend(mac.finalize().into_bytes().get(..bytes).map(hexadecimal));
+        let mut mac = self.keyed.clone();
+        for word in words {
+            mac.update(b"\0milepost\0");
+            mac.update(word.as_bytes());
         }
-        digits
+        hexadecimal("", &mac.finalize().into_bytes(), bytes)
     }
 
     /// The random name of this machine.
@@ -116,13 +123,9 @@ impl Identity {
     /// the same pseudonym here and another elsewhere.
     #[must_use]
     pub fn pseudonym(&self, name: &str) -> String {
-        let mut pseudonym = String::from("u-");
-        // HMAC takes keys of any length, so this never fails.
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()) {
-            mac.update(name.as_bytes());
-            pseudonym.extend(mac.finalize().into_bytes().get(..8).map(hexadecimal));
-        }
-        pseudonym
+        let mut mac = self.keyed.clone();
+        mac.update(name.as_bytes());
+        hexadecimal("u-", &mac.finalize().into_bytes(), 8)
     }
 }
 
@@ -139,9 +142,16 @@ pub fn random_id() -> String {
     uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+/// The first `n` bytes behind a prefix, each as two hexadecimal digits.
+#[must_use]
+pub fn hexadecimal(prefix: &str, bytes: &[u8], n: usize) -> String {
+    let bytes = bytes.get(..n).unwrap_or(bytes);
+    let mut text = String::with_capacity(prefix.len().saturating_add(bytes.len().saturating_mul(2)));
+    text.push_str(prefix);
+    for nibble in bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]) {
+        text.push(char::from_digit(nibble.into(), 16).unwrap_or_default());
+    }
+    text
 }
 
 /// The rules of a door.

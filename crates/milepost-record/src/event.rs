@@ -574,12 +574,21 @@ impl Event {
     /// # Errors
     /// Where the event would not be read back: see [`Event::check`].
     pub fn to_json(&self) -> Result<String, Invalid> {
+        let mut line = Vec::new();
+        self.write_json(&mut line)?;
+        String::from_utf8(line).map_err(|error| Invalid::Json { what: error.to_string() })
+    }
+
+    /// Adds the line of the wire format to others, without a line feed; of one that is not valid, possibly a part.
+    pub(crate) fn write_json(&self, lines: &mut Vec<u8>) -> Result<(), Invalid> {
         self.check()?;
-        let line = serde_json::to_string(self).map_err(Invalid::json)?;
-        if line.len() > limits::LINE_BYTES_MAX {
-            return Err(Invalid::TooLong { key: "line", bytes: line.len(), max: limits::LINE_BYTES_MAX });
+        let before = lines.len();
+        serde_json::to_writer(&mut *lines, self).map_err(Invalid::json)?;
+        let bytes = lines.len().saturating_sub(before);
+        if bytes > limits::LINE_BYTES_MAX {
+            return Err(Invalid::TooLong { key: "line", bytes, max: limits::LINE_BYTES_MAX });
         }
-        Ok(line)
+        Ok(())
     }
 
     /// Whether all values are within their limits and make sense.

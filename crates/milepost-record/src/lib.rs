@@ -113,7 +113,7 @@ mod version;
 
 #[doc(hidden)]
 pub use crash_point::crash_point;
-pub use door::{Admitted, Door, Identity, Texts, is_pseudonym, random_id, recording_is_off};
+pub use door::{Admitted, Door, Identity, Texts, hexadecimal, is_pseudonym, random_id, recording_is_off};
 pub use ecdf::Ecdf;
 pub use event::*;
 pub use exact::{Exact, FAST_US, Tally, Waits};
@@ -122,7 +122,7 @@ pub use files::{SpoolError, check_folder};
 pub use locked::Locked;
 pub use process_memory::ProcessMemory;
 pub use question::*;
-pub use recorder::{Recorder, Running};
+pub use recorder::{Batch, Recorder, Running};
 pub use scalar::Scalar;
 pub use segment::{Line, Manifest, Segment, Stretch, Unreadable};
 #[cfg(feature = "tracing")]

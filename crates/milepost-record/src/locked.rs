@@ -113,7 +113,9 @@ mod tests {
         let event = Event::now(Note::new(crate::Topic::Decision));
         spool.append(&event, Durability::Written).expect("recorded");
         let mut own = spool.own_segment().expect("a segment");
-        own.append(&crate::spool::record(&event).expect("a record"), Durability::Written).expect("recorded");
+        let mut record = Vec::new();
+        crate::spool::record(&event, &mut record).expect("a record");
+        own.append(&record, Durability::Written).expect("recorded");
         let (childs, another) = (in_a_child(own.file()), in_a_child(own.file()));
         drop(another);
         assert_eq!(spool.seal().expect("sealed"), 1, "the segment of the writer is its own, whatever becomes of a child");

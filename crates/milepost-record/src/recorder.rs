@@ -34,6 +34,44 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Events that wait to be recorded together; dropped, none of them is.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    recorder: &'a Recorder,
+    /// When its events arrive.
+    now: Timestamp,
+    records: Vec<u8>,
+}
+
+impl Batch<'_> {
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// Where it is not valid: then it is not added.
+    pub fn add(&mut self, event: Event) -> Result<(), Invalid> {
+        let Some(open) = &self.recorder.open else { return Ok(()) };
+        record(&open.door.admit(event, self.now)?.event, &mut self.records)
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Records what waits with one write, as [`Recorder::record`] does. More can be added then.
+    ///
+    /// # Errors
+    /// Where it could not be written: then nobody knows which are recorded. Who gives ids can record all of them again, and each counts once.
+    pub fn write(&mut self) -> Result<(), SpoolError> {
+        if let Some(open) = self.recorder.open.as_ref().filter(|_| !self.records.is_empty()) {
+            open.write(&self.records, Durability::Written)?;
+            self.records.clear();
+        }
+        Ok(())
+    }
+}
+
 /// Records events of one process into a data folder.
 ///
 /// One recorder serves all threads. It never panics, and a child after a fork may go on using it. Where `DO_NOT_TRACK` or
@@ -52,11 +90,6 @@ struct Open {
 }
 
 impl Open {
-    /// An event as it is to be written.
-    fn record(&self, event: Event, now: Timestamp) -> Result<Vec<u8>, Invalid> {
-        record(&self.door.admit(event, now)?.event)
-    }
-
     fn write(&self, records: &[u8], durability: Durability) -> Result<(), SpoolError> {
         let mut guard = self.segment.lock().unwrap_or_else(PoisonError::into_inner);
         // After a fork the parent goes on with the old segment: this closes only the child's copy.
@@ -152,8 +185,9 @@ impl Recorder {
 
     fn record_to(&self, event: Event, durability: Durability) -> Result<(), SpoolError> {
         let Some(open) = &self.open else { return Ok(()) };
-        let record = open.record(event, Timestamp::now())?;
-        open.write(&record, durability)
+        let mut one = Vec::new();
+        record(&open.door.admit(event, Timestamp::now())?.event, &mut one)?;
+        open.write(&one, durability)
     }
 
     /// Records events as [`Recorder::record`] does, many with one write; for each of them, whether it was valid, and is recorded.
@@ -162,19 +196,21 @@ impl Recorder {
     /// Where one could not be written: then nobody knows which of those before it are recorded. Who gives ids can record all of them again,
     /// and each counts once.
     pub fn record_all(&self, events: impl IntoIterator<Item = Event>) -> Result<Vec<Result<(), Invalid>>, SpoolError> {
-        let Some(open) = &self.open else { return Ok(events.into_iter().map(|_| Ok(())).collect()) };
-        let (now, mut records, mut told) = (Timestamp::now(), Vec::new(), Vec::new());
+        let (mut batch, mut told) = (self.batch(), Vec::new());
         for event in events {
-            told.push(open.record(event, now).map(|record| records.extend(record)));
-            if records.len() >= WRITE_BYTES {
-                open.write(&records, Durability::Written)?;
-                records.clear();
+            told.push(batch.add(event));
+            if batch.bytes() >= WRITE_BYTES {
+                batch.write()?;
             }
         }
-        if !records.is_empty() {
-            open.write(&records, Durability::Written)?;
-        }
+        batch.write()?;
         Ok(told)
+    }
+
+    /// Events that are to be recorded together, once all of them are known.
+    #[must_use]
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { recorder: self, now: Timestamp::now(), records: Vec::new() }
     }
 
     /// Ends the segment that is being written, so that compaction can take it in: the next event begins another.

@@ -126,7 +126,9 @@ impl Spool {
     /// # Errors
     /// Where the event is not valid or the operating system refused the write: then it is not acknowledged.
     pub fn append(&self, event: &Event, durability: Durability) -> Result<(), SpoolError> {
-        self.append_records(&record(event)?, durability)
+        let mut one = Vec::new();
+        record(event, &mut one)?;
+        self.append_records(&one, durability)
     }
 
     /// Appends events as [`Spool::append`] does, many with one write; for each of them, whether it is valid, and acknowledged.
@@ -140,15 +142,13 @@ impl Spool {
     ) -> Result<Vec<Result<(), Invalid>>, SpoolError> {
         let (mut records, mut told) = (Vec::new(), Vec::new());
         for event in events {
-            let record = record(event);
-            if let Ok(record) = &record
-                && !records.is_empty()
-                && records.len().saturating_add(record.len()) > WRITE_BYTES
-            {
-                self.append_records(&records, durability)?;
-                records.clear();
+            let before = records.len();
+            told.push(record(event, &mut records));
+            // What is less than that is written at once, so that none of it is acknowledged where the write fails.
+            if before > 0 && records.len() > WRITE_BYTES {
+                self.append_records(records.get(..before).unwrap_or_default(), durability)?;
+                records.drain(..before);
             }
-            told.push(record.map(|record| records.extend(record)));
         }
         if !records.is_empty() {
             self.append_records(&records, durability)?;
@@ -459,14 +459,13 @@ impl OwnSegment {
     }
 }
 
-/// An event as it lies in a segment.
-pub(crate) fn record(event: &Event) -> Result<Vec<u8>, Invalid> {
-    let json = event.to_json()?;
-    let mut record = Vec::with_capacity(json.len().saturating_add(2));
-    record.push(b'\n');
-    record.extend_from_slice(json.as_bytes());
-    record.push(b'\n');
-    Ok(record)
+/// Adds an event to records, as it lies in a segment.
+pub(crate) fn record(event: &Event, records: &mut Vec<u8>) -> Result<(), Invalid> {
+    let before = records.len();
+    records.push(b'\n');
+    event.write_json(records).inspect_err(|_| records.truncate(before))?;
+    records.push(b'\n');
+    Ok(())
 }
 
 fn write(file: &mut File, path: &Path, records: &[u8]) -> Result<u64, SpoolError> {

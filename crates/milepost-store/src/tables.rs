@@ -17,7 +17,7 @@ use datafusion::{
     error::DataFusionError,
 };
 use milepost_record::{Event, Fact, Kind, ProcessMemory, Scalar, Timestamp};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// The column by which is known which parts of a table to read: the day of `at` in UTC.
 pub(crate) const DAY: &str = "day";
@@ -211,24 +211,23 @@ fn times(values: impl Iterator<Item = Option<Timestamp>>) -> ArrayRef {
     Arc::new(array.with_timezone("UTC"))
 }
 
-fn plain(value: &Scalar) -> String {
+fn plain(value: &Scalar) -> Cow<'_, str> {
     match value {
-        Scalar::Boolean(value) => value.to_string(),
-        Scalar::Integer(value) => value.to_string(),
-        Scalar::Number(value) => value.to_string(),
-        Scalar::Text(value) => value.clone(),
+        Scalar::Boolean(value) => value.to_string().into(),
+        Scalar::Integer(value) => value.to_string().into(),
+        Scalar::Number(value) => value.to_string().into(),
+        Scalar::Text(value) => value.into(),
     }
 }
 
 /// The type of an attribute that is not text.
-fn type_name(value: &Scalar) -> Option<String> {
-    let name = match value {
-        Scalar::Boolean(_) => BOOLEAN,
-        Scalar::Integer(_) => INTEGER,
-        Scalar::Number(_) => NUMBER,
-        Scalar::Text(_) => return None,
-    };
-    Some(name.to_owned())
+fn type_name(value: &Scalar) -> Option<Cow<'_, str>> {
+    match value {
+        Scalar::Boolean(_) => Some(BOOLEAN.into()),
+        Scalar::Integer(_) => Some(INTEGER.into()),
+        Scalar::Number(_) => Some(NUMBER.into()),
+        Scalar::Text(_) => None,
+    }
 }
 
 pub(crate) const BOOLEAN: &str = "boolean";
@@ -236,7 +235,7 @@ pub(crate) const INTEGER: &str = "integer";
 pub(crate) const NUMBER: &str = "number";
 
 /// Something of each attribute by its name.
-fn map(events: &[&Event], of: fn(&Scalar) -> Option<String>) -> ArrayRef {
+fn map(events: &[&Event], of: for<'a> fn(&'a Scalar) -> Option<Cow<'a, str>>) -> ArrayRef {
     // The names that Delta gives the parts of a map.
     let names = MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
     let mut map = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());

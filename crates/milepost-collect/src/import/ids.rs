@@ -1,6 +1,6 @@
 //! Ids that follow from what an event was made of.
 
-use crate::report::hexadecimal;
+use milepost_record::hexadecimal;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ impl Ids {
         let before = self.seen.entry(short).or_default();
         *before = before.saturating_add(1);
         let id = Sha256::new().chain_update(digest).chain_update(before.to_le_bytes()).finalize();
-        format!("i-{}", hexadecimal(&id, 12))
+        hexadecimal("i-", &id, 12)
     }
 }
 

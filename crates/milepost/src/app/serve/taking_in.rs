@@ -28,12 +28,15 @@ type Stamp = (u64, u64, i64, i64);
 /// Keeps the spool small, until the end.
 pub(super) fn keep_small(live: &Live, config: &Path, office: &Office, mut data: PathBuf) {
     let (mut told, mut failed): (Option<String>, Option<Instant>) = (None, None);
-    let mut of = None;
-    while live.pause(LOOK_EVERY) {
+    let (mut of, mut is_more) = (None, false);
+    // What came in while the rest was taken in does not wait.
+    while live.pause(if is_more { Duration::ZERO } else { LOOK_EVERY }) {
         if failed.is_some_and(|at| at.elapsed() < TRY_AGAIN_EVERY) {
             continue;
         }
-        let fault = attempt(|| looked(&place(config, &mut of, &mut data)?, office)).err();
+        let looked = attempt(|| looked(&place(config, &mut of, &mut data)?, office));
+        is_more = *looked.as_ref().unwrap_or(&false);
+        let fault = looked.err();
         if let Some(why) = fault.as_ref().filter(|why| told.as_ref() != Some(*why)) {
             say(&format!("what was recorded is not taken into the tables: {why}"));
         }
@@ -54,22 +57,24 @@ fn place(config: &Path, of: &mut Option<Stamp>, data: &mut PathBuf) -> Result<Pa
     Ok(data.clone())
 }
 
-/// Takes in what is there, where that is much.
-fn looked(data: &Path, office: &Office) -> Result<(), Failure> {
+/// Takes in what is there, where that is much; whether there is much again then.
+fn looked(data: &Path, office: &Office) -> Result<bool, Failure> {
     let state = SpoolState::of(data)?;
     office.desk.full(state.bytes() > FULL_BYTES);
     if state.bytes_at_hand() < DUE_BYTES {
-        return Ok(());
+        return Ok(false);
     }
     office.desk.seal().map_err(Failure::internal)?;
     // What is old is removed by `milepost track` alone, which knows what is still needed. Where machines share the tables, files are
     // merged by whoever has the common work.
     let upkeep = Upkeep { taking_in_only: is_shared(data)?, ..Upkeep::default() };
-    match wait(async { Ok(compact(data, Timestamp::now(), &upkeep).await) })? {
+    let taken_in = match wait(async { Ok(compact(data, Timestamp::now(), &upkeep).await) })? {
+        Ok(done) => done.segments,
         // Somebody else takes it in at this moment.
-        Ok(_) | Err(StoreError::Busy) => {}
+        Err(StoreError::Busy) => 0,
         Err(error) => return Err(error.into()),
-    }
-    office.desk.full(SpoolState::of(data)?.bytes() > FULL_BYTES);
-    Ok(())
+    };
+    let state = SpoolState::of(data)?;
+    office.desk.full(state.bytes() > FULL_BYTES);
+    Ok(taken_in > 0 && state.bytes_at_hand() >= DUE_BYTES)
 }

@@ -7,7 +7,7 @@ use super::{
     mapping::{Mapping, Reason, Taken, foreign},
     tally::Counts,
 };
-use milepost_record::{Event, Invalid, Recorder, Timestamp};
+use milepost_record::{Batch, Invalid, Recorder, Timestamp};
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     logs::v1::LogRecord,
@@ -23,8 +23,10 @@ use std::sync::{
 };
 
 const TOO_LARGE: &str = "an item of more than 1 MiB";
-/// How many events of a request are recorded together.
-const EVENTS_AT_ONCE: usize = 1024;
+/// Of a request that may still break off, events of about so many bytes wait to be recorded. The unit tests have no time for so many.
+const WAITING_BYTES: usize = if cfg!(test) { 8 * 1024 } else { 8 * 1024 * 1024 };
+/// Of one that is known to be whole, about so many bytes are recorded at once.
+const WRITE_BYTES: usize = 1024 * 1024;
 
 /// What a desk writes with, and by which rules.
 pub(crate) struct Open {
@@ -111,12 +113,15 @@ impl Desk {
         let opener = self.opener.as_ref().map_err(|variable| Refusal::Off(variable))?;
         let open = opener().map_err(Refusal::Unwritten)?;
         let Open { recorder, mapping } = &*open;
-        let mut round = Round { recorder, events: Vec::new(), recorded: 0, left_out: Counts::default(), rejected: Counts::default() };
+        let mut round = Round::with(recorder);
         let done = match encoding {
             Encoding::Protobuf => protobuf(mapping, signal, bytes, &mut round),
             Encoding::Json => json(mapping, signal, bytes, &mut round),
         };
         let done = done.and_then(|()| round.record());
+        if matches!(done, Err(Refusal::Malformed(_))) {
+            round = Round::with(recorder);
+        }
         if round.recorded > 0 || !round.left_out.is_empty() || !round.rejected.is_empty() {
             self.note(|tally| tally.add(signal, round.recorded, &round.left_out, &round.rejected, Timestamp::now()));
         }
@@ -125,37 +130,23 @@ impl Desk {
 }
 
 fn protobuf(mapping: &Mapping, signal: Signal, bytes: &[u8], round: &mut Round<'_>) -> Result<(), Refusal> {
-    // First without taking anything: of a request that breaks off, nothing is taken.
-    for is_meant in [false, true] {
-        let walked = walk(bytes, &mut |item| match signal {
-            _ if item.bytes.len() > ITEM_BYTES_MAX => {
-                if is_meant {
-                    round.rejected.add(TOO_LARGE.into(), 1);
+    // Of a request that breaks off, nothing is taken. What comes first in it waits until it was looked through; the rest is decoded once more
+    // then, and so are metrics, one of which can be as many events as it has points.
+    let mut told = 0_usize;
+    for is_whole in [false, true] {
+        let mut place = 0_usize;
+        round.is_whole = is_whole;
+        let walked = walk(bytes, &mut |item| {
+            place += 1;
+            let may_wait = signal != Signal::Metrics && told + 1 == place && round.batch.bytes() < WAITING_BYTES;
+            match is_whole {
+                true if place <= told => Ok(()),
+                true => look(mapping, signal, &item, Some(round)),
+                false if may_wait => {
+                    told = place;
+                    look(mapping, signal, &item, Some(round))
                 }
-                Ok(())
-            }
-            Signal::Traces => {
-                let span = decoded::<Span>(&item)?;
-                if is_meant { round.tell(mapping.span(item.resource, &span)).map_err(Stop::Told) } else { Ok(()) }
-            }
-            Signal::Logs => {
-                let record = decoded::<LogRecord>(&item)?;
-                if is_meant { round.tell(mapping.log(item.resource, &record)).map_err(Stop::Told) } else { Ok(()) }
-            }
-            Signal::Metrics => {
-                let (name, points) = outline(item.bytes)?;
-                match foreign(&name) {
-                    Some(why) if is_meant => round.rejected.add(why, points),
-                    Some(_) => {}
-                    None => {
-                        let metric = decoded::<Metric>(&item)?;
-                        if is_meant {
-                            let mut tell = |taken| round.tell(taken);
-                            mapping.metric(item.resource, item.scope, &metric, &mut tell).map_err(Stop::Told)?;
-                        }
-                    }
-                }
-                Ok(())
+                false => look(mapping, signal, &item, None),
             }
         });
         walked.map_err(|stop| match stop {
@@ -164,6 +155,38 @@ fn protobuf(mapping: &Mapping, signal: Signal, bytes: &[u8], round: &mut Round<'
         })?;
     }
     Ok(())
+}
+
+/// Decodes an item, and tells what becomes of it, if that is asked.
+fn look(mapping: &Mapping, signal: Signal, item: &Item<'_>, round: Option<&mut Round<'_>>) -> Result<(), Stop<Refusal>> {
+    if item.bytes.len() > ITEM_BYTES_MAX {
+        if let Some(round) = round {
+            round.rejected.add(TOO_LARGE.into(), 1);
+        }
+        return Ok(());
+    }
+    let told = match signal {
+        Signal::Traces => {
+            let span = decoded::<Span>(item)?;
+            round.map(|round| round.tell(mapping.span(item.resource, &span)))
+        }
+        Signal::Logs => {
+            let record = decoded::<LogRecord>(item)?;
+            round.map(|round| round.tell(mapping.log(item.resource, &record)))
+        }
+        Signal::Metrics => {
+            let (name, points) = outline(item.bytes)?;
+            if let Some(why) = foreign(&name) {
+                if let Some(round) = round {
+                    round.rejected.add(why, points);
+                }
+                return Ok(());
+            }
+            let metric = decoded::<Metric>(item)?;
+            round.map(|round| mapping.metric(item.resource, item.scope, &metric, &mut |taken| round.tell(taken)))
+        }
+    };
+    told.unwrap_or(Ok(())).map_err(Stop::Told)
 }
 
 fn json(mapping: &Mapping, signal: Signal, bytes: &[u8], round: &mut Round<'_>) -> Result<(), Refusal> {
@@ -260,23 +283,33 @@ fn complete(value: &mut Value) {
 
 /// What becomes of one request.
 struct Round<'a> {
-    recorder: &'a Recorder,
-    /// Events that are recorded together.
-    events: Vec<Event>,
+    batch: Batch<'a>,
+    /// How many events wait in the batch.
+    waiting: u64,
+    /// Whether the request is known to be whole. Before that, nothing is recorded.
+    is_whole: bool,
     recorded: u64,
     left_out: Counts,
     rejected: Counts,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    fn with(recorder: &'a Recorder) -> Self {
+        let (left_out, rejected) = (Counts::default(), Counts::default());
+        Self { batch: recorder.batch(), waiting: 0, is_whole: false, recorded: 0, left_out, rejected }
+    }
+
     fn tell(&mut self, taken: Taken) -> Result<(), Refusal> {
         match taken {
-            Taken::Event(event) => {
-                self.events.push(*event);
-                if self.events.len() >= EVENTS_AT_ONCE {
-                    self.record()?;
+            Taken::Event(event) => match self.batch.add(*event) {
+                Ok(()) => {
+                    self.waiting += 1;
+                    if self.is_whole && self.batch.bytes() >= WRITE_BYTES {
+                        self.record()?;
+                    }
                 }
-            }
+                Err(invalid) => self.rejected.add(reason(&invalid), 1),
+            },
             Taken::LeftOut(why) => self.left_out.add(why, 1),
             Taken::Rejected(why) => self.rejected.add(why, 1),
         }
@@ -284,13 +317,8 @@ impl Round<'_> {
     }
 
     fn record(&mut self) -> Result<(), Refusal> {
-        let recorded = self.recorder.record_all(self.events.drain(..)).map_err(|error| Refusal::Unwritten(error.to_string()))?;
-        for event in recorded {
-            match event {
-                Ok(()) => self.recorded += 1,
-                Err(invalid) => self.rejected.add(reason(&invalid), 1),
-            }
-        }
+        self.batch.write().map_err(|error| Refusal::Unwritten(error.to_string()))?;
+        self.recorded += std::mem::take(&mut self.waiting);
         Ok(())
     }
 }

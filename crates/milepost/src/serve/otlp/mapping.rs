@@ -16,7 +16,7 @@ pub(super) use metrics::foreign;
 use self::attributes::{Told, text};
 use crate::config::{Otlp, Says};
 use milepost_collect::error_category::Rules;
-use milepost_record::{Event, Fact, Identity, Origin, Scalar, Timestamp, limits};
+use milepost_record::{Event, Fact, Identity, Origin, Scalar, Timestamp, hexadecimal, limits};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -121,12 +121,7 @@ fn digest(parts: &[&[u8]]) -> String {
         sha.update((part.len() as u64).to_le_bytes());
         sha.update(part);
     }
-    format!("otlp-{}", hexadecimal(sha.finalize().get(..16).unwrap_or_default()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+    hexadecimal("otlp-", &sha.finalize(), 16)
 }
 
 /// An id of so many bytes of which not all are zero.

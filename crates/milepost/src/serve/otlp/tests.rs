@@ -261,6 +261,27 @@ fn what_cannot_be_decoded_is_taken_neither_whole_nor_in_part() {
 }
 
 #[test]
+fn of_more_than_may_wait_each_is_taken_once_or_none() {
+    let mut spans: Vec<_> = (1..=200).map(span).collect();
+    for late in spans.iter_mut().step_by(10) {
+        late.end_time_unix_nano = late.start_time_unix_nano - 1;
+    }
+    let whole = request(spans).encode_to_vec();
+    let place = Place::new();
+    let broken = [&whole[..], &[0x0a, 0x7f, 0x01]].concat();
+    assert_eq!(place.protobuf(broken).status, StatusCode::BAD_REQUEST);
+    let traces = place.desk.news().unwrap().0["traces"].clone();
+    assert_eq!((place.events().len(), traces.recorded, traces.rejected.len()), (0, 0, 0));
+    let told = place.protobuf(whole);
+    let partial = ExportTraceServiceResponse::decode(told.body).unwrap().partial_success.unwrap();
+    assert_eq!((partial.rejected_spans, place.desk.tally().0["traces"].recorded), (20, 180));
+    let ids: Vec<_> = place.events().into_iter().map(|event| event.id.unwrap()).collect();
+    let expected =
+        (1..=200_u8).filter(|number| number % 10 != 1).map(|number| format!("{}-{}", "01".repeat(16), format!("{number:02x}").repeat(8)));
+    assert_eq!(ids, expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn other_types_and_encodings_are_not_taken() {
     let place = Place::new();
     for kind in ["text/plain", "application/protobuf", "", "application/grpc"] {

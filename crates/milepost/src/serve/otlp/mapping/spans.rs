@@ -1,15 +1,17 @@
 //! Spans become operations.
 
-use super::{Mapping, Taken, Told, hexadecimal, is_id, moment, shortened};
+use super::{Mapping, Taken, Told, is_id, moment, shortened};
 use crate::config::{Says, Spans};
 use milepost_collect::error_category::{CATEGORY_BYTES_MAX, NOT_FOUND, PERMISSION, UNKNOWN, VALIDATION};
-use milepost_record::{ErrorDetail, Operation, Outcome, limits};
+use milepost_record::{ErrorDetail, Operation, Outcome, hexadecimal, limits};
 use opentelemetry_proto::tonic::{
     common::v1::KeyValue,
     resource::v1::Resource,
     trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
 
+const TRACE_ID_BYTES: usize = 16;
+const SPAN_ID_BYTES: usize = 8;
 /// The bits of a span's flags that say whether its parent is of another process, and that this is known.
 const PARENT_IS_REMOTE: u32 = 0x300;
 
@@ -25,7 +27,7 @@ impl Mapping {
         if self.otlp.leave_out.contains(&name) {
             return Taken::left_out("a span that `leave_out` under [otlp] names");
         }
-        if !is_id(&span.trace_id, 16) || !is_id(&span.span_id, 8) {
+        if !is_id(&span.trace_id, TRACE_ID_BYTES) || !is_id(&span.span_id, SPAN_ID_BYTES) {
             return Taken::rejected("a span without a valid trace id and span id");
         }
         let (Some(start), Some(end)) = (moment(span.start_time_unix_nano), moment(span.end_time_unix_nano)) else {
@@ -47,7 +49,7 @@ impl Mapping {
         if matches!(outcome, Outcome::Failed | Outcome::Timeout) {
             operation.error = Some(self.error(&told, span));
         }
-        let id = format!("{}-{}", hexadecimal(&span.trace_id), hexadecimal(&span.span_id));
+        let id = hexadecimal("", &span.trace_id, TRACE_ID_BYTES) + &hexadecimal("-", &span.span_id, SPAN_ID_BYTES);
         self.event(&told, id, end, operation)
     }
 
