@@ -195,6 +195,8 @@ fn json(mapping: &Mapping, signal: Signal, bytes: &[u8], round: &mut Round<'_>) 
         return Err(Refusal::Malformed("a request is a JSON object".to_owned()));
     }
     weigh(bytes)?;
+    // Each is read as a whole before anything is told of it.
+    round.is_whole = true;
     match signal {
         Signal::Traces => {
             for group in read::<ExportTraceServiceRequest>(bytes)?.resource_spans {
