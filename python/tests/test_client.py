@@ -160,6 +160,51 @@ class Recording(Case):
         self.assertEqual(found["a"]["error"], {"category": "network"})
         self.assertEqual((found["b"]["outcome"], found["c"]["dry_run"]), ("cancelled", True))
 
+    def test_an_operation_is_written_as_any_event_is(self) -> None:
+        recorder = milepost.Recorder(self.data, version="1.2%d")
+        names = ["search", "%s", 'a"b', "ä\\\u2028", '"duration_us":31622400000000', '"id":"', '","at":"']
+        shared: List[Dict[str, Any]] = [
+            {},
+            {"user": "rose@example.org"},
+            {"session": "s-1 %"},
+            {"session": 's"2'},
+            {"session": 65 * "s"},
+            {"user": "ä", "session": "s-3", "persona": "%d", "dry_run": True},
+            {"session": "s-4", "attributes": {"session": "s-4", "id": "x", "door": "own"}},
+        ]
+        told = [{"operation": name, "backend": backend, **more} for name in names for backend in (None, name) for more in shared]
+        for given in told * 2:
+            with recorder.operation(**given):
+                pass
+        recorder.close()
+        self.assertEqual(recorder.lost, 0, recorder.last_problem)
+        (segment,) = (self.data / "spool").glob("own-*.jsonl")
+        lines = [line for line in segment.read_bytes().split(b"\n") if line]
+        self.assertEqual(len(lines), len(told) * 2)
+        for line, given in zip(lines, told * 2):
+            event = _wire.parsed(line.decode())
+            self.assertEqual(_wire.line(event), b"\n" + line + b"\n")
+            for key in ("operation", "backend", "session", "persona", "dry_run"):
+                self.assertEqual(event.get(key), given.get(key), key)
+            self.assertEqual(event["outcome"], "ok")
+            self.assertLess(event["duration_us"], 60_000_000)
+            self.assertEqual(event.get("user"), recorder._pseudonym(given.get("user")))
+            self.assertEqual(event["version"], "1.2%d")
+            self.assertEqual(event["attributes"], given.get("attributes", {"door": "python"}))
+        self.assertEqual(len({json.loads(line)["id"] for line in lines}), len(lines))
+
+    def test_what_was_right_of_one_operation_is_looked_at_in_the_next(self) -> None:
+        recorder = milepost.Recorder(self.data)
+        wrong: List[Dict[str, Any]] = [{"dry_run": 1}, {"backend": ["native"]}, {"persona": ""}, {"user": 5}, {"session": 5}, {"session": ""}]
+        for given in wrong:
+            lost = recorder.lost
+            with recorder.operation("search", dry_run=True):
+                pass
+            self.assertEqual(recorder.lost, lost)
+            with recorder.operation("search", **given):
+                pass
+            self.assertEqual(recorder.lost, lost + 1, given)
+
     def test_decorators_time_each_call(self) -> None:
         recorder = milepost.Recorder(self.data)
 

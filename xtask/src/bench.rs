@@ -183,12 +183,16 @@ fn medians(hyperfine: &mut Command) -> Result<Vec<(f64, f64, f64)>, String> {
     Ok(table.lines().skip(1).filter_map(of).collect())
 }
 
-/// One event: the recorder, beside a plain `write()` and SQLite.
+/// One event: the recorder, beside a plain `write()` and SQLite, and the client in Python beside OpenTelemetry.
 fn recorder() -> Done {
     let program = released()?;
     let table = output(own_workspace("record").args(["--features", "sqlite"]))?;
     let mut figures = Figures::of("record");
-    figures.say(format!("Recording one event, 9 rounds in turn\n\n{}", table.trim()));
+    figures.say(format!("Recording one event, 9 rounds in turn\n\n{}\n", table.trim()));
+    match python("otlp-python", "crates/milepost/tests/otlp/requirements.txt") {
+        Ok(python) => figures.say_output(Command::new(python).arg(root().join("python/bench.py")))?,
+        Err(why) => figures.say(format!("The client in Python is not measured beside OpenTelemetry: {why}")),
+    }
     figures.publish()?;
     let row = table.lines().find(|line| line.contains("Recorder::record,")).and_then(|line| line.split('|').nth(2));
     let median = row.and_then(|cell| cell.trim().strip_suffix("µs")?.trim().parse().ok());

@@ -122,6 +122,16 @@ def _object(key: str, value: Any) -> Dict[str, Any]:
 _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
+#: The most characters of a plain text.
+PLAIN_MAX = 64
+_PLAIN = re.compile(rf"[ -!#-\[\]-~]{{1,{PLAIN_MAX}}}")
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a short text that JSON writes as it is."""
+    return type(value) is str and _PLAIN.fullmatch(value) is not None
+
+
 def moment(key: str, value: Any) -> datetime:
     """A point in time: RFC 3339 or a datetime that has an offset. What is finer than a microsecond is cut off."""
     if isinstance(value, datetime):
