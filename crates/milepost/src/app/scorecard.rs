@@ -10,6 +10,7 @@ use crate::{
         terminal::Source,
     },
 };
+use futures::try_join;
 use milepost_judge::{
     Criteria, Panels, Scorecard, Tier, growth::growth, judge, machines_questions, misses_questions, needs_days, panels, panels::Record,
     panels_questions, plan::plans, questions, tell_machines, tell_misses,
@@ -17,10 +18,11 @@ use milepost_judge::{
 use milepost_record::{Answer, Event, Question, Subject, Timestamp};
 use milepost_store::{Row, Store};
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::Path,
     process::ExitCode,
     sync::LazyLock,
+    thread::{self, ScopedJoinHandle},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -154,30 +156,41 @@ pub(super) fn asked(criteria: &Criteria, past: &[Event], now: Timestamp) -> Vec<
     questions(criteria, past, now).into_iter().flatten().chain(panels_questions(criteria, now)).collect()
 }
 
-/// What the page shows beside the scorecard: more of each criterion, and what each tracker saw.
+/// What the page shows beside the scorecard: more of each criterion, and what each tracker saw. What is worked out has a thread, while the
+/// engine looks events up.
 pub(super) fn beside(judged: &Judged, config: &Config) -> Result<(Vec<CriterionDetail>, Panels), Failure> {
     let (criteria, store, now) = (&config.criteria, &judged.store, judged.scorecard.generated_at);
-    let (answers, recorded) = wait(async { Ok((store.answers(&panels_questions(criteria, now)).await?, store.recorded().await?)) })?;
-    let mut panels = Panels { record: Some(Record::of(criteria, &recorded)), ..panels(criteria, &answers, now) };
-    if !config.texts.error {
-        panels.failing.forget_texts();
-    }
-    Ok((details(judged, criteria)?, panels))
+    let asked = panels_questions(criteria, now);
+    thread::scope(|scope| {
+        let planned = scope.spawn(|| plans(&criteria.criteria, &[]));
+        let (answers, recorded, releases, sources) = wait(async {
+            let told = async { try_join!(store.answers(&asked), store.recorded(), store.releases()).map_err(Failure::from) };
+            let ((answers, recorded, releases), sources) = try_join!(told, sources(judged))?;
+            Ok((answers, recorded, releases, sources))
+        })?;
+        let grown = scope.spawn(move || growth(criteria, &judged.scorecard, &judged.answers, &releases));
+        let mut panels = Panels { record: Some(Record::of(criteria, &recorded)), ..panels(criteria, &answers, now) };
+        if !config.texts.error {
+            panels.failing.forget_texts();
+        }
+        let plans = done(planned).map_err(|error| Failure::internal(error.to_string()))?;
+        let detail = |((plans, growth), sources)| CriterionDetail { plans, growth, sources };
+        Ok((plans.into_iter().zip(done(grown)).zip(sources).map(detail).collect(), panels))
+    })
 }
 
-/// What the page shows of each criterion beside the scorecard.
-fn details(judged: &Judged, criteria: &Criteria) -> Result<Vec<CriterionDetail>, Failure> {
-    let plans = plans(&criteria.criteria, &[]).map_err(|error| Failure::internal(error.to_string()))?;
-    let (releases, sources) = wait(async {
-        let (mut sources, mut known) = (Vec::new(), Vec::new());
-        for (questions, answers) in judged.questions.iter().zip(&judged.answers) {
-            sources.push(sources_of(&judged.store, questions, answers, &mut known).await?);
-        }
-        Ok((judged.store.releases().await?, sources))
-    })?;
-    let growth = growth(criteria, &judged.scorecard, &judged.answers, &releases);
-    let detail = |((plans, growth), sources)| CriterionDetail { plans, growth, sources };
-    Ok(plans.into_iter().zip(growth).zip(sources).map(detail).collect())
+/// What a thread worked out.
+fn done<T>(working: ScopedJoinHandle<'_, T>) -> T {
+    working.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// The newest events of each criterion.
+async fn sources(judged: &Judged) -> Result<Vec<Vec<Source>>, Failure> {
+    let (mut sources, mut known) = (Vec::new(), Vec::new());
+    for (questions, answers) in judged.questions.iter().zip(&judged.answers) {
+        sources.push(sources_of(&judged.store, questions, answers, &mut known).await?);
+    }
+    Ok(sources)
 }
 
 /// The newest events of questions, each without its limit and groups, on which they do not depend.
