@@ -5,8 +5,9 @@ use milepost_record::{
     Dimension, Durability, Ecdf, ErrorDetail, Event, Evidence, FAILURES_MAX, GROUPS_MAX, Groups, Kind, Limit, Measure, Measurement, Memory,
     Note, Operation, OperationDay, Origin, Outcome, Question, Scalar, Span, Spool, Subject, Timestamp, Topic,
 };
-use milepost_store::{Store, Upkeep, compact};
-use std::{collections::BTreeMap, path::Path, sync::LazyLock, time::Duration};
+use milepost_store::{Row, Store, Upkeep, compact};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 fn at(text: &str) -> Timestamp {
@@ -431,4 +432,51 @@ fn scores_come_with_how_often_they_were_given() {
     events.push(note("2026-09-10T10:00:00Z", Topic::Feedback, Some(1.0)));
     let store = spooled(folder.path(), &events);
     assert_eq!(ask(&store, &about(Subject::Scores)), Evidence::Scores(vec![(4.5, 2), (2.0, 1), (3.0, 1)]));
+}
+
+/// Other engines delete rows by a deletion vector: a list of places in a file, which stays as it is.
+#[test]
+fn rows_that_another_engine_deleted_do_not_count() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let minute = |n: usize| format!("2026-11-20T10:{n:02}:00Z");
+    let events: Vec<_> = (0..30).map(|n| operation(&minute(n), "search", Outcome::Ok, 100, plain)).collect();
+    spooled(folder.path(), &events);
+    wait(compact(folder.path(), at(NOW), &Upkeep::default())).expect("compacted");
+    let log = folder.path().join("store/operations/_delta_log");
+    let commit = |version: u64| log.join(format!("{version:020}.json"));
+    let next = (0..).find(|version| !commit(*version).exists()).expect("a version");
+    let actions = (0..next).flat_map(|version| {
+        let lines = fs::read_to_string(commit(version)).expect("a commit");
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("an action")).collect::<Vec<_>>()
+    });
+    let mut add = actions.rev().find_map(|action| action.get("add").cloned()).expect("a file");
+    let remove = json!({ "path": add["path"], "deletionTimestamp": 1_795_500_000_000_u64, "dataChange": true });
+    // A bitmap of the rows 3, 4, 7, 11, 18 and 29, inline and in base 85, by the protocol of Delta Lake ("Deletion Vector Format").
+    let deleted = [3, 4, 7, 11, 18, 29];
+    add["deletionVector"] = json!({
+        "storageType": "i", "pathOrInlineDv": "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L", "sizeInBytes": 44, "cardinality": deleted.len()
+    });
+    let features = ["deletionVectors"];
+    let protocol = json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features });
+    let lines = [json!({ "protocol": protocol }), json!({ "remove": remove }), json!({ "add": add })].map(|action| format!("{action}\n"));
+    fs::write(commit(next), lines.concat()).expect("written");
+
+    let store = wait(Store::open(folder.path(), at(NOW))).expect("a store");
+    let kept: Vec<_> = (0..30).rev().filter(|n| !deleted.contains(n)).map(|n| at(&minute(n))).collect();
+    let question = about(below(200_000));
+    let newest = wait(store.newest(&question, 100)).expect("rows");
+    let time = |row: &Row| row.iter().find(|(column, _)| column == "at").map(|(_, at)| at.clone()).expect("a time");
+    assert_eq!(newest.iter().map(|row| at(&time(row))).collect::<Vec<_>>(), kept);
+    let questions = [question, about(Subject::Failures), about(Subject::Sessions)];
+    let answers = wait(store.answers(&questions)).expect("answers");
+    let Evidence::Operations(groups) = &answers[0].evidence else { panic!("operations") };
+    let days = &groups.groups[&None];
+    assert_eq!(days.iter().map(|day| day.ok).sum::<u64>(), 24, "{days:?}");
+
+    // What comes in then counts beside what is left.
+    let spool = Spool::open(folder.path()).expect("a spool");
+    spool.append(&operation("2026-11-20T11:00:00Z", "search", Outcome::Ok, 100, plain), Durability::Written).expect("appended");
+    wait(compact(folder.path(), at(NOW), &Upkeep::default())).expect("compacted");
+    let store = wait(Store::open(folder.path(), at(NOW))).expect("a store");
+    assert_eq!(wait(store.newest(&about(below(200_000)), 100)).expect("rows").len(), 25);
 }
