@@ -4,7 +4,6 @@ The span goes through the simple processor to an exporter that does nothing, and
 Milepost, it is out of the process when the call returns. Without the package `opentelemetry-sdk` these rows are left out.
 """
 
-import json
 import os
 import statistics
 import sys

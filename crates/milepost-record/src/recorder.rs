@@ -185,6 +185,7 @@ impl Recorder {
 
     fn record_to(&self, event: Event, durability: Durability) -> Result<(), SpoolError> {
         let Some(open) = &self.open else { return Ok(()) };
+        // Longer than most records are, so that it need not grow.
         let mut one = Vec::with_capacity(512);
         record(&open.door.admit(event, Timestamp::now())?.event, &mut one)?;
         open.write(&one, durability)
