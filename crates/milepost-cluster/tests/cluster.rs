@@ -5,7 +5,7 @@
 #[path = "../../milepost/tests/bucket/server.rs"]
 mod server;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::Server;
 use std::{
     env, fs,
@@ -284,6 +284,39 @@ fn tables_divided_by_day_are_read_as_well() {
     assert!(embedded.lines().count() > 2, "{embedded}");
     assert_eq!(embedded, asked);
     assert!(product.path(".milepost/store/operations/day=2026-11-06").is_dir(), "it is divided still");
+}
+
+/// Other engines delete rows by a list of places in a file, which the files themselves do not tell a cluster.
+#[test]
+fn a_table_of_which_another_engine_deleted_rows_is_refused() {
+    let product = Product::new("", &Environment::new());
+    product.used(jiff::Timestamp::now());
+    let count = "SELECT count(*) AS n FROM operations";
+    let counted = |said: String| said.lines().last().and_then(|n| n.parse::<u64>().ok()).expect("a number");
+    let before = counted(product.said(&["query", count, "--format", "csv"]));
+
+    let log = product.path(".milepost/store/operations/_delta_log");
+    let commit = |version: u64| log.join(format!("{version:020}.json"));
+    let next = (0..).find(|version| !commit(*version).exists()).expect("a version");
+    let last = fs::read_to_string(commit(next - 1)).expect("a commit");
+    let mut actions = last.lines().map(|line| serde_json::from_str::<Value>(line).expect("an action"));
+    let mut add = actions.find_map(|action| action.get("add").cloned()).expect("a file");
+    let remove = json!({ "path": add["path"], "deletionTimestamp": add["modificationTime"], "dataChange": true });
+    // Six rows, inline and in base 85, by the protocol of Delta Lake ("Deletion Vector Format").
+    let bitmap = "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L";
+    add["deletionVector"] = json!({ "storageType": "i", "pathOrInlineDv": bitmap, "sizeInBytes": 44, "cardinality": 6 });
+    let features = ["deletionVectors"];
+    let protocol = json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features });
+    let lines = [json!({ "protocol": protocol }), json!({ "remove": remove }), json!({ "add": add })].map(|action| format!("{action}\n"));
+    fs::write(commit(next), lines.concat()).expect("written");
+    assert_eq!(counted(product.said(&["query", count, "--format", "csv"])), before - 6);
+
+    let cluster = Cluster::start(product.folder.path(), &Environment::new());
+    product.asks(&format!("df://127.0.0.1:{}", cluster.port));
+    let output = product.ran(&["--config", "cluster.toml", "query", count], "");
+    let complained = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(!output.status.success(), "{complained}");
+    assert!(complained.contains("a cluster cannot read the table `operations`: another program removed rows of it"), "{complained}");
 }
 
 fn copy(from: &Path, to: &Path) {
